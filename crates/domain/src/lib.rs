@@ -1,0 +1,27 @@
+//! The nouns of the system, and nothing else: money, price, probability, time, identifiers, fills,
+//! markets, books, scores.
+//!
+//! Invariants: no IO, no clock, no serialisation.
+//! Every border (chain, venue, database, screen) owns its own wire types and translates.
+
+pub mod book;
+pub mod chain;
+pub mod fill;
+pub mod id;
+pub mod market;
+pub mod money;
+pub mod price;
+pub mod probability;
+pub mod score;
+pub mod time;
+
+pub use book::{Book, Level};
+pub use chain::{ChainEvent, Fact, FeeKind, Place};
+pub use fill::{Exchange, Fee, Fill, Role, Side};
+pub use id::{BlockHash, ConditionId, FactKey, TokenId, TxHash, Wallet};
+pub use market::{Market, Payouts};
+pub use money::{MICRO, Shares, Usd};
+pub use price::{Price, Rounding, Tick};
+pub use probability::Probability;
+pub use score::{FactorScores, Skill, Tier, WalletScore};
+pub use time::Timestamp;
