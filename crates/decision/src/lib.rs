@@ -1,1 +1,28 @@
-//! Placeholder.
+//! Every judgement of the system, and no IO: how wallets are scored, when a signal is raised, how much is
+//! staked, what risk refuses, how a simulated order fills, what a position is worth.
+//!
+//! Invariants: nothing here waits, fails, or knows what time it is.
+//! The same engine runs live, on paper and on a recorded tape; only who feeds it differs.
+
+pub mod confidence;
+pub mod engine;
+pub mod event;
+pub mod fade;
+pub mod follow;
+pub mod ledger;
+pub mod policy;
+pub mod portfolio;
+pub mod record;
+pub mod refusal;
+pub mod reputation;
+pub mod risk;
+pub mod sizing;
+pub mod skill;
+pub mod venue;
+
+pub use engine::{Engine, Outcome};
+pub use event::{Command, Event, EventKind};
+pub use policy::{Eligibility, Policy};
+pub use record::Record;
+pub use refusal::{Reason, Refusal};
+pub use reputation::History;

@@ -16,7 +16,7 @@ pub struct IdError {
 macro_rules! hex_id {
     ($(#[$doc:meta])* $name:ident($inner:ty), $expected:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(pub $inner);
 
         /// Lower-case hex behind `0x`.
@@ -62,7 +62,7 @@ hex_id! {
 }
 
 /// An outcome token: the id under which the chain holds one outcome of one market.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TokenId(pub U256);
 
 /// Decimal, as the venue writes it.
@@ -81,7 +81,10 @@ impl fmt::Debug for TokenId {
 impl FromStr for TokenId {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let error = || IdError { text: text.to_owned(), expected: "a decimal token id below 2^256" };
+        let error = || IdError {
+            text: text.to_owned(),
+            expected: "a decimal token id below 2^256",
+        };
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(error());
         }
@@ -113,7 +116,11 @@ mod tests {
     #[test]
     fn what_is_not_an_id_is_refused() {
         assert!("0x12".parse::<Wallet>().is_err());
-        assert!("0e8d61f16a2373931ffbfc2993f046e33286dfcc".parse::<Wallet>().is_err());
+        assert!(
+            "0e8d61f16a2373931ffbfc2993f046e33286dfcc"
+                .parse::<Wallet>()
+                .is_err()
+        );
         assert!("0x10".parse::<TokenId>().is_err());
         assert!("".parse::<TokenId>().is_err());
         assert!("9".repeat(79).parse::<TokenId>().is_err());

@@ -1,5 +1,5 @@
 //! The nouns of the system, and nothing else: money, price, probability, time, identifiers, fills,
-//! markets, books, scores.
+//! markets, books, scores, signals, orders, positions.
 //!
 //! Invariants: no IO, no clock, no serialisation.
 //! Every border (chain, venue, database, screen) owns its own wire types and translates.
@@ -10,9 +10,12 @@ pub mod fill;
 pub mod id;
 pub mod market;
 pub mod money;
+pub mod order;
+pub mod position;
 pub mod price;
 pub mod probability;
 pub mod score;
+pub mod signal;
 pub mod time;
 
 pub use book::{Book, Level};
@@ -21,7 +24,10 @@ pub use fill::{Exchange, Fee, Fill, Role, Side};
 pub use id::{BlockHash, ConditionId, FactKey, TokenId, TxHash, Wallet};
 pub use market::{Market, Payouts};
 pub use money::{MICRO, Shares, Usd};
+pub use order::{Order, Report};
+pub use position::{Day, Position, Settlement};
 pub use price::{Price, Rounding, Tick};
 pub use probability::Probability;
-pub use score::{FactorScores, Skill, Tier, WalletScore};
+pub use score::{FactorScores, Skill, Tier, Verdict, WalletScore};
+pub use signal::{ConfidenceModel, Signal, SignalKind};
 pub use time::Timestamp;

@@ -26,8 +26,14 @@ pub enum Tier {
 
 impl Tier {
     /// All of them, lowest first.
-    pub const ALL: [Self; 6] =
-        [Self::Unrated, Self::Degen, Self::Novice, Self::Average, Self::Smart, Self::Whale];
+    pub const ALL: [Self; 6] = [
+        Self::Unrated,
+        Self::Degen,
+        Self::Novice,
+        Self::Average,
+        Self::Smart,
+        Self::Whale,
+    ];
 
     /// The tier of a rated wallet's score.
     /// The ends are the strategy's own; the middle is `strategy-evidence` §2.7.
@@ -102,8 +108,19 @@ pub struct Skill {
     pub kappa: f64,
     /// The standard error of κ̂.
     pub standard_error: f64,
-    /// P(κ > 0).
-    pub probability: Probability,
+}
+
+/// The part of a score that decisions are made on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Verdict {
+    /// Whose.
+    pub wallet: Wallet,
+    /// The strategy's score, 0 to 10.
+    pub score: f64,
+    /// The tier, or `Unrated`.
+    pub tier: Tier,
+    /// The evidence's own number.
+    pub skill: Skill,
 }
 
 /// A wallet's record and verdict as of a moment.
@@ -121,6 +138,8 @@ pub struct WalletScore {
     pub factors: FactorScores,
     /// The evidence's own number.
     pub skill: Skill,
+    /// P(κ > 0).
+    pub skill_probability: Probability,
     /// Wins among closed decisions, 0 to 1; `None` before the first closes.
     pub win_rate: Option<f64>,
     /// The win rate at which the prices paid would have broken even; `None` before the first closes.
@@ -161,7 +180,12 @@ mod tests {
 
     #[test]
     fn tiers_begin_where_they_say() {
-        let tiers = [(7.0, Tier::Whale), (6.99, Tier::Smart), (5.5, Tier::Smart), (4.5, Tier::Average)];
+        let tiers = [
+            (7.0, Tier::Whale),
+            (6.99, Tier::Smart),
+            (5.5, Tier::Smart),
+            (4.5, Tier::Average),
+        ];
         for (score, tier) in tiers {
             assert_eq!(Tier::of(score), tier);
         }
@@ -171,8 +195,13 @@ mod tests {
 
     #[test]
     fn weights_sum_to_one() {
-        let best =
-            FactorScores { win_rate: 10.0, profit_factor: 10.0, consistency: 10.0, volume: 10.0, timing: 10.0 };
+        let best = FactorScores {
+            win_rate: 10.0,
+            profit_factor: 10.0,
+            consistency: 10.0,
+            volume: 10.0,
+            timing: 10.0,
+        };
         assert!((best.total() - 10.0).abs() < 1e-12);
     }
 }

@@ -84,8 +84,7 @@ impl Timestamp {
     /// # Errors
     /// The text, where it is not such a time.
     pub fn parse_rfc3339(text: &str) -> Result<Self, TimestampError> {
-        let parsed =
-            OffsetDateTime::parse(text, &Rfc3339).map_err(|_| TimestampError(text.to_owned()))?;
+        let parsed = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| TimestampError(text.to_owned()))?;
         i64::try_from(parsed.unix_timestamp_nanos().div_euclid(1_000))
             .map(Self)
             .map_err(|_| TimestampError(text.to_owned()))

@@ -1,1 +1,161 @@
-//! Placeholder.
+//! Every SQL statement of the system, its migrations, and the PostgreSQL it can run by itself.
+//!
+//! Invariant: a fact and the cursor that says it was taken in commit in one transaction, on the writing side
+//! and on every reading side. So a crash anywhere loses nothing and doubles nothing.
+
+pub mod controls;
+mod error;
+pub mod facts;
+pub mod feed;
+pub mod journal;
+pub mod managed;
+pub mod markets;
+pub mod reports;
+pub mod resume;
+pub mod row;
+pub mod scores;
+pub mod testing;
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
+
+pub use error::StoreError;
+use error::During as _;
+pub use sqlx::PgConnection;
+/// An open transaction: what is not committed never happened.
+pub type Transaction = sqlx::Transaction<'static, sqlx::Postgres>;
+
+static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
+
+/// The channel on which writers say that there is news.
+const CHANNEL: &str = "orderflow";
+
+/// A pool of connections to a database whose schema is up to date.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: PgPool,
+}
+
+impl Store {
+    /// Connects and brings the schema up to date.
+    ///
+    /// # Errors
+    /// If the address is no address, nobody answers, or a migration fails.
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        // The address may hold a password: errors name the host and database only.
+        let unreadable = |source| StoreError::Connect { database: "given in DATABASE_URL".to_owned(), source };
+        let options: PgConnectOptions = url.parse().map_err(unreadable)?;
+        let database =
+            format!("{} on {}", options.get_database().unwrap_or("of the user's name"), options.get_host());
+        let pool = PgPoolOptions::new()
+            .max_connections(8)
+            .acquire_timeout(Duration::from_secs(15))
+            .connect_with(options.application_name("orderflow"))
+            .await
+            .map_err(|source| StoreError::Connect { database, source })?;
+        Self::over(pool).await
+    }
+
+    /// A store over a pool that exists.
+    ///
+    /// # Errors
+    /// If a migration fails.
+    pub async fn over(pool: PgPool) -> Result<Self, StoreError> {
+        MIGRATOR.run(&pool).await.map_err(StoreError::Migrate)?;
+        Ok(Self { pool })
+    }
+
+    /// The pool itself.
+    #[must_use]
+    pub const fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// If there is no connection.
+    pub async fn begin(&self) -> Result<Transaction, StoreError> {
+        self.pool.begin().await.during("begin a transaction")
+    }
+
+    /// Makes a transaction's changes real.
+    ///
+    /// # Errors
+    /// If the database refuses or has gone; then nothing of it happened, or will be found to have.
+    pub async fn commit(transaction: Transaction) -> Result<(), StoreError> {
+        transaction.commit().await.during("commit a transaction")
+    }
+
+    /// Listens for news. Notifications can be lost with a connection: readers look by themselves as well.
+    ///
+    /// # Errors
+    /// If there is no connection.
+    pub async fn listen(&self) -> Result<News, StoreError> {
+        let mut listener = PgListener::connect_with(&self.pool).await.during("connect for notifications")?;
+        listener.listen(CHANNEL).await.during("listen for notifications")?;
+        Ok(News { listener })
+    }
+
+    /// Takes the role that only one process may have, for as long as the returned value lives.
+    ///
+    /// # Errors
+    /// If another process has it, or there is no connection.
+    pub async fn become_only(&self, role: &'static str) -> Result<OnlyOne, StoreError> {
+        let mut connection = self.pool.acquire().await.during("connect for a lock")?.detach();
+        let is_ours: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtextextended($1, 0))")
+            .bind(role)
+            .fetch_one(&mut connection)
+            .await
+            .during("take the lock of a role")?;
+        if is_ours { Ok(OnlyOne { _connection: connection }) } else { Err(StoreError::AlreadyRunning { role }) }
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// Notifications that there is something new in the outbox.
+#[derive(Debug)]
+pub struct News {
+    listener: PgListener,
+}
+
+impl News {
+    /// Returns when there may be news.
+    ///
+    /// # Errors
+    /// If the connection is lost and cannot be made again.
+    pub async fn wait(&mut self) -> Result<(), StoreError> {
+        self.listener.recv().await.map(|_| ()).during("wait for notifications")
+    }
+}
+
+/// A role that only one process may have. The lock goes with the connection, so a crash frees it.
+#[derive(Debug)]
+pub struct OnlyOne {
+    _connection: PgConnection,
+}
+
+/// Says that there is something new in the outbox; delivered when the transaction commits.
+pub(crate) async fn announce(connection: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query("SELECT pg_notify($1, '')")
+        .bind(CHANNEL)
+        .execute(connection)
+        .await
+        .map(|_| ())
+        .during("notify the readers of the outbox")
+}
+
+/// Makes writers of the outbox take turns, so that its numbers become visible in their order and no reader
+/// steps over one that is not committed yet. Held until the transaction ends.
+pub(crate) async fn take_turn(connection: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('orderflow outbox', 0))")
+        .execute(connection)
+        .await
+        .map(|_| ())
+        .during("wait for the outbox")
+}

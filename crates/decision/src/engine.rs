@@ -1,0 +1,509 @@
+//! One step of the strategy: an event in; commands and records out.
+//!
+//! `step` is total, synchronous and deterministic. The same events give the same outcomes, live, on paper
+//! and on a tape.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    Book, ConditionId, ConfidenceModel, Fill, Market, Order, Payouts, Price, Report, Side, Signal,
+    SignalKind, Skill, Tier, Timestamp, TokenId, Usd, Verdict, Wallet,
+};
+
+use crate::confidence::{self, Estimate};
+use crate::event::{Command, Event, EventKind};
+use crate::fade::Tapes;
+use crate::follow::Entries;
+use crate::policy::Policy;
+use crate::portfolio::{Holdings, Portfolio};
+use crate::record::Record;
+use crate::refusal::{Reason, Refusal};
+use crate::{risk, sizing, venue};
+
+/// Prices at which there is something to win and the bet is no long shot (`strategy-evidence` §5.4).
+const MIN_PRICE_PPM: u32 = 100_000;
+const MAX_PRICE_PPM: u32 = 900_000;
+/// The most the limit may lie above the whale's price under the skill model, dollars a share.
+const MAX_RUN_UP: f64 = 0.02;
+/// The smallest full Kelly fraction worth an order (`strategy-evidence` §8.3).
+const MIN_KELLY: f64 = 0.01;
+
+/// How far back fills must be known for the engine to be as it would have been without a restart.
+pub const LOOKBACK: i64 = if crate::follow::LOOKBACK < crate::fade::LOOKBACK {
+    crate::fade::LOOKBACK
+} else {
+    crate::follow::LOOKBACK
+};
+
+/// What a step wants done and remembered.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outcome {
+    /// For the world to answer.
+    pub commands: Vec<Command>,
+    /// For the diary.
+    pub records: Vec<Record>,
+}
+
+/// The strategy's whole state.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    policy: Policy,
+    portfolio: Portfolio,
+    verdicts: BTreeMap<Wallet, Verdict>,
+    markets: BTreeMap<ConditionId, Market>,
+    tokens: BTreeMap<TokenId, ConditionId>,
+    resolved: BTreeMap<ConditionId, Payouts>,
+    entries: Entries,
+    tapes: Tapes,
+    waiting: BTreeMap<TokenId, Candidate>,
+    last_signal: i64,
+}
+
+/// A possible signal that waits for its book.
+#[derive(Clone, Debug)]
+struct Candidate {
+    kind: SignalKind,
+    wallet: Wallet,
+    wallets: usize,
+    score: f64,
+    notional: Usd,
+    reference: Price,
+    /// How far a panic moved the price, and from where on that counts; nothing for a whale.
+    drop: f64,
+    least_drop: f64,
+}
+
+/// A candidate that has been asked before the restart.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Asked {
+    /// Which signal.
+    pub kind: SignalKind,
+    /// Whose entry.
+    pub wallet: Wallet,
+    /// Which token.
+    pub token: TokenId,
+    /// The dollars of the entry when it asked.
+    pub notional: Usd,
+    /// When.
+    pub at: Timestamp,
+    /// Whether a signal was raised.
+    pub followed: bool,
+}
+
+impl Engine {
+    /// An engine as it stood: `last_signal` is the number of the last signal raised.
+    #[must_use]
+    pub fn new(policy: Policy, holdings: Holdings, last_signal: i64) -> Self {
+        Self {
+            portfolio: Portfolio::restore(policy.bankroll, holdings),
+            policy,
+            verdicts: BTreeMap::new(),
+            markets: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            resolved: BTreeMap::new(),
+            entries: Entries::default(),
+            tapes: Tapes::default(),
+            waiting: BTreeMap::new(),
+            last_signal,
+        }
+    }
+
+    /// Our positions and their worth.
+    #[must_use]
+    pub const fn portfolio(&self) -> &Portfolio {
+        &self.portfolio
+    }
+
+    /// Takes in what was already acted on before a restart: knowledge, but no consequence.
+    pub fn remember(&mut self, fill: &Fill, block_time: Timestamp) {
+        self.entries.observe(fill, block_time);
+        self.tapes.observe(fill, block_time);
+    }
+
+    /// Takes in that a candidate was already judged before a restart.
+    pub fn remember_asked(&mut self, asked: Asked) {
+        match asked.kind {
+            SignalKind::FollowWhale => {
+                self.entries
+                    .remember(asked.wallet, asked.token, asked.notional, asked.followed);
+            }
+            SignalKind::FadeDegen => self.tapes.remember(asked.token, asked.at),
+        }
+    }
+
+    /// Takes one event in.
+    pub fn step(&mut self, event: &Event) -> Outcome {
+        let mut outcome = Outcome::default();
+        let at = event.at;
+        outcome.records.extend(self.portfolio.roll_day(at));
+        match &event.kind {
+            EventKind::Market(market) => self.learn(market),
+            EventKind::Scores(scores) => self.rate(scores),
+            EventKind::Pause(paused) => self.portfolio.paused = *paused,
+            EventKind::Fill { fill, block_time } => self.on_fill(fill, *block_time, at, &mut outcome),
+            EventKind::Resolved { condition, payouts } => {
+                self.resolved.insert(*condition, payouts.clone());
+                let settled = self.portfolio.settle(*condition, payouts, at);
+                outcome.records.extend(settled.into_iter().map(Record::Settled));
+            }
+            EventKind::Book(book) => self.on_book(book, at, &mut outcome),
+            EventKind::NoBook { token, detail } => {
+                if let Some(candidate) = self.waiting.remove(token) {
+                    let reason = Reason::NoBook {
+                        detail: detail.clone(),
+                    };
+                    outcome
+                        .records
+                        .push(refusal(&candidate, *token, at, reason, None));
+                }
+            }
+            EventKind::Report(report) => self.on_report(report, at, &mut outcome),
+        }
+        outcome
+            .records
+            .extend(self.portfolio.check_daily_loss(&self.policy, at));
+        outcome
+    }
+
+    fn learn(&mut self, market: &Market) {
+        for token in &market.tokens {
+            self.tokens.insert(*token, market.condition);
+        }
+        self.markets.insert(market.condition, market.clone());
+    }
+
+    fn rate(&mut self, verdicts: &[Verdict]) {
+        self.verdicts
+            .extend(verdicts.iter().map(|verdict| (verdict.wallet, *verdict)));
+    }
+
+    fn on_fill(&mut self, fill: &Fill, block_time: Timestamp, at: Timestamp, outcome: &mut Outcome) {
+        self.remember(fill, block_time);
+        if let Some(price) = fill.price() {
+            self.portfolio.mark(fill.token, price);
+        }
+        let Some(candidate) = self.candidate(fill, block_time) else {
+            return;
+        };
+        match self.objection(&candidate, fill.token, block_time, at) {
+            Some(reason) => outcome
+                .records
+                .push(refusal(&candidate, fill.token, at, reason, None)),
+            None => {
+                // Two candidates for one token need one book; the first is judged, the other asks again later.
+                if let std::collections::btree_map::Entry::Vacant(slot) = self.waiting.entry(fill.token) {
+                    slot.insert(candidate);
+                    outcome.commands.push(Command::Quote(fill.token));
+                }
+            }
+        }
+    }
+
+    /// Whether this fill makes a whale's entry or a panic worth judging.
+    fn candidate(&mut self, fill: &Fill, block_time: Timestamp) -> Option<Candidate> {
+        let verdict = *self.verdicts.get(&fill.wallet)?;
+        if verdict.tier == Tier::Unrated {
+            return None;
+        }
+        match fill.side {
+            Side::Buy if self.policy.min_whale_score <= verdict.score => {
+                let entry = self
+                    .entries
+                    .ask(fill.wallet, fill.token, self.policy.min_whale_trade)?;
+                Some(Candidate {
+                    kind: SignalKind::FollowWhale,
+                    wallet: fill.wallet,
+                    wallets: 1,
+                    score: verdict.score,
+                    notional: entry.notional,
+                    reference: entry.price,
+                    drop: 0.0,
+                    least_drop: 0.0,
+                })
+            }
+            Side::Sell if self.is_degen(fill.wallet) => self.panic_candidate(fill, block_time),
+            Side::Buy | Side::Sell => None,
+        }
+    }
+
+    fn panic_candidate(&mut self, fill: &Fill, block_time: Timestamp) -> Option<Candidate> {
+        let (verdicts, below) = (&self.verdicts, self.policy.max_degen_score);
+        let is_degen = |wallet| is_degen(verdicts, wallet, below);
+        let panic = self
+            .tapes
+            .ask(fill.token, block_time, self.policy.min_panic_sellers, is_degen)?;
+        let sellers = u32::try_from(panic.sellers.len()).unwrap_or(u32::MAX);
+        let scores: f64 = panic
+            .sellers
+            .iter()
+            .filter_map(|wallet| self.verdicts.get(wallet))
+            .map(|v| v.score)
+            .sum();
+        Some(Candidate {
+            kind: SignalKind::FadeDegen,
+            wallet: fill.wallet,
+            wallets: panic.sellers.len(),
+            score: scores / f64::from(sellers.max(1)),
+            notional: panic.notional,
+            reference: panic.price,
+            drop: panic.drop,
+            least_drop: panic.least_drop,
+        })
+    }
+
+    fn is_degen(&self, wallet: Wallet) -> bool {
+        is_degen(&self.verdicts, wallet, self.policy.max_degen_score)
+    }
+
+    /// What already speaks against a candidate before its book is known.
+    fn objection(
+        &self,
+        candidate: &Candidate,
+        token: TokenId,
+        block_time: Timestamp,
+        at: Timestamp,
+    ) -> Option<Reason> {
+        let age = at.micros_since(block_time);
+        if self.policy.max_signal_age < age {
+            return Some(Reason::Stale {
+                age,
+                limit: self.policy.max_signal_age,
+            });
+        }
+        let Some(condition) = self.tokens.get(&token) else {
+            return Some(Reason::UnknownMarket);
+        };
+        if self.resolved.contains_key(condition) {
+            return Some(Reason::Resolved);
+        }
+        if !(MIN_PRICE_PPM..=MAX_PRICE_PPM).contains(&candidate.reference.ppm()) {
+            return Some(Reason::PriceBand {
+                price: candidate.reference,
+            });
+        }
+        if candidate.drop < candidate.least_drop {
+            return Some(Reason::DropTooSmall {
+                drop: candidate.drop,
+                limit: candidate.least_drop,
+            });
+        }
+        None
+    }
+
+    fn on_book(&mut self, book: &Book, at: Timestamp, outcome: &mut Outcome) {
+        let Some(candidate) = self.waiting.remove(&book.token) else {
+            return;
+        };
+        match self.judge(&candidate, book, at) {
+            Err(reason) => outcome
+                .records
+                .push(refusal(&candidate, book.token, at, reason, None)),
+            Ok(signal) => self.raise(&candidate, signal, outcome),
+        }
+    }
+
+    /// Prices a candidate against its book: a signal, or why not.
+    fn judge(&self, candidate: &Candidate, book: &Book, at: Timestamp) -> Result<Signal, Reason> {
+        let market = self
+            .tokens
+            .get(&book.token)
+            .and_then(|condition| self.markets.get(condition))
+            .ok_or(Reason::UnknownMarket)?;
+        let (Some(ask), Some(mid)) = (book.best_ask(), book.mid()) else {
+            return Err(Reason::OneSidedBook);
+        };
+        let slippage = self.slippage(candidate, mid, ask, market.fee_rate_ppm);
+        let limit = sizing::limit_price(candidate.reference, slippage, book.tick);
+        if limit < ask {
+            return Err(Reason::AboveLimit { ask, limit });
+        }
+        // The stake decides how deep the order walks, and the price walked decides the stake: the first
+        // estimate at the best offer, the second at the average the first would have paid.
+        let first = self.price_at(candidate, mid, ask, market.fee_rate_ppm);
+        let walked = venue::walk(book, limit, first.stake, market.fee_rate_ppm);
+        let expected = walked.average().unwrap_or(ask);
+        let view = self.price_at(candidate, mid, expected, market.fee_rate_ppm);
+        let confidence = view.estimate.confidence.to_f64();
+        if confidence < self.policy.min_confidence {
+            return Err(Reason::Confidence {
+                confidence,
+                minimum: self.policy.min_confidence,
+            });
+        }
+        if view.kelly < MIN_KELLY {
+            return Err(Reason::NoEdge {
+                probability: view.estimate.probability.to_f64(),
+                cost: view.cost,
+            });
+        }
+        let verdict = self
+            .verdicts
+            .get(&candidate.wallet)
+            .copied()
+            .ok_or(Reason::UnknownMarket)?;
+        let outcome = market.outcome_index(book.token).ok_or(Reason::UnknownMarket)?;
+        Ok(Signal {
+            id: self.last_signal + 1,
+            at,
+            kind: candidate.kind,
+            wallet: candidate.wallet,
+            score: candidate.score,
+            tier: verdict.tier,
+            skill: verdict.skill,
+            wallets: candidate.wallets,
+            notional: candidate.notional,
+            reference_price: candidate.reference,
+            condition: market.condition,
+            token: book.token,
+            title: market.title.clone(),
+            outcome: market.outcomes.get(outcome).cloned().unwrap_or_default(),
+            model: self.policy.confidence_model,
+            probability: view.estimate.probability.to_f64(),
+            confidence,
+            market_price: mid,
+            expected_price: expected,
+            limit_price: limit,
+            kelly: view.kelly,
+            kelly_applied: view.kelly * self.policy.kelly_fraction,
+            stake: view.stake,
+            fee_rate_ppm: market.fee_rate_ppm,
+        })
+    }
+
+    /// How far above the reference price the order may go, as a fraction of it.
+    ///
+    /// The strategy's 5 % is the outer bound. It is larger than the whole documented edge, so the skill model
+    /// gives away at most half of what it expects to gain, and two cents (`strategy-evidence` §5.4).
+    fn slippage(&self, candidate: &Candidate, mid: Price, ask: Price, fee_rate_ppm: u32) -> f64 {
+        match self.policy.confidence_model {
+            ConfidenceModel::Score => self.policy.max_slippage,
+            ConfidenceModel::Skill => {
+                let probability = self
+                    .price_at(candidate, mid, ask, fee_rate_ppm)
+                    .estimate
+                    .probability
+                    .to_f64();
+                let edge = (probability - candidate.reference.to_f64()).max(0.0);
+                let allowed = (0.5 * edge).min(MAX_RUN_UP) / candidate.reference.to_f64();
+                allowed.min(self.policy.max_slippage)
+            }
+        }
+    }
+
+    fn price_at(&self, candidate: &Candidate, mid: Price, paid: Price, fee_rate_ppm: u32) -> View {
+        let (market, paid) = (mid.to_f64(), paid.to_f64());
+        let cost = paid + sizing::fee_per_share(fee_rate_ppm, paid);
+        let model = self.policy.confidence_model;
+        let estimate = match candidate.kind {
+            SignalKind::FollowWhale => {
+                let skill = self.verdicts.get(&candidate.wallet).map(|verdict| verdict.skill);
+                let none = Skill {
+                    kappa: 0.0,
+                    standard_error: 1.0,
+                };
+                confidence::follow(model, candidate.score, skill.unwrap_or(none), market, cost)
+            }
+            SignalKind::FadeDegen => confidence::fade(model, candidate.score, candidate.drop, market, cost),
+        };
+        let kelly = sizing::kelly(estimate.probability, cost);
+        let wished = sizing::part_of(self.portfolio.bankroll(), kelly * self.policy.kelly_fraction);
+        View {
+            estimate,
+            cost,
+            kelly,
+            stake: wished.min(self.policy.max_position),
+        }
+    }
+
+    /// Records a signal, and orders if risk lets it.
+    fn raise(&mut self, candidate: &Candidate, mut signal: Signal, outcome: &mut Outcome) {
+        self.last_signal = signal.id;
+        self.entries
+            .remember(signal.wallet, signal.token, signal.notional, true);
+        let event = self
+            .markets
+            .get(&signal.condition)
+            .map(|market| market.event.clone())
+            .unwrap_or_default();
+        // The day's remaining budget makes the stake smaller before it makes it impossible.
+        signal.stake = signal
+            .stake
+            .min(risk::daily_budget(&self.portfolio, &self.policy));
+        let order = Order {
+            id: signal.id,
+            at: signal.at,
+            condition: signal.condition,
+            token: signal.token,
+            limit: signal.limit_price,
+            stake: signal.stake,
+            fee_rate_ppm: signal.fee_rate_ppm,
+        };
+        let (id, token, at) = (signal.id, signal.token, signal.at);
+        outcome.records.push(Record::Signal(Box::new(signal)));
+        match risk::approve(order, &event, &self.portfolio, &self.policy, at) {
+            Ok(approved) => {
+                self.portfolio.reserve(approved.get().clone(), event);
+                outcome.records.push(Record::Order(approved.get().clone()));
+                outcome.commands.push(Command::Place(approved));
+            }
+            Err(reason) => outcome
+                .records
+                .push(refusal(candidate, token, at, reason, Some(id))),
+        }
+    }
+
+    fn on_report(&mut self, report: &Report, at: Timestamp, outcome: &mut Outcome) {
+        let Some((order, event)) = self.portfolio.release(report.order) else {
+            return;
+        };
+        outcome.records.push(Record::Report(report.clone()));
+        if !report.shares.is_positive() {
+            return;
+        }
+        let outcome_index = self
+            .markets
+            .get(&order.condition)
+            .and_then(|market| market.outcome_index(order.token));
+        let position = self
+            .portfolio
+            .open(&order, event, outcome_index.unwrap_or(0), report);
+        outcome.records.push(Record::Opened(position));
+        // The result may have come while the order was on its way.
+        if let Some(payouts) = self.resolved.get(&order.condition) {
+            let settled = self.portfolio.settle(order.condition, payouts, at);
+            outcome.records.extend(settled.into_iter().map(Record::Settled));
+        }
+    }
+}
+
+/// What a trade looks like at one price.
+struct View {
+    estimate: Estimate,
+    cost: f64,
+    kelly: f64,
+    stake: Usd,
+}
+
+fn is_degen(verdicts: &BTreeMap<Wallet, Verdict>, wallet: Wallet, below: f64) -> bool {
+    verdicts
+        .get(&wallet)
+        .is_some_and(|verdict| verdict.tier != Tier::Unrated && verdict.score < below)
+}
+
+fn refusal(
+    candidate: &Candidate,
+    token: TokenId,
+    at: Timestamp,
+    reason: Reason,
+    signal: Option<i64>,
+) -> Record {
+    Record::Refusal(Refusal {
+        at,
+        kind: candidate.kind,
+        wallet: candidate.wallet,
+        token,
+        notional: candidate.notional,
+        reason,
+        signal,
+    })
+}

@@ -1,0 +1,59 @@
+//! What the engine is told, and what it asks for.
+
+use domain::{Book, ConditionId, Fill, Market, Order, Payouts, Report, Timestamp, TokenId, Verdict};
+
+use crate::risk::Approved;
+
+/// Something the engine learns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// The moment we learned it: never before it happened, which is what makes look-ahead impossible.
+    pub at: Timestamp,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// What the engine can learn. The set is closed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EventKind {
+    /// A market's description.
+    Market(Market),
+    /// Some wallet's fill.
+    Fill {
+        /// The fill.
+        fill: Fill,
+        /// When it happened.
+        block_time: Timestamp,
+    },
+    /// A condition's result.
+    Resolved {
+        /// The condition.
+        condition: ConditionId,
+        /// What its outcomes pay.
+        payouts: Payouts,
+    },
+    /// New verdicts about wallets.
+    Scores(Vec<Verdict>),
+    /// The book the engine asked for.
+    Book(Book),
+    /// There is none.
+    NoBook {
+        /// Whose book was asked for.
+        token: TokenId,
+        /// What the venue said.
+        detail: String,
+    },
+    /// What became of an order.
+    Report(Report),
+    /// A person paused or resumed entries.
+    Pause(bool),
+}
+
+/// What the engine asks the world for; answers come back as events.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// The book of a token.
+    Quote(TokenId),
+    /// An order that risk has seen.
+    Place(Approved<Order>),
+}

@@ -1,0 +1,214 @@
+//! When the selling of a token is a panic of wallets that are usually wrong (`strategy-evidence` §5.5).
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use domain::{Fill, Price, Shares, Side, Timestamp, TokenId, Usd, Wallet, price};
+
+const WINDOW: i64 = 15 * Timestamp::MINUTE;
+const BASELINE: i64 = 60 * Timestamp::MINUTE;
+/// One panic a token in this time.
+const REARM: i64 = 60 * Timestamp::MINUTE;
+/// A seller counts from this many dollars.
+const MIN_SOLD: Usd = Usd::whole(50);
+/// All of them together count from this many.
+const MIN_SOLD_TOGETHER: Usd = Usd::whole(1_000);
+
+/// How far back fills must be known for every window to be complete.
+pub const LOOKBACK: i64 = WINDOW + BASELINE;
+
+/// A panic that asks to be judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Panic {
+    /// Who sells.
+    pub sellers: BTreeSet<Wallet>,
+    /// Dollars they took out.
+    pub notional: Usd,
+    /// Their average price.
+    pub price: Price,
+    /// How far the price is below its average of the hour before, dollars a share.
+    pub drop: f64,
+    /// The drop from which a panic counts: the larger of 5 cents and a tenth of the price.
+    pub least_drop: f64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Print {
+    at: Timestamp,
+    wallet: Wallet,
+    side: Side,
+    usd: Usd,
+    shares: Shares,
+}
+
+/// The last prints of every token.
+#[derive(Clone, Debug, Default)]
+pub struct Tapes {
+    prints: BTreeMap<TokenId, VecDeque<Print>>,
+    asked: BTreeMap<TokenId, Timestamp>,
+    swept: Timestamp,
+}
+
+impl Tapes {
+    /// Adds a fill to its token's tape.
+    pub fn observe(&mut self, fill: &Fill, at: Timestamp) {
+        self.sweep(at);
+        let print = Print {
+            at,
+            wallet: fill.wallet,
+            side: fill.side,
+            usd: fill.usd,
+            shares: fill.shares,
+        };
+        let tape = self.prints.entry(fill.token).or_default();
+        tape.push_back(print);
+        while tape
+            .front()
+            .is_some_and(|oldest| LOOKBACK < at.micros_since(oldest.at))
+        {
+            tape.pop_front();
+        }
+    }
+
+    /// Whether enough wallets that `panics` names sell the token now; asking is remembered.
+    pub fn ask(
+        &mut self,
+        token: TokenId,
+        at: Timestamp,
+        least_sellers: usize,
+        panics: impl Fn(Wallet) -> bool,
+    ) -> Option<Panic> {
+        if self
+            .asked
+            .get(&token)
+            .is_some_and(|asked| at.micros_since(*asked) < REARM)
+        {
+            return None;
+        }
+        let panic = self.panic(token, at, least_sellers, panics)?;
+        self.asked.insert(token, at);
+        Some(panic)
+    }
+
+    /// Remembers that a token's panic has been judged; for a restart.
+    pub fn remember(&mut self, token: TokenId, at: Timestamp) {
+        let asked = self.asked.entry(token).or_insert(at);
+        *asked = (*asked).max(at);
+    }
+
+    fn panic(
+        &self,
+        token: TokenId,
+        at: Timestamp,
+        least_sellers: usize,
+        panics: impl Fn(Wallet) -> bool,
+    ) -> Option<Panic> {
+        let tape = self.prints.get(&token)?;
+        let is_recent = |print: &&Print| at.micros_since(print.at) <= WINDOW;
+        let mut net: BTreeMap<Wallet, (Usd, Shares)> = BTreeMap::new();
+        for print in tape.iter().filter(is_recent).filter(|print| panics(print.wallet)) {
+            let (usd, shares) = net.entry(print.wallet).or_default();
+            let sign = if print.side == Side::Sell { 1 } else { -1 };
+            *usd += if sign > 0 { print.usd } else { -print.usd };
+            *shares += if sign > 0 { print.shares } else { -print.shares };
+        }
+        net.retain(|_, (usd, shares)| MIN_SOLD <= *usd && shares.is_positive());
+        let notional: Usd = net.values().map(|(usd, _)| *usd).sum();
+        let shares: Shares = net.values().map(|(_, shares)| *shares).sum();
+        if net.len() < least_sellers || notional < MIN_SOLD_TOGETHER {
+            return None;
+        }
+        let baseline = average(tape.iter().filter(|print| !is_recent(print)))?.to_f64();
+        let last = average(tape.iter().rev().take(1))?.to_f64();
+        Some(Panic {
+            sellers: net.into_keys().collect(),
+            notional,
+            price: Price::average(notional, shares)?,
+            drop: baseline - last,
+            least_drop: (0.10 * baseline).max(0.05),
+        })
+    }
+
+    /// Forgets the tokens nobody trades any more, now and then.
+    fn sweep(&mut self, at: Timestamp) {
+        if at.micros_since(self.swept) >= BASELINE {
+            self.prints.retain(|_, tape| {
+                tape.back()
+                    .is_some_and(|newest| at.micros_since(newest.at) <= LOOKBACK)
+            });
+            self.asked.retain(|_, asked| at.micros_since(*asked) < REARM);
+            self.swept = at;
+        }
+    }
+}
+
+fn average<'a>(prints: impl Iterator<Item = &'a Print>) -> Option<Price> {
+    let (usd, shares) = prints.fold((Usd::ZERO, Shares::ZERO), |(usd, shares), print| {
+        (usd + print.usd, shares + print.shares)
+    });
+    price::ratio_ppm(usd, shares)
+        .and_then(|ppm| u32::try_from(ppm).ok())
+        .and_then(Price::from_ppm)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::{Exchange, Fee, Role};
+
+    fn wallet(last_byte: u8) -> Wallet {
+        format!("0x{:040x}", last_byte).parse().unwrap()
+    }
+
+    fn sell(seller: u8, shares: i32, cents: u32) -> Fill {
+        let shares = Shares::whole(shares);
+        Fill {
+            exchange: Exchange::V2,
+            wallet: wallet(seller),
+            counterparty: Wallet::default(),
+            role: Role::Taker,
+            side: Side::Sell,
+            token: TokenId::default(),
+            shares,
+            usd: shares.at(Price::from_ppm(cents * 10_000).unwrap(), domain::Rounding::Down),
+            fee: Fee::NONE,
+        }
+    }
+
+    fn minute(minute: i64) -> Timestamp {
+        Timestamp::from_micros(minute * Timestamp::MINUTE)
+    }
+
+    fn panic_of(sellers: u8) -> Option<Panic> {
+        let mut tapes = Tapes::default();
+        tapes.observe(&sell(200, 100, 60), minute(0));
+        let mut last = None;
+        for seller in 1..=sellers {
+            let at = minute(30 + i64::from(seller));
+            tapes.observe(&sell(seller, 600, 60 - u32::from(seller) * 2), at);
+            last = last.or(tapes.ask(TokenId::default(), at, 5, |wallet_| wallet_ != wallet(200)));
+        }
+        last
+    }
+
+    #[test]
+    fn five_panicking_sellers_are_a_panic_and_four_are_not() {
+        assert_eq!(panic_of(4), None);
+        let panic = panic_of(5).unwrap();
+        assert_eq!(panic.sellers.len(), 5);
+        assert!((panic.drop - 0.10).abs() < 1e-9);
+        assert!((panic.least_drop - 0.06).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_token_panics_once_an_hour() {
+        let mut tapes = Tapes::default();
+        tapes.observe(&sell(200, 100, 60), minute(0));
+        let mut panics = 0;
+        for seller in 1..=20 {
+            let at = minute(30);
+            tapes.observe(&sell(seller, 600, 50), at);
+            panics += u8::from(tapes.ask(TokenId::default(), at, 5, |_| true).is_some());
+        }
+        assert_eq!(panics, 1);
+    }
+}

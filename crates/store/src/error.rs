@@ -1,0 +1,65 @@
+//! What can go wrong between us and PostgreSQL.
+
+/// A database operation that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no connection.
+    #[error("could not connect to the database {database}: is it running, and is DATABASE_URL right?")]
+    Connect {
+        /// The database, without its password.
+        database: String,
+        /// Why.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The schema could not be brought up to date.
+    #[error("could not apply the schema's migrations")]
+    Migrate(#[source] sqlx::migrate::MigrateError),
+    /// A statement failed.
+    #[error("could not {operation}")]
+    Statement {
+        /// What was to be done.
+        operation: &'static str,
+        /// Why it was not.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// A row does not hold what its column promises: somebody else wrote it.
+    #[error("column {column} holds `{value}`, which is not {expected}")]
+    Corrupt {
+        /// The column.
+        column: &'static str,
+        /// What it holds.
+        value: String,
+        /// What it should hold.
+        expected: &'static str,
+    },
+    /// The database belongs to another world of facts.
+    #[error(
+        "this database was filled from {found}, and facts of {wanted} must not be mixed in: \
+         choose another database with DATABASE_URL, or another folder with ORDERFLOW_DATA_DIR"
+    )]
+    ForeignSource {
+        /// What it was filled from.
+        found: String,
+        /// What was to be added.
+        wanted: String,
+    },
+    /// Another process already does what only one may do.
+    #[error("another {role} is already running on this database")]
+    AlreadyRunning {
+        /// What only one process may be.
+        role: &'static str,
+    },
+}
+
+/// Names the operation that failed.
+pub(crate) trait During<T> {
+    fn during(self, operation: &'static str) -> Result<T, StoreError>;
+}
+
+impl<T> During<T> for Result<T, sqlx::Error> {
+    fn during(self, operation: &'static str) -> Result<T, StoreError> {
+        self.map_err(|source| StoreError::Statement { operation, source })
+    }
+}

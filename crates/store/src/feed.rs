@@ -1,0 +1,152 @@
+//! The outbox as its readers see it: what became known, in the order it became known.
+
+use std::collections::BTreeMap;
+
+use domain::{BlockHash, Fact, Market, Payouts, Timestamp, Verdict};
+use sqlx::{PgConnection, Row as _};
+
+use crate::error::{During as _, StoreError};
+use crate::{facts, markets, row, scores};
+
+/// One thing that became known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// Its number, rising; numbers may be missing.
+    pub seq: i64,
+    /// When it became known.
+    pub learned: Timestamp,
+    /// What.
+    pub news: News,
+}
+
+/// What can become known.
+#[derive(Clone, Debug, PartialEq)]
+pub enum News {
+    /// A block's facts, by log index. Empty if the block has been orphaned since.
+    Block(Vec<Fact>),
+    /// Everything above this height is orphaned.
+    Reverted(u64),
+    /// A market's description, and its result if it has one.
+    Market(Box<Market>, Option<Payouts>),
+    /// The verdicts of one pass over rated wallets.
+    Scores(Timestamp, Vec<Verdict>),
+}
+
+/// What follows after `after`, at most `limit` items. With `until`, nothing beyond that number.
+///
+/// # Errors
+/// If the database refuses, or holds what it should not.
+pub async fn read(
+    connection: &mut PgConnection,
+    after: i64,
+    until: i64,
+    limit: u32,
+) -> Result<Vec<Item>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT seq, learned_at, kind, block_hash, block_number, condition_id, as_of
+         FROM orderflow_outbox WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3",
+    )
+    .bind(after)
+    .bind(until)
+    .bind(i64::from(limit))
+    .fetch_all(&mut *connection)
+    .await
+    .during("read the outbox")?;
+    let mut hashes: Vec<BlockHash> = vec![];
+    let mut conditions: Vec<String> = vec![];
+    for found in &rows {
+        hashes.extend(row::maybe_text::<BlockHash>(found, "block_hash", "a block hash")?);
+        conditions.extend(found.try_get::<Option<String>, _>("condition_id").during("read a column")?);
+    }
+    let mut facts = facts::of_blocks(connection, &hashes).await?;
+    let mut described: BTreeMap<String, (Market, Option<Payouts>)> =
+        markets::of_conditions(connection, &conditions)
+            .await?
+            .into_iter()
+            .map(|(market, payouts)| (market.condition.to_string(), (market, payouts)))
+            .collect();
+    let mut items = Vec::with_capacity(rows.len());
+    for found in &rows {
+        let kind: String = found.try_get("kind").during("read a column")?;
+        let news = match kind.as_str() {
+            "block" => {
+                let hash: BlockHash = row::text(found, "block_hash", "a block hash")?;
+                News::Block(facts.remove(&hash).unwrap_or_default())
+            }
+            "reverted" => News::Reverted(row::unsigned(found, "block_number")?),
+            "market" => {
+                let condition: String = found.try_get("condition_id").during("read a column")?;
+                let Some((market, payouts)) = described.remove(&condition) else { continue };
+                News::Market(Box::new(market), payouts)
+            }
+            _ => {
+                let as_of = row::time(found, "as_of")?;
+                News::Scores(as_of, scores::published(connection, as_of).await?)
+            }
+        };
+        let seq = found.try_get("seq").during("read a column")?;
+        items.push(Item { seq, learned: row::time(found, "learned_at")?, news });
+    }
+    Ok(items)
+}
+
+/// The number of the newest item; 0 before the first.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn newest(connection: &mut PgConnection) -> Result<i64, StoreError> {
+    sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM orderflow_outbox")
+        .fetch_one(connection)
+        .await
+        .during("read the outbox's end")
+}
+
+/// A reader's place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cursor {
+    /// The last item taken in; 0 before the first.
+    pub seq: i64,
+    /// The moment of the reader's last pass.
+    pub as_of: Option<Timestamp>,
+}
+
+/// How far a reader has come.
+///
+/// # Errors
+/// If the database refuses; never read as "not begun".
+pub async fn cursor(connection: &mut PgConnection, reader: &str) -> Result<Cursor, StoreError> {
+    let found = sqlx::query("SELECT seq, as_of FROM orderflow_cursors WHERE name = $1")
+        .bind(reader)
+        .fetch_optional(connection)
+        .await
+        .during("read a cursor")?;
+    match found {
+        None => Ok(Cursor::default()),
+        Some(found) => Ok(Cursor {
+            seq: found.try_get("seq").during("read a column")?,
+            as_of: row::maybe_time(&found, "as_of")?,
+        }),
+    }
+}
+
+/// Says how far a reader has come; part of the transaction that stores what it did.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn set_cursor(
+    connection: &mut PgConnection,
+    reader: &str,
+    cursor: Cursor,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO orderflow_cursors (name, seq, as_of) VALUES ($1, $2, $3)
+         ON CONFLICT (name) DO UPDATE SET seq = $2, as_of = $3",
+    )
+    .bind(reader)
+    .bind(cursor.seq)
+    .bind(cursor.as_of.map(Timestamp::to_offset_date_time))
+    .execute(connection)
+    .await
+    .map(|_| ())
+    .during("store a cursor")
+}

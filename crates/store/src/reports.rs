@@ -1,0 +1,230 @@
+//! What people and scripts are shown: rows as JSON objects whose keys are the columns' names.
+
+use std::collections::BTreeMap;
+
+use domain::Wallet;
+use serde_json::Value;
+use sqlx::{PgConnection, Row as _};
+
+use crate::StoreError;
+use crate::error::During as _;
+
+/// The totals of everything in the database.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Totals {
+    /// Fills.
+    pub trades: i64,
+    /// Wallets with a fill.
+    pub wallets: i64,
+    /// Markets that are known.
+    pub markets: i64,
+    /// Those with a result.
+    pub resolved_markets: i64,
+    /// Wallets with enough history for a verdict.
+    pub wallets_rated: i64,
+    /// Signals by type.
+    pub signals: BTreeMap<String, i64>,
+    /// Positions ever opened.
+    pub opened: i64,
+    /// Those that made money.
+    pub won: i64,
+    /// Those that made none.
+    pub lost: i64,
+    /// Those not yet settled.
+    pub open: i64,
+    /// The result of the settled ones, dollars.
+    pub pnl_usd: f64,
+    /// Refusals by reason.
+    pub refusals: BTreeMap<String, i64>,
+}
+
+/// Counts everything.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn totals(connection: &mut PgConnection) -> Result<Totals, StoreError> {
+    let counts = sqlx::query(
+        "SELECT (SELECT count(*) FROM orderflow_trades WHERE NOT orphaned) AS trades,
+                (SELECT count(DISTINCT wallet_address) FROM orderflow_trades WHERE NOT orphaned) AS wallets,
+                (SELECT count(*) FROM orderflow_markets) AS markets,
+                (SELECT count(*) FROM orderflow_markets WHERE resolved_at IS NOT NULL) AS resolved,
+                (SELECT count(*) FROM orderflow_wallet_stats WHERE trader_tier <> 'UNRATED') AS rated,
+                (SELECT count(*) FROM orderflow_positions) AS opened,
+                (SELECT count(*) FROM orderflow_positions WHERE status = 'WON') AS won,
+                (SELECT count(*) FROM orderflow_positions WHERE status = 'LOST') AS lost,
+                (SELECT count(*) FROM orderflow_positions WHERE status = 'OPEN') AS open,
+                (SELECT coalesce(sum(pnl_usd), 0)::float8 FROM orderflow_positions) AS pnl",
+    )
+    .fetch_one(&mut *connection)
+    .await
+    .during("count everything")?;
+    let count = |column: &'static str| counts.try_get::<i64, _>(column).during("read a column");
+    Ok(Totals {
+        trades: count("trades")?,
+        wallets: count("wallets")?,
+        markets: count("markets")?,
+        resolved_markets: count("resolved")?,
+        wallets_rated: count("rated")?,
+        opened: count("opened")?,
+        won: count("won")?,
+        lost: count("lost")?,
+        open: count("open")?,
+        pnl_usd: counts.try_get("pnl").during("read a column")?,
+        signals: grouped(
+            connection,
+            "SELECT signal_type AS name, count(*) AS number FROM orderflow_signals GROUP BY 1",
+        )
+        .await?,
+        refusals: grouped(
+            connection,
+            "SELECT reason AS name, count(*) AS number FROM orderflow_refusals GROUP BY 1",
+        )
+        .await?,
+    })
+}
+
+async fn grouped(
+    connection: &mut PgConnection,
+    statement: &'static str,
+) -> Result<BTreeMap<String, i64>, StoreError> {
+    let rows = sqlx::query(statement).fetch_all(connection).await.during("count by name")?;
+    rows.iter()
+        .map(|found| {
+            Ok((
+                found.try_get("name").during("read a column")?,
+                found.try_get("number").during("read a column")?,
+            ))
+        })
+        .collect()
+}
+
+/// A wallet's row of `orderflow_wallet_stats`.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn wallet(connection: &mut PgConnection, wallet: Wallet) -> Result<Option<Value>, StoreError> {
+    let rows = objects(
+        connection,
+        "SELECT to_jsonb(s)::text AS object FROM orderflow_wallet_stats s WHERE wallet_address = $1 LIMIT $2",
+        Some(wallet.to_string()),
+        1,
+    )
+    .await?;
+    Ok(rows.into_iter().next())
+}
+
+/// The best rated wallets, best first; then, if there is room, those without enough history.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn wallets(connection: &mut PgConnection, limit: i64) -> Result<Vec<Value>, StoreError> {
+    objects(
+        connection,
+        "SELECT to_jsonb(s)::text AS object FROM orderflow_wallet_stats s
+         WHERE $1::text IS NULL
+         ORDER BY trader_tier = 'UNRATED', reputation_score DESC, wallet_address LIMIT $2",
+        None,
+        limit,
+    )
+    .await
+}
+
+/// The newest signals, newest first.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn signals(connection: &mut PgConnection, limit: i64) -> Result<Vec<Value>, StoreError> {
+    objects(
+        connection,
+        "SELECT to_jsonb(s)::text AS object FROM orderflow_signals s WHERE $1::text IS NULL
+         ORDER BY id DESC LIMIT $2",
+        None,
+        limit,
+    )
+    .await
+}
+
+/// The newest positions, newest first.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn positions(connection: &mut PgConnection, limit: i64) -> Result<Vec<Value>, StoreError> {
+    objects(
+        connection,
+        "SELECT to_jsonb(p)::text AS object FROM orderflow_position_report p WHERE $1::text IS NULL
+         ORDER BY id DESC LIMIT $2",
+        None,
+        limit,
+    )
+    .await
+}
+
+/// The signals raised after `after`, oldest first.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn signals_after(connection: &mut PgConnection, after: i64) -> Result<Vec<Value>, StoreError> {
+    objects(
+        connection,
+        "SELECT to_jsonb(s)::text AS object FROM orderflow_signals s WHERE $1::text IS NULL AND id > $2
+         ORDER BY id LIMIT 50",
+        None,
+        after,
+    )
+    .await
+}
+
+/// Positions that settled, beyond the first `seen` that did, in the order they settled.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn settled_after(connection: &mut PgConnection, seen: i64) -> Result<Vec<Value>, StoreError> {
+    objects(
+        connection,
+        "SELECT to_jsonb(p)::text AS object FROM orderflow_position_report p
+         WHERE $1::text IS NULL AND status <> 'OPEN'
+         ORDER BY closed_at, id OFFSET $2 LIMIT 50",
+        None,
+        seen,
+    )
+    .await
+}
+
+/// The newest refusals, newest first.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn refusals(connection: &mut PgConnection, limit: i64) -> Result<Vec<Value>, StoreError> {
+    objects(
+        connection,
+        "SELECT to_jsonb(r)::text AS object FROM orderflow_refusals r WHERE $1::text IS NULL
+         ORDER BY id DESC LIMIT $2",
+        None,
+        limit,
+    )
+    .await
+}
+
+async fn objects(
+    connection: &mut PgConnection,
+    statement: &'static str,
+    filter: Option<String>,
+    number: i64,
+) -> Result<Vec<Value>, StoreError> {
+    let rows = sqlx::query(statement)
+        .bind(filter)
+        .bind(number)
+        .fetch_all(connection)
+        .await
+        .during("read a report")?;
+    rows.iter()
+        .map(|found| {
+            let text: String = found.try_get("object").during("read a column")?;
+            serde_json::from_str(&text).map_err(|_| StoreError::Corrupt {
+                column: "object",
+                value: text,
+                expected: "a JSON object",
+            })
+        })
+        .collect()
+}

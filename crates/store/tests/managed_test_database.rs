@@ -1,0 +1,53 @@
+//! The databases that other tests are given.
+
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+use store::testing::TestDatabase;
+
+#[tokio::test]
+async fn each_test_has_a_database_of_its_own_that_goes_with_it() {
+    let first = TestDatabase::create().await;
+    let second = TestDatabase::create().await;
+    assert_ne!(first.url(), second.url());
+    sqlx::raw_sql("CREATE TABLE mark (n int)")
+        .execute(&first.pool())
+        .await
+        .unwrap();
+    let elsewhere: Option<String> = sqlx::query_scalar("SELECT to_regclass('mark')::text")
+        .fetch_one(&second.pool())
+        .await
+        .unwrap();
+    assert_eq!(elsewhere, None, "a table of one test is seen by another");
+
+    let name: String = sqlx::query_scalar("SELECT current_database()::text")
+        .fetch_one(&first.pool())
+        .await
+        .unwrap();
+    // A connection is still open: it must not keep the database.
+    let _open = first.pool().acquire().await.unwrap();
+    drop(first);
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_database WHERE datname = $1")
+        .bind(&name)
+        .fetch_one(&second.pool())
+        .await
+        .unwrap();
+    assert_eq!(left, 0, "{name} was not dropped");
+}
+
+#[tokio::test]
+async fn many_tests_at_once_share_the_server() {
+    let databases: Vec<_> = (0..12).map(|_| tokio::spawn(TestDatabase::create())).collect();
+    let mut servers = Vec::new();
+    for database in databases {
+        let database = database.await.unwrap();
+        let server: String = sqlx::query_scalar("SELECT pg_postmaster_start_time()::text")
+            .fetch_one(&database.pool())
+            .await
+            .unwrap();
+        servers.push((server, database));
+    }
+    assert!(
+        servers.windows(2).all(|pair| pair[0].0 == pair[1].0),
+        "{servers:?}"
+    );
+}
