@@ -1,1 +1,44 @@
-//! Placeholder.
+//! From trades and verdicts to signals, orders and positions, on paper.
+//!
+//! The judgement is pure and lives in `decision`; here it is fed from the outbox and answered by a venue.
+
+mod executor;
+mod settings;
+mod venue;
+
+use std::time::Duration;
+
+use polymarket::Clob;
+use service::CancellationToken;
+use store::Store;
+
+pub use executor::Executor;
+pub use settings::{ServiceSettings, StrategySettings, VenueSettings};
+pub use venue::{Prints, Venue};
+
+/// How often the outbox is looked at when no notification comes.
+const LOOK: Duration = Duration::from_secs(3);
+
+/// Runs the service until it is told to stop.
+///
+/// # Errors
+/// If another one runs on this database, or the database fails.
+pub async fn run(
+    strategy: StrategySettings,
+    venue: VenueSettings,
+    store: Store,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let _only = store.become_only("orderflow-executor").await?;
+    let mut news = store.listen().await?;
+    let venue = Venue::Paper(Clob::new(&venue.clob_url)?);
+    let mut executor = Executor::resume(store, strategy.policy(), venue).await?;
+    loop {
+        executor.catch_up().await?;
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return Ok(()),
+            heard = tokio::time::timeout(LOOK, news.wait()) => if let Ok(heard) = heard { heard? },
+        }
+    }
+}

@@ -1,1 +1,53 @@
-//! Placeholder.
+//! From the facts in the database to the verdicts about wallets, every hour.
+//!
+//! The fold itself is pure and lives in `decision`; here it is fed from the outbox, in its order, and what it
+//! finds is published in one transaction with the place it was found at.
+
+mod fold;
+mod settings;
+
+use std::time::Duration;
+
+use domain::Timestamp;
+use service::{CancellationToken, clock};
+use store::Store;
+
+pub use fold::Reputation;
+pub use settings::{ReputationSettings, ServiceSettings};
+
+/// How often the outbox is looked at when no notification comes.
+const LOOK: Duration = Duration::from_secs(3);
+
+/// Runs the service until it is told to stop.
+///
+/// # Errors
+/// If another one runs on this database, or the database fails.
+pub async fn run(settings: ReputationSettings, store: Store, stop: CancellationToken) -> anyhow::Result<()> {
+    let _only = store.become_only("orderflow-reputation").await?;
+    let mut news = store.listen().await?;
+    let mut reputation = Reputation::resume(store, settings.eligibility()).await?;
+    let interval = settings.interval();
+    loop {
+        reputation.catch_up(i64::MAX).await?;
+        let now = clock::now();
+        if is_due(reputation.last_pass(), now, interval) {
+            let pass = reputation.publish(now, now).await?;
+            tracing::info!(
+                verdicts = pass.verdicts,
+                rated = pass.rated,
+                wallets = pass.wallets,
+                "scored"
+            );
+        }
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return Ok(()),
+            heard = tokio::time::timeout(LOOK, news.wait()) => if let Ok(heard) = heard { heard? },
+        }
+    }
+}
+
+/// A pass is due once its interval has passed since the last one; missed ones are made up by one.
+fn is_due(last: Option<Timestamp>, now: Timestamp, interval: i64) -> bool {
+    last.is_none_or(|last| interval <= now.micros_since(last))
+}

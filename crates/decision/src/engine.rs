@@ -120,6 +120,16 @@ impl Engine {
         self.tapes.observe(fill, block_time);
     }
 
+    /// Takes in a result that was already acted on before a restart.
+    pub fn remember_result(&mut self, condition: ConditionId, payouts: Payouts) {
+        self.resolved.insert(condition, payouts);
+    }
+
+    /// Stops or allows new entries, as a person wishes.
+    pub fn pause(&mut self, paused: bool) {
+        self.portfolio.paused = paused;
+    }
+
     /// Takes in that a candidate was already judged before a restart.
     pub fn remember_asked(&mut self, asked: Asked) {
         match asked.kind {
@@ -139,7 +149,6 @@ impl Engine {
         match &event.kind {
             EventKind::Market(market) => self.learn(market),
             EventKind::Scores(scores) => self.rate(scores),
-            EventKind::Pause(paused) => self.portfolio.paused = *paused,
             EventKind::Fill { fill, block_time } => self.on_fill(fill, *block_time, at, &mut outcome),
             EventKind::Resolved { condition, payouts } => {
                 self.resolved.insert(*condition, payouts.clone());
@@ -165,14 +174,16 @@ impl Engine {
         outcome
     }
 
-    fn learn(&mut self, market: &Market) {
+    /// Takes in a market's description.
+    pub fn learn(&mut self, market: &Market) {
         for token in &market.tokens {
             self.tokens.insert(*token, market.condition);
         }
         self.markets.insert(market.condition, market.clone());
     }
 
-    fn rate(&mut self, verdicts: &[Verdict]) {
+    /// Takes in verdicts about wallets.
+    pub fn rate(&mut self, verdicts: &[Verdict]) {
         self.verdicts
             .extend(verdicts.iter().map(|verdict| (verdict.wallet, *verdict)));
     }

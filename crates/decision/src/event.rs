@@ -45,8 +45,6 @@ pub enum EventKind {
     },
     /// What became of an order.
     Report(Report),
-    /// A person paused or resumed entries.
-    Pause(bool),
 }
 
 /// What the engine asks the world for; answers come back as events.

@@ -10,17 +10,19 @@ use crate::error::During as _;
 /// # Errors
 /// `ForeignSource` if the database belongs to another world, or if the database refuses.
 pub async fn claim(connection: &mut PgConnection, source: &str) -> Result<(), StoreError> {
-    let found: String = sqlx::query_scalar(
-        "UPDATE orderflow_controls SET source = coalesce(source, $1) RETURNING source",
-    )
-    .bind(source)
-    .fetch_one(connection)
-    .await
-    .during("claim the database")?;
+    let found: String =
+        sqlx::query_scalar("UPDATE orderflow_controls SET source = coalesce(source, $1) RETURNING source")
+            .bind(source)
+            .fetch_one(connection)
+            .await
+            .during("claim the database")?;
     if found == source {
         Ok(())
     } else {
-        Err(StoreError::ForeignSource { found, wanted: source.to_owned() })
+        Err(StoreError::ForeignSource {
+            found,
+            wanted: source.to_owned(),
+        })
     }
 }
 

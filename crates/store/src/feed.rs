@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{BlockHash, Fact, Market, Payouts, Timestamp, Verdict};
+use domain::{BlockHash, Fact, Market, Timestamp, Verdict};
 use sqlx::{PgConnection, Row as _};
 
 use crate::error::{During as _, StoreError};
@@ -26,8 +26,8 @@ pub enum News {
     Block(Vec<Fact>),
     /// Everything above this height is orphaned.
     Reverted(u64),
-    /// A market's description, and its result if it has one.
-    Market(Box<Market>, Option<Payouts>),
+    /// A market's description.
+    Market(Box<Market>),
     /// The verdicts of one pass over rated wallets.
     Scores(Timestamp, Vec<Verdict>),
 }
@@ -56,15 +56,18 @@ pub async fn read(
     let mut conditions: Vec<String> = vec![];
     for found in &rows {
         hashes.extend(row::maybe_text::<BlockHash>(found, "block_hash", "a block hash")?);
-        conditions.extend(found.try_get::<Option<String>, _>("condition_id").during("read a column")?);
+        conditions.extend(
+            found
+                .try_get::<Option<String>, _>("condition_id")
+                .during("read a column")?,
+        );
     }
     let mut facts = facts::of_blocks(connection, &hashes).await?;
-    let mut described: BTreeMap<String, (Market, Option<Payouts>)> =
-        markets::of_conditions(connection, &conditions)
-            .await?
-            .into_iter()
-            .map(|(market, payouts)| (market.condition.to_string(), (market, payouts)))
-            .collect();
+    let mut described: BTreeMap<String, Market> = markets::of_conditions(connection, &conditions)
+        .await?
+        .into_iter()
+        .map(|market| (market.condition.to_string(), market))
+        .collect();
     let mut items = Vec::with_capacity(rows.len());
     for found in &rows {
         let kind: String = found.try_get("kind").during("read a column")?;
@@ -76,8 +79,10 @@ pub async fn read(
             "reverted" => News::Reverted(row::unsigned(found, "block_number")?),
             "market" => {
                 let condition: String = found.try_get("condition_id").during("read a column")?;
-                let Some((market, payouts)) = described.remove(&condition) else { continue };
-                News::Market(Box::new(market), payouts)
+                let Some(market) = described.remove(&condition) else {
+                    continue;
+                };
+                News::Market(Box::new(market))
             }
             _ => {
                 let as_of = row::time(found, "as_of")?;
@@ -85,7 +90,11 @@ pub async fn read(
             }
         };
         let seq = found.try_get("seq").during("read a column")?;
-        items.push(Item { seq, learned: row::time(found, "learned_at")?, news });
+        items.push(Item {
+            seq,
+            learned: row::time(found, "learned_at")?,
+            news,
+        });
     }
     Ok(items)
 }

@@ -20,9 +20,11 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
 
-pub use error::StoreError;
 use error::During as _;
+pub use error::StoreError;
 pub use sqlx::PgConnection;
+/// A connection of the pool.
+pub type Connection = sqlx::pool::PoolConnection<sqlx::Postgres>;
 /// An open transaction: what is not committed never happened.
 pub type Transaction = sqlx::Transaction<'static, sqlx::Postgres>;
 
@@ -44,10 +46,16 @@ impl Store {
     /// If the address is no address, nobody answers, or a migration fails.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         // The address may hold a password: errors name the host and database only.
-        let unreadable = |source| StoreError::Connect { database: "given in DATABASE_URL".to_owned(), source };
+        let unreadable = |source| StoreError::Connect {
+            database: "given in DATABASE_URL".to_owned(),
+            source,
+        };
         let options: PgConnectOptions = url.parse().map_err(unreadable)?;
-        let database =
-            format!("{} on {}", options.get_database().unwrap_or("of the user's name"), options.get_host());
+        let database = format!(
+            "{} on {}",
+            options.get_database().unwrap_or("of the user's name"),
+            options.get_host()
+        );
         let pool = PgPoolOptions::new()
             .max_connections(8)
             .acquire_timeout(Duration::from_secs(15))
@@ -72,6 +80,14 @@ impl Store {
         &self.pool
     }
 
+    /// A connection for reading.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub async fn connection(&self) -> Result<Connection, StoreError> {
+        self.pool.acquire().await.during("get a connection")
+    }
+
     /// Begins a transaction.
     ///
     /// # Errors
@@ -93,8 +109,13 @@ impl Store {
     /// # Errors
     /// If there is no connection.
     pub async fn listen(&self) -> Result<News, StoreError> {
-        let mut listener = PgListener::connect_with(&self.pool).await.during("connect for notifications")?;
-        listener.listen(CHANNEL).await.during("listen for notifications")?;
+        let mut listener = PgListener::connect_with(&self.pool)
+            .await
+            .during("connect for notifications")?;
+        listener
+            .listen(CHANNEL)
+            .await
+            .during("listen for notifications")?;
         Ok(News { listener })
     }
 
@@ -109,7 +130,13 @@ impl Store {
             .fetch_one(&mut connection)
             .await
             .during("take the lock of a role")?;
-        if is_ours { Ok(OnlyOne { _connection: connection }) } else { Err(StoreError::AlreadyRunning { role }) }
+        if is_ours {
+            Ok(OnlyOne {
+                _connection: connection,
+            })
+        } else {
+            Err(StoreError::AlreadyRunning { role })
+        }
     }
 
     /// Closes every connection.
@@ -130,7 +157,11 @@ impl News {
     /// # Errors
     /// If the connection is lost and cannot be made again.
     pub async fn wait(&mut self) -> Result<(), StoreError> {
-        self.listener.recv().await.map(|_| ()).during("wait for notifications")
+        self.listener
+            .recv()
+            .await
+            .map(|_| ())
+            .during("wait for notifications")
     }
 }
 

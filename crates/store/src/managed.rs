@@ -299,7 +299,10 @@ mod tests {
             return check_message();
         }
         let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-        child.args(["--exact", "managed::tests::without_binaries_and_network_one_message_says_what_to_do"]);
+        child.args([
+            "--exact",
+            "managed::tests::without_binaries_and_network_one_message_says_what_to_do",
+        ]);
         child.arg("--nocapture").env(OFFLINE, "1");
         for proxy in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
             child.env(proxy, "http://127.0.0.1:1");
@@ -312,11 +315,18 @@ mod tests {
 
     fn check_message() {
         let data_dir = tempfile::tempdir().unwrap();
-        let settings =
-            ManagedSettings { data_dir: data_dir.path().to_owned(), durability: Durability::Throwaway };
+        let settings = ManagedSettings {
+            data_dir: data_dir.path().to_owned(),
+            durability: Durability::Throwaway,
+        };
         let places = |_: &Path| vec![Place::Folder("/nowhere/bin".into())];
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        let error = runtime.block_on(ManagedPostgres::start_from(&settings, places)).unwrap_err();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let error = runtime
+            .block_on(ManagedPostgres::start_from(&settings, places))
+            .unwrap_err();
         let message = error.to_string();
         let parts = [
             "apt install postgresql ",

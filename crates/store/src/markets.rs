@@ -1,11 +1,11 @@
 //! Markets: what their tokens are called and belong to.
 
-use domain::{ConditionId, Market, Payouts, Tick, Timestamp, TokenId};
+use domain::{ConditionId, Market, Tick, Timestamp, TokenId};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 
 use crate::error::{During as _, StoreError};
-use crate::{announce, facts, row, take_turn};
+use crate::{announce, row, take_turn};
 
 /// Takes in markets that are new, with the results the chain has already given them, and tells the readers.
 /// Known markets keep their tokens and are only brought up to date.
@@ -24,12 +24,14 @@ pub async fn learn(
         if is_new {
             new += 1;
             adopt_result(connection, market.condition).await?;
-            sqlx::query("INSERT INTO orderflow_outbox (learned_at, kind, condition_id) VALUES ($1, 'market', $2)")
-                .bind(learned.to_offset_date_time())
-                .bind(market.condition.to_string())
-                .execute(&mut *connection)
-                .await
-                .during("tell of a new market")?;
+            sqlx::query(
+                "INSERT INTO orderflow_outbox (learned_at, kind, condition_id) VALUES ($1, 'market', $2)",
+            )
+            .bind(learned.to_offset_date_time())
+            .bind(market.condition.to_string())
+            .execute(&mut *connection)
+            .await
+            .during("tell of a new market")?;
         }
         let tokens: Vec<String> = market.tokens.iter().map(ToString::to_string).collect();
         sqlx::query("DELETE FROM orderflow_unknown_tokens WHERE token_id = ANY($1::text[]::numeric[])")
@@ -126,24 +128,24 @@ pub async fn due_unknown(connection: &mut PgConnection, limit: u32) -> Result<Ve
     .fetch_all(connection)
     .await
     .during("take unknown tokens")?;
-    rows.iter().map(|found| row::text(found, "token_id", "a token id")).collect()
+    rows.iter()
+        .map(|found| row::text(found, "token_id", "a token id"))
+        .collect()
 }
 
-/// Every market that is known.
+/// Every market that was known at a place in the outbox, and nothing of what came after.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn all(connection: &mut PgConnection) -> Result<Vec<(Market, Option<Payouts>)>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT condition_id, title, slug, event, category, outcomes, token_ids::text[] AS token_ids, neg_risk,
-                protocol, (tick_size * 1000000)::bigint AS tick, (fee_rate * 1000000)::bigint AS fee_rate,
-                end_date, payout_numerators
-         FROM orderflow_markets ORDER BY condition_id",
+pub async fn known_at(connection: &mut PgConnection, seq: i64) -> Result<Vec<Market>, StoreError> {
+    let conditions: Vec<String> = sqlx::query_scalar(
+        "SELECT condition_id FROM orderflow_outbox WHERE kind = 'market' AND seq <= $1 ORDER BY seq",
     )
-    .fetch_all(connection)
+    .bind(seq)
+    .fetch_all(&mut *connection)
     .await
-    .during("read markets")?;
-    rows.iter().map(market_of).collect()
+    .during("read the markets known")?;
+    of_conditions(connection, &conditions).await
 }
 
 /// The markets of these conditions.
@@ -153,11 +155,11 @@ pub async fn all(connection: &mut PgConnection) -> Result<Vec<(Market, Option<Pa
 pub(crate) async fn of_conditions(
     connection: &mut PgConnection,
     conditions: &[String],
-) -> Result<Vec<(Market, Option<Payouts>)>, StoreError> {
+) -> Result<Vec<Market>, StoreError> {
     let rows = sqlx::query(
         "SELECT condition_id, title, slug, event, category, outcomes, token_ids::text[] AS token_ids, neg_risk,
                 protocol, (tick_size * 1000000)::bigint AS tick, (fee_rate * 1000000)::bigint AS fee_rate,
-                end_date, payout_numerators
+                end_date
          FROM orderflow_markets WHERE condition_id = ANY($1)",
     )
     .bind(conditions)
@@ -167,16 +169,19 @@ pub(crate) async fn of_conditions(
     rows.iter().map(market_of).collect()
 }
 
-fn market_of(found: &PgRow) -> Result<(Market, Option<Payouts>), StoreError> {
+fn market_of(found: &PgRow) -> Result<Market, StoreError> {
     let texts: Vec<String> = found.try_get("token_ids").during("read a column")?;
-    let corrupt = |column, value: String, expected| StoreError::Corrupt { column, value, expected };
+    let corrupt = |column, value: String, expected| StoreError::Corrupt {
+        column,
+        value,
+        expected,
+    };
     let tokens: Result<Vec<TokenId>, StoreError> = texts
         .into_iter()
         .map(|text| text.parse().map_err(|_| corrupt("token_ids", text, "a token id")))
         .collect();
     let tick: u32 = row::unsigned(found, "tick")?;
-    let payouts: Option<Vec<i64>> = found.try_get("payout_numerators").during("read a column")?;
-    let market = Market {
+    Ok(Market {
         condition: row::text(found, "condition_id", "a condition")?,
         title: found.try_get("title").during("read a column")?,
         slug: found.try_get("slug").during("read a column")?,
@@ -189,7 +194,5 @@ fn market_of(found: &PgRow) -> Result<(Market, Option<Payouts>), StoreError> {
         tick: Tick::from_ppm(tick).ok_or_else(|| corrupt("tick_size", tick.to_string(), "a tick"))?,
         fee_rate_ppm: row::unsigned(found, "fee_rate")?,
         end: row::maybe_time(found, "end_date")?,
-    };
-    let payouts = payouts.map(|_| facts::payouts_of(found)).transpose()?;
-    Ok((market, payouts))
+    })
 }

@@ -87,7 +87,10 @@ async fn grouped(
     connection: &mut PgConnection,
     statement: &'static str,
 ) -> Result<BTreeMap<String, i64>, StoreError> {
-    let rows = sqlx::query(statement).fetch_all(connection).await.during("count by name")?;
+    let rows = sqlx::query(statement)
+        .fetch_all(connection)
+        .await
+        .during("count by name")?;
     rows.iter()
         .map(|found| {
             Ok((

@@ -1,8 +1,6 @@
 //! What the executor needs to go on where it was: exactly what its last commit left.
 
-use domain::{
-    Day, Fill, Position, Price, SignalKind, Timestamp, TokenId, Usd, Wallet,
-};
+use domain::{ConditionId, Day, Fill, Payouts, Position, Price, SignalKind, Timestamp, TokenId, Usd, Wallet};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 
@@ -134,9 +132,14 @@ async fn last_price(
     .fetch_optional(connection)
     .await
     .during("read a price paid")?;
-    paid.map(|paid| Ok(Price::average(row::usd(&paid, "usd")?, row::shares(&paid, "shares")?)))
-        .transpose()
-        .map(Option::flatten)
+    paid.map(|paid| {
+        Ok(Price::average(
+            row::usd(&paid, "usd")?,
+            row::shares(&paid, "shares")?,
+        ))
+    })
+    .transpose()
+    .map(Option::flatten)
 }
 
 /// The fills up to the executor's place that happened since `since`, in the order they became known.
@@ -161,7 +164,36 @@ pub async fn recent_fills(
     .fetch_all(connection)
     .await
     .during("read recent fills")?;
-    rows.iter().map(|found| Ok((facts::fill_of(found)?, row::time(found, "block_time")?))).collect()
+    rows.iter()
+        .map(|found| Ok((facts::fill_of(found)?, row::time(found, "block_time")?)))
+        .collect()
+}
+
+/// The results that were known at the executor's place, and nothing of what came after.
+///
+/// # Errors
+/// If the database refuses, or holds what it should not.
+pub async fn results(
+    connection: &mut PgConnection,
+    seq: i64,
+) -> Result<Vec<(ConditionId, Payouts)>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT e.condition_id, e.payout_numerators
+         FROM orderflow_ledger_events e JOIN orderflow_outbox o ON o.block_hash = e.block_hash
+         WHERE e.kind = 'resolution' AND NOT e.orphaned AND o.seq <= $1",
+    )
+    .bind(seq)
+    .fetch_all(connection)
+    .await
+    .during("read the results known")?;
+    rows.iter()
+        .map(|found| {
+            Ok((
+                row::text(found, "condition_id", "a condition")?,
+                facts::payouts_of(found)?,
+            ))
+        })
+        .collect()
 }
 
 /// The time of the newest block up to the executor's place.

@@ -1,7 +1,5 @@
 //! The databases that other tests are given.
 
-#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
-
 use store::testing::TestDatabase;
 
 #[tokio::test]

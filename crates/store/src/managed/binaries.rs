@@ -232,7 +232,11 @@ mod tests {
         fs::create_dir_all(folder).unwrap();
         for program in PROGRAMS {
             let path = folder.join(program);
-            fs::write(&path, format!("#!/bin/sh\necho 'postgres (PostgreSQL) {version}'\n")).unwrap();
+            fs::write(
+                &path,
+                format!("#!/bin/sh\necho 'postgres (PostgreSQL) {version}'\n"),
+            )
+            .unwrap();
             fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
         }
     }
@@ -247,7 +251,10 @@ mod tests {
     fn versions_are_read_and_pre_releases_are_none() {
         let version = |major, minor| Some(Version { major, minor });
         assert_eq!(parse_version("postgres (PostgreSQL) 17.5"), version(17, 5));
-        assert_eq!(parse_version("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"), version(15, 18));
+        assert_eq!(
+            parse_version("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"),
+            version(15, 18)
+        );
         assert_eq!(parse_version("postgres (PostgreSQL) 9.6.24"), None);
         assert_eq!(parse_version("postgres (PostgreSQL) 18beta1"), None);
         assert_eq!(parse_version("postgres (PostgreSQL) 19devel"), None);
@@ -258,7 +265,11 @@ mod tests {
     #[test]
     fn the_newest_wins_unless_a_cluster_needs_its_own() {
         let parent = tempfile::tempdir().unwrap();
-        let each = Place::Each { parent: parent.path().to_owned(), prefix: "pg-", suffix: "bin" };
+        let each = Place::Each {
+            parent: parent.path().to_owned(),
+            prefix: "pg-",
+            suffix: "bin",
+        };
         for version in ["14.9", "15.2", "16.10", "16.9", "18beta1"] {
             install(&parent.path().join(format!("pg-{version}/bin")), version);
         }
@@ -270,7 +281,10 @@ mod tests {
         assert_eq!(picked(Some(14)), folder("pg-14.9"));
         assert_eq!(picked(Some(17)), None);
         let report = search.report().join("\n");
-        assert!(report.contains("pg-*/bin") && report.contains("18beta1"), "{report}");
+        assert!(
+            report.contains("pg-*/bin") && report.contains("18beta1"),
+            "{report}"
+        );
     }
 
     #[test]
@@ -279,7 +293,13 @@ mod tests {
         install(&parent.path().join("bin"), "14.9");
         let search = look(parent.path(), &[Place::Folder(parent.path().join("bin"))]);
         assert_eq!(search.pick(None), None);
-        assert!(search.report().iter().any(|line| line.ends_with("(version 14.9)")), "{search:?}");
+        assert!(
+            search
+                .report()
+                .iter()
+                .any(|line| line.ends_with("(version 14.9)")),
+            "{search:?}"
+        );
     }
 
     #[test]
@@ -289,8 +309,13 @@ mod tests {
         install(&real, "17.5");
         fs::create_dir(&links).unwrap();
         std::os::unix::fs::symlink(real.join("postgres"), links.join("postgres")).unwrap();
-        let search = look(parent.path(), &[Place::Folder(links), Place::Folder(real.clone())]);
-        let [found] = &*search.found else { panic!("{search:?}") };
+        let search = look(
+            parent.path(),
+            &[Place::Folder(links), Place::Folder(real.clone())],
+        );
+        let [found] = &*search.found else {
+            panic!("{search:?}")
+        };
         assert_eq!(found.folder, real.canonicalize().unwrap());
     }
 
@@ -301,10 +326,17 @@ mod tests {
         install(&partial, "17.5");
         fs::remove_file(partial.join("initdb")).unwrap();
         install(&broken, "17.5");
-        fs::write(broken.join("postgres"), "#!/bin/sh\necho no library >&2; exit 127\n").unwrap();
+        fs::write(
+            broken.join("postgres"),
+            "#!/bin/sh\necho no library >&2; exit 127\n",
+        )
+        .unwrap();
         let search = look(parent.path(), &[Place::Folder(partial), Place::Folder(broken)]);
         assert!(search.found.is_empty(), "{search:?}");
         let report = search.report().join("\n");
-        assert!(report.contains("has no initdb") && report.contains("no library"), "{report}");
+        assert!(
+            report.contains("has no initdb") && report.contains("no library"),
+            "{report}"
+        );
     }
 }

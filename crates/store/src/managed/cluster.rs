@@ -81,9 +81,11 @@ pub(super) fn write_settings(layout: &Layout) -> Result<(), ManagedError> {
     } else {
         DURABLE
     };
-    let text = format!("{HEAD}{tunables}");
-    fs::write(&layout.settings, text)
-        .and_then(|()| fs::set_permissions(&layout.settings, Permissions::from_mode(0o644)))
+    // Complete or not there: half of it would be taken for the user's wish.
+    let unfinished = layout.settings.with_extension("conf.new");
+    fs::write(&unfinished, format!("{HEAD}{tunables}"))
+        .and_then(|()| fs::set_permissions(&unfinished, Permissions::from_mode(0o644)))
+        .and_then(|()| fs::rename(&unfinished, &layout.settings))
         .map_err(prepare(&layout.settings))
 }
 

@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::error::ManagedError;
 
+/// How long a program may be busy before it is an error.
+const BUSY: Duration = Duration::from_secs(2);
+
 /// How often a child that runs is looked at.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -20,11 +23,8 @@ pub(super) fn run(command: &mut Command, deadline: Duration) -> Result<String, M
         program: program.clone(),
         source,
     };
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(failed)?;
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = spawn(command).map_err(failed)?;
     // Both streams are read aside, or a talkative child would block on a full pipe.
     let said = [child.stdout.take().map(drain), child.stderr.take().map(drain)];
     let status = wait(&mut child, deadline).map_err(failed)?;
@@ -51,6 +51,20 @@ pub(super) fn run(command: &mut Command, deadline: Duration) -> Result<String, M
             deadline,
             output,
         }),
+    }
+}
+
+/// A program that was just downloaded is busy for as long as a child that another thread is starting holds a
+/// copy of the descriptor it was written through.
+fn spawn(command: &mut Command) -> io::Result<Child> {
+    let begin = Instant::now();
+    loop {
+        match command.spawn() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && begin.elapsed() < BUSY => {
+                thread::sleep(LOOK);
+            }
+            result => return result,
+        }
     }
 }
 

@@ -64,7 +64,11 @@ impl Postmaster {
         if here || listening.is_some() {
             let [named, _] = &folders;
             let socket = listening.unwrap_or(named).clone();
-            return Postmaster::Alive { socket, ready: lines.get(7) == Some(&"ready"), here };
+            return Postmaster::Alive {
+                socket,
+                ready: lines.get(7) == Some(&"ready"),
+                here,
+            };
         }
         match process {
             Process::None => Postmaster::Stale,

@@ -1,0 +1,155 @@
+//! The fold over everything known, fed from the outbox and published into the database.
+
+use decision::{Eligibility, History};
+use domain::{Tier, Timestamp};
+use store::feed::{self, Cursor, News};
+use store::scores::{self, HeldShares};
+use store::{PgConnection, Store};
+
+/// The name of this reader's cursor.
+const READER: &str = "orderflow-reputation";
+/// How many items are read at once.
+const CHUNK: u32 = 500;
+
+/// Everything known of every wallet, and the place it is known up to.
+#[derive(Debug)]
+pub struct Reputation {
+    store: Store,
+    eligibility: Eligibility,
+    history: History,
+    /// The last item folded; the stored cursor follows with each pass.
+    folded: i64,
+    last_pass: Option<Timestamp>,
+    /// Reorganisations up to this item are marked in whatever is read: meeting them changes nothing.
+    marked_until: i64,
+    /// Whether a reorganisation took facts back, so that everything published must be found anew.
+    rebuilt: bool,
+}
+
+/// What a pass came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pass {
+    /// Verdicts published.
+    pub verdicts: usize,
+    /// Those about wallets with enough history.
+    pub rated: usize,
+    /// Wallets known in all.
+    pub wallets: usize,
+}
+
+impl Reputation {
+    /// Goes on where the last pass was committed: the fold is made again from the facts up to there.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn resume(store: Store, eligibility: Eligibility) -> anyhow::Result<Self> {
+        let mut connection = store.connection().await?;
+        let cursor = feed::cursor(&mut connection, READER).await?;
+        let marked_until = feed::newest(&mut connection).await?;
+        drop(connection);
+        let mut reputation = Self {
+            store,
+            eligibility,
+            history: History::new(eligibility),
+            folded: 0,
+            last_pass: cursor.as_of,
+            marked_until,
+            rebuilt: false,
+        };
+        reputation.catch_up(cursor.seq).await?;
+        if let Some(as_of) = cursor.as_of {
+            // The verdicts of that pass are published already: the fold only has to know that it was made.
+            reputation.history.pass(as_of);
+            reputation.history.moved();
+        }
+        Ok(reputation)
+    }
+
+    /// The moment of the last pass.
+    #[must_use]
+    pub const fn last_pass(&self) -> Option<Timestamp> {
+        self.last_pass
+    }
+
+    /// Folds what became known, up to the item `until`.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn catch_up(&mut self, until: i64) -> anyhow::Result<()> {
+        let mut connection = self.store.connection().await?;
+        while self.fold_chunk(&mut connection, until).await? {}
+        Ok(())
+    }
+
+    async fn fold_chunk(&mut self, connection: &mut PgConnection, until: i64) -> anyhow::Result<bool> {
+        let items = feed::read(connection, self.folded, until, CHUNK).await?;
+        let Some(last) = items.last() else {
+            return Ok(false);
+        };
+        self.folded = last.seq;
+        for item in &items {
+            match &item.news {
+                News::Block(facts) => facts.iter().for_each(|fact| self.history.apply(fact)),
+                News::Market(market) => self.history.learn(market),
+                News::Scores(..) => {}
+                News::Reverted(height) if self.marked_until < item.seq => {
+                    tracing::warn!(height, "a reorganisation took facts back: folding anew");
+                    self.start_anew(connection).await?;
+                    return Ok(true);
+                }
+                News::Reverted(_) => {}
+            }
+        }
+        Ok(true)
+    }
+
+    /// Begins the fold again: facts that are orphaned by now are not read a second time.
+    async fn start_anew(&mut self, connection: &mut PgConnection) -> anyhow::Result<()> {
+        self.marked_until = feed::newest(connection).await?;
+        self.rebuilt = true;
+        self.folded = 0;
+        self.history = History::new(self.eligibility);
+        Ok(())
+    }
+
+    /// Makes a pass as of a moment and publishes it, together with the place it was made at.
+    ///
+    /// # Errors
+    /// If the database fails; then nothing was published, and the next pass makes up for it.
+    pub async fn publish(&mut self, as_of: Timestamp, learned: Timestamp) -> anyhow::Result<Pass> {
+        let verdicts = self.history.pass(as_of);
+        let held: Vec<HeldShares> = self
+            .history
+            .moved()
+            .into_iter()
+            .map(|position| HeldShares {
+                wallet: position.wallet,
+                token: position.token,
+                shares: position.holding.shares,
+                cost: position.holding.cost,
+                realized: position.holding.realized,
+            })
+            .collect();
+        let mut transaction = self.store.begin().await?;
+        if self.rebuilt {
+            scores::forget_beliefs(&mut transaction).await?;
+        }
+        scores::publish(&mut transaction, as_of, learned, &verdicts, &held).await?;
+        let cursor = Cursor {
+            seq: self.folded,
+            as_of: Some(as_of),
+        };
+        feed::set_cursor(&mut transaction, READER, cursor).await?;
+        Store::commit(transaction).await?;
+        self.last_pass = Some(as_of);
+        self.rebuilt = false;
+        Ok(Pass {
+            rated: verdicts
+                .iter()
+                .filter(|verdict| verdict.tier != Tier::Unrated)
+                .count(),
+            verdicts: verdicts.len(),
+            wallets: self.history.wallets(),
+        })
+    }
+}

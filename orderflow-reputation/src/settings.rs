@@ -1,0 +1,80 @@
+//! The service's settings.
+
+use decision::Eligibility;
+use service::DatabaseSettings;
+use service::telemetry::TelemetrySettings;
+
+/// When verdicts are made, and how much history one needs.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ReputationSettings {
+    /// Seconds between two passes over the wallets with news.
+    #[arg(
+        long,
+        env = "REPUTATION_INTERVAL_SECS",
+        default_value_t = 3_600,
+        value_parser = clap::value_parser!(u32).range(1..),
+        help_heading = "Reputation"
+    )]
+    pub reputation_interval_secs: u32,
+    /// Closed decisions a wallet needs to be rated.
+    #[arg(
+        long,
+        env = "MIN_RATED_DECISIONS",
+        default_value_t = 30,
+        help_heading = "Reputation"
+    )]
+    pub min_rated_decisions: u32,
+    /// Events with a closed decision that a wallet needs to be rated.
+    #[arg(
+        long,
+        env = "MIN_RATED_EVENTS",
+        default_value_t = 15,
+        help_heading = "Reputation"
+    )]
+    pub min_rated_events: u32,
+    /// Days with a trade that a wallet needs to be rated.
+    #[arg(
+        long,
+        env = "MIN_RATED_DAYS",
+        default_value_t = 21,
+        help_heading = "Reputation"
+    )]
+    pub min_rated_days: u32,
+}
+
+impl ReputationSettings {
+    /// How much history a verdict needs.
+    #[must_use]
+    pub const fn eligibility(&self) -> Eligibility {
+        Eligibility {
+            decisions: self.min_rated_decisions,
+            events: self.min_rated_events,
+            active_days: self.min_rated_days,
+        }
+    }
+
+    /// Microseconds between two passes.
+    #[must_use]
+    pub fn interval(&self) -> i64 {
+        i64::from(self.reputation_interval_secs) * 1_000_000
+    }
+}
+
+/// Everything the service can be told.
+#[derive(Clone, Debug, clap::Parser)]
+#[command(
+    name = "orderflow-reputation",
+    version,
+    about = "Scores every wallet from the trades in the database"
+)]
+pub struct ServiceSettings {
+    /// The database.
+    #[command(flatten)]
+    pub database: DatabaseSettings,
+    /// The work.
+    #[command(flatten)]
+    pub reputation: ReputationSettings,
+    /// The logs.
+    #[command(flatten)]
+    pub telemetry: TelemetrySettings,
+}
