@@ -76,13 +76,7 @@ impl Executor {
             }
         }
         drop(connection);
-        Ok(Self {
-            store,
-            engine,
-            venue,
-            seq,
-            paused,
-        })
+        Ok(Self { store, engine, venue, seq, paused })
     }
 
     /// Takes in what became known, and acts on it.
@@ -132,31 +126,14 @@ impl Executor {
             }
             News::Market(market) => {
                 let kind = EventKind::Market((**market).clone());
-                self.settle_down(
-                    Event {
-                        at: item.learned,
-                        kind,
-                    },
-                    &mut records,
-                )
-                .await;
+                self.settle_down(Event { at: item.learned, kind }, &mut records).await;
             }
             News::Scores(_, verdicts) => {
                 let kind = EventKind::Scores(verdicts.clone());
-                self.settle_down(
-                    Event {
-                        at: item.learned,
-                        kind,
-                    },
-                    &mut records,
-                )
-                .await;
+                self.settle_down(Event { at: item.learned, kind }, &mut records).await;
             }
             News::Reverted(height) => {
-                tracing::warn!(
-                    height,
-                    "a reorganisation took facts back; positions taken on them stand"
-                );
+                tracing::warn!(height, "a reorganisation took facts back; positions taken on them stand");
             }
         }
         records
@@ -166,15 +143,11 @@ impl Executor {
         let kind = match &fact.event {
             ChainEvent::Fill(fill) => {
                 self.venue.observe(fill);
-                EventKind::Fill {
-                    fill: *fill,
-                    block_time: fact.place.block_time,
-                }
+                EventKind::Fill { fill: *fill, block_time: fact.place.block_time }
             }
-            ChainEvent::Resolution { condition, payouts } => EventKind::Resolved {
-                condition: *condition,
-                payouts: payouts.clone(),
-            },
+            ChainEvent::Resolution { condition, payouts } => {
+                EventKind::Resolved { condition: *condition, payouts: payouts.clone() }
+            }
             _ => return,
         };
         self.settle_down(Event { at: learned, kind }, records).await;
@@ -192,17 +165,11 @@ impl Executor {
                 let kind = match &command {
                     Command::Quote(token) => match self.venue.book(*token, at).await {
                         Ok(book) => EventKind::Book(book),
-                        Err(detail) => EventKind::NoBook {
-                            token: *token,
-                            detail,
-                        },
+                        Err(detail) => EventKind::NoBook { token: *token, detail },
                     },
                     Command::Place(order) => EventKind::Report(self.venue.place(order, at).await),
                 };
-                events.push_back(Event {
-                    at: self.venue.moment(learned),
-                    kind,
-                });
+                events.push_back(Event { at: self.venue.moment(learned), kind });
             }
         }
     }
@@ -213,15 +180,7 @@ impl Executor {
         for record in records {
             write(&mut transaction, record, self.venue.mode()).await?;
         }
-        feed::set_cursor(
-            &mut transaction,
-            READER,
-            Cursor {
-                seq: self.seq,
-                as_of: None,
-            },
-        )
-        .await?;
+        feed::set_cursor(&mut transaction, READER, Cursor { seq: self.seq, as_of: None }).await?;
         Store::commit(transaction).await?;
         records.iter().for_each(observe);
         Ok(())

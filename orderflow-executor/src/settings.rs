@@ -21,12 +21,7 @@ pub struct StrategySettings {
     #[arg(long, env = "MIN_POSITION_USD", default_value = "10", value_parser = dollars, help_heading = "Strategy")]
     pub min_position_usd: Usd,
     /// The most positions at once.
-    #[arg(
-        long,
-        env = "MAX_OPEN_POSITIONS",
-        default_value_t = 5,
-        help_heading = "Strategy"
-    )]
+    #[arg(long, env = "MAX_OPEN_POSITIONS", default_value_t = 5, help_heading = "Strategy")]
     pub max_open_positions: usize,
     /// The loss of one UTC day, in dollars, that stops new entries for 24 hours.
     #[arg(
@@ -59,12 +54,7 @@ pub struct StrategySettings {
     #[arg(long, env = "MAX_DEGEN_SCORE", default_value = "3", value_parser = score, help_heading = "Strategy")]
     pub max_degen_score: f64,
     /// How many such wallets make a panic.
-    #[arg(
-        long,
-        env = "MIN_PANIC_SELLERS",
-        default_value_t = 5,
-        help_heading = "Strategy"
-    )]
+    #[arg(long, env = "MIN_PANIC_SELLERS", default_value_t = 5, help_heading = "Strategy")]
     pub min_panic_sellers: usize,
     /// How confidence is found: skill (the shrunken, price-adjusted edge, after fee and spread) or score
     /// (0.50 + 0.05 a point of score, at most 0.95).
@@ -158,24 +148,14 @@ pub struct ServiceSettings {
 }
 
 fn dollars(text: &str) -> Result<Usd, String> {
-    let amount: Usd = text
-        .parse()
-        .map_err(|error: domain::money::AmountError| error.to_string())?;
-    if amount.is_positive() {
-        Ok(amount)
-    } else {
-        Err("it must be above zero".to_owned())
-    }
+    let amount: Usd = text.parse().map_err(|error: domain::money::AmountError| error.to_string())?;
+    if amount.is_positive() { Ok(amount) } else { Err("it must be above zero".to_owned()) }
 }
 
 fn within(text: &str, range: std::ops::RangeInclusive<f64>) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| "it is not a number".to_owned())?;
     let (least, most) = (range.start(), range.end());
-    if range.contains(&number) {
-        Ok(number)
-    } else {
-        Err(format!("it must be between {least} and {most}"))
-    }
+    if range.contains(&number) { Ok(number) } else { Err(format!("it must be between {least} and {most}")) }
 }
 
 fn percent(text: &str) -> Result<f64, String> {

@@ -64,17 +64,8 @@ impl Venue {
         match self.book(order.get().token, at).await {
             Ok(book) => venue::fill(order, &book),
             Err(reason) => {
-                tracing::warn!(
-                    order = order.get().id,
-                    reason,
-                    "no book for an order: it is unfilled"
-                );
-                Report {
-                    order: order.get().id,
-                    shares: Shares::ZERO,
-                    usd: Usd::ZERO,
-                    fee: Usd::ZERO,
-                }
+                tracing::warn!(order = order.get().id, reason, "no book for an order: it is unfilled");
+                Report { order: order.get().id, shares: Shares::ZERO, usd: Usd::ZERO, fee: Usd::ZERO }
             }
         }
     }

@@ -135,19 +135,13 @@ impl Reputation {
             scores::forget_beliefs(&mut transaction).await?;
         }
         scores::publish(&mut transaction, as_of, learned, &verdicts, &held).await?;
-        let cursor = Cursor {
-            seq: self.folded,
-            as_of: Some(as_of),
-        };
+        let cursor = Cursor { seq: self.folded, as_of: Some(as_of) };
         feed::set_cursor(&mut transaction, READER, cursor).await?;
         Store::commit(transaction).await?;
         self.last_pass = Some(as_of);
         self.rebuilt = false;
         Ok(Pass {
-            rated: verdicts
-                .iter()
-                .filter(|verdict| verdict.tier != Tier::Unrated)
-                .count(),
+            rated: verdicts.iter().filter(|verdict| verdict.tier != Tier::Unrated).count(),
             verdicts: verdicts.len(),
             wallets: self.history.wallets(),
         })

@@ -32,12 +32,7 @@ pub async fn run(settings: ReputationSettings, store: Store, stop: CancellationT
         let now = clock::now();
         if is_due(reputation.last_pass(), now, interval) {
             let pass = reputation.publish(now, now).await?;
-            tracing::info!(
-                verdicts = pass.verdicts,
-                rated = pass.rated,
-                wallets = pass.wallets,
-                "scored"
-            );
+            tracing::info!(verdicts = pass.verdicts, rated = pass.rated, wallets = pass.wallets, "scored");
         }
         tokio::select! {
             biased;

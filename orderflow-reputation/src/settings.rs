@@ -17,28 +17,13 @@ pub struct ReputationSettings {
     )]
     pub reputation_interval_secs: u32,
     /// Closed decisions a wallet needs to be rated.
-    #[arg(
-        long,
-        env = "MIN_RATED_DECISIONS",
-        default_value_t = 30,
-        help_heading = "Reputation"
-    )]
+    #[arg(long, env = "MIN_RATED_DECISIONS", default_value_t = 30, help_heading = "Reputation")]
     pub min_rated_decisions: u32,
     /// Events with a closed decision that a wallet needs to be rated.
-    #[arg(
-        long,
-        env = "MIN_RATED_EVENTS",
-        default_value_t = 15,
-        help_heading = "Reputation"
-    )]
+    #[arg(long, env = "MIN_RATED_EVENTS", default_value_t = 15, help_heading = "Reputation")]
     pub min_rated_events: u32,
     /// Days with a trade that a wallet needs to be rated.
-    #[arg(
-        long,
-        env = "MIN_RATED_DAYS",
-        default_value_t = 21,
-        help_heading = "Reputation"
-    )]
+    #[arg(long, env = "MIN_RATED_DAYS", default_value_t = 21, help_heading = "Reputation")]
     pub min_rated_days: u32,
 }
 

@@ -1,1 +1,99 @@
-fn main() {}
+//! `orderflow`: the whole system on one machine, and everything a person asks of it.
+
+mod args;
+mod decode;
+mod demo;
+mod devnet;
+mod live;
+mod render;
+mod replay;
+mod report;
+mod run;
+
+use std::future::Future;
+use std::process::ExitCode;
+
+use args::{Args, Command};
+use clap::Parser as _;
+use service::{Database, DatabaseSettings};
+use store::{Store, controls, reports};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    service::process::use_tls();
+    match dispatch(Args::parse().command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn dispatch(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Run(settings) => run::run(*settings).await,
+        Command::Demo(settings) => demo::run(settings).await,
+        Command::Devnet(settings) => devnet::run(settings).await,
+        Command::Replay(settings) => replay_into(*settings).await,
+        Command::Decode { file } => decode::run(&file),
+        Command::Wallet { address, view } => {
+            on(&view.database, async |store| report::wallet(store, address, view.json).await).await
+        }
+        Command::Wallets(list) => {
+            on(&list.view.database, async |store| report::wallets(store, list.top, list.view.json).await)
+                .await
+        }
+        Command::Signals(list) => {
+            on(&list.view.database, async |store| report::signals(store, list.top, list.view.json).await)
+                .await
+        }
+        Command::Positions(list) => {
+            on(&list.view.database, async |store| report::positions(store, list.top, list.view.json).await)
+                .await
+        }
+        Command::Pause(args) => on(&args.database, async |store| set_paused(store, true).await).await,
+        Command::Resume(args) => on(&args.database, async |store| set_paused(store, false).await).await,
+        Command::Db { stop, database } => show_database(&database, stop).await,
+    }
+}
+
+/// Opens the database, works on it, and closes it however the work ended.
+async fn on<Work>(settings: &DatabaseSettings, work: impl FnOnce(Store) -> Work) -> anyhow::Result<()>
+where
+    Work: Future<Output = anyhow::Result<()>>,
+{
+    let database = settings.open().await?;
+    let outcome = work(database.store.clone()).await;
+    let closed = database.close().await;
+    outcome.and(closed)
+}
+
+async fn replay_into(settings: args::Replay) -> anyhow::Result<()> {
+    on(&settings.database, async |store| {
+        replay::play(&settings.folder, &store, &settings.strategy, &settings.reputation).await?;
+        let totals = reports::totals(&mut *store.connection().await?).await?;
+        Ok(render::summary(&render::totals(&totals), settings.json)?)
+    })
+    .await
+}
+
+async fn set_paused(store: Store, paused: bool) -> anyhow::Result<()> {
+    controls::set_paused(&mut *store.connection().await?, paused).await?;
+    Ok(render::line(if paused { "entries are paused" } else { "entries are allowed" })?)
+}
+
+async fn show_database(settings: &DatabaseSettings, stop: bool) -> anyhow::Result<()> {
+    let database: Database = settings.open().await?;
+    if stop {
+        return database.close().await;
+    }
+    render::line(database.url())?;
+    database.leave_running().await;
+    Ok(())
+}
+
+#[expect(clippy::print_stderr, reason = "the last words of a command are for the person who gave it")]
+fn complain(error: &anyhow::Error) {
+    eprintln!("error: {error:#}");
+}

@@ -61,10 +61,7 @@ pub fn fade(model: ConfidenceModel, mean_score: f64, drop: f64, market: f64, cos
 /// The strategy read literally; a score of 7 gives the 0.85 of its worked example.
 fn naive(score: f64) -> Estimate {
     let probability = Probability::clamped((0.50 + 0.05 * score).min(0.95));
-    Estimate {
-        probability,
-        confidence: probability,
-    }
+    Estimate { probability, confidence: probability }
 }
 
 fn estimate(probability: f64, cost: f64, error: f64) -> Estimate {
@@ -79,10 +76,7 @@ fn estimate(probability: f64, cost: f64, error: f64) -> Estimate {
 
 fn certain(probability: f64, cost: f64) -> Estimate {
     let confidence = if probability > cost { 1.0 } else { 0.0 };
-    Estimate {
-        probability: Probability::clamped(probability),
-        confidence: Probability::clamped(confidence),
-    }
+    Estimate { probability: Probability::clamped(probability), confidence: Probability::clamped(confidence) }
 }
 
 fn logit(probability: f64) -> f64 {
@@ -99,10 +93,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn skill(kappa: f64, standard_error: f64) -> Skill {
-        Skill {
-            kappa,
-            standard_error,
-        }
+        Skill { kappa, standard_error }
     }
 
     /// `strategy-evidence` §4, last line: κ̂ = 0.12 at a middle of 0.74 moves p to 0.753.

@@ -134,8 +134,8 @@ impl Engine {
     pub fn remember_asked(&mut self, asked: Asked) {
         match asked.kind {
             SignalKind::FollowWhale => {
-                self.entries
-                    .remember(asked.wallet, asked.token, asked.notional, asked.followed);
+                let Asked { wallet, token, notional, followed, at, .. } = asked;
+                self.entries.remember(wallet, token, notional, followed, at);
             }
             SignalKind::FadeDegen => self.tapes.remember(asked.token, asked.at),
         }
@@ -158,19 +158,13 @@ impl Engine {
             EventKind::Book(book) => self.on_book(book, at, &mut outcome),
             EventKind::NoBook { token, detail } => {
                 if let Some(candidate) = self.waiting.remove(token) {
-                    let reason = Reason::NoBook {
-                        detail: detail.clone(),
-                    };
-                    outcome
-                        .records
-                        .push(refusal(&candidate, *token, at, reason, None));
+                    let reason = Reason::NoBook { detail: detail.clone() };
+                    outcome.records.push(refusal(&candidate, *token, at, reason, None));
                 }
             }
             EventKind::Report(report) => self.on_report(report, at, &mut outcome),
         }
-        outcome
-            .records
-            .extend(self.portfolio.check_daily_loss(&self.policy, at));
+        outcome.records.extend(self.portfolio.check_daily_loss(&self.policy, at));
         outcome
     }
 
@@ -184,8 +178,7 @@ impl Engine {
 
     /// Takes in verdicts about wallets.
     pub fn rate(&mut self, verdicts: &[Verdict]) {
-        self.verdicts
-            .extend(verdicts.iter().map(|verdict| (verdict.wallet, *verdict)));
+        self.verdicts.extend(verdicts.iter().map(|verdict| (verdict.wallet, *verdict)));
     }
 
     fn on_fill(&mut self, fill: &Fill, block_time: Timestamp, at: Timestamp, outcome: &mut Outcome) {
@@ -197,9 +190,7 @@ impl Engine {
             return;
         };
         match self.objection(&candidate, fill.token, block_time, at) {
-            Some(reason) => outcome
-                .records
-                .push(refusal(&candidate, fill.token, at, reason, None)),
+            Some(reason) => outcome.records.push(refusal(&candidate, fill.token, at, reason, None)),
             None => {
                 // Two candidates for one token need one book; the first is judged, the other asks again later.
                 if let std::collections::btree_map::Entry::Vacant(slot) = self.waiting.entry(fill.token) {
@@ -218,9 +209,7 @@ impl Engine {
         }
         match fill.side {
             Side::Buy if self.policy.min_whale_score <= verdict.score => {
-                let entry = self
-                    .entries
-                    .ask(fill.wallet, fill.token, self.policy.min_whale_trade)?;
+                let entry = self.entries.ask(fill.wallet, fill.token, self.policy.min_whale_trade)?;
                 Some(Candidate {
                     kind: SignalKind::FollowWhale,
                     wallet: fill.wallet,
@@ -240,16 +229,10 @@ impl Engine {
     fn panic_candidate(&mut self, fill: &Fill, block_time: Timestamp) -> Option<Candidate> {
         let (verdicts, below) = (&self.verdicts, self.policy.max_degen_score);
         let is_degen = |wallet| is_degen(verdicts, wallet, below);
-        let panic = self
-            .tapes
-            .ask(fill.token, block_time, self.policy.min_panic_sellers, is_degen)?;
+        let panic = self.tapes.ask(fill.token, block_time, self.policy.min_panic_sellers, is_degen)?;
         let sellers = u32::try_from(panic.sellers.len()).unwrap_or(u32::MAX);
-        let scores: f64 = panic
-            .sellers
-            .iter()
-            .filter_map(|wallet| self.verdicts.get(wallet))
-            .map(|v| v.score)
-            .sum();
+        let scores: f64 =
+            panic.sellers.iter().filter_map(|wallet| self.verdicts.get(wallet)).map(|v| v.score).sum();
         Some(Candidate {
             kind: SignalKind::FadeDegen,
             wallet: fill.wallet,
@@ -276,10 +259,7 @@ impl Engine {
     ) -> Option<Reason> {
         let age = at.micros_since(block_time);
         if self.policy.max_signal_age < age {
-            return Some(Reason::Stale {
-                age,
-                limit: self.policy.max_signal_age,
-            });
+            return Some(Reason::Stale { age, limit: self.policy.max_signal_age });
         }
         let Some(condition) = self.tokens.get(&token) else {
             return Some(Reason::UnknownMarket);
@@ -288,15 +268,10 @@ impl Engine {
             return Some(Reason::Resolved);
         }
         if !(MIN_PRICE_PPM..=MAX_PRICE_PPM).contains(&candidate.reference.ppm()) {
-            return Some(Reason::PriceBand {
-                price: candidate.reference,
-            });
+            return Some(Reason::PriceBand { price: candidate.reference });
         }
         if candidate.drop < candidate.least_drop {
-            return Some(Reason::DropTooSmall {
-                drop: candidate.drop,
-                limit: candidate.least_drop,
-            });
+            return Some(Reason::DropTooSmall { drop: candidate.drop, limit: candidate.least_drop });
         }
         None
     }
@@ -306,9 +281,7 @@ impl Engine {
             return;
         };
         match self.judge(&candidate, book, at) {
-            Err(reason) => outcome
-                .records
-                .push(refusal(&candidate, book.token, at, reason, None)),
+            Err(reason) => outcome.records.push(refusal(&candidate, book.token, at, reason, None)),
             Ok(signal) => self.raise(&candidate, signal, outcome),
         }
     }
@@ -336,22 +309,12 @@ impl Engine {
         let view = self.price_at(candidate, mid, expected, market.fee_rate_ppm);
         let confidence = view.estimate.confidence.to_f64();
         if confidence < self.policy.min_confidence {
-            return Err(Reason::Confidence {
-                confidence,
-                minimum: self.policy.min_confidence,
-            });
+            return Err(Reason::Confidence { confidence, minimum: self.policy.min_confidence });
         }
         if view.kelly < MIN_KELLY {
-            return Err(Reason::NoEdge {
-                probability: view.estimate.probability.to_f64(),
-                cost: view.cost,
-            });
+            return Err(Reason::NoEdge { probability: view.estimate.probability.to_f64(), cost: view.cost });
         }
-        let verdict = self
-            .verdicts
-            .get(&candidate.wallet)
-            .copied()
-            .ok_or(Reason::UnknownMarket)?;
+        let verdict = self.verdicts.get(&candidate.wallet).copied().ok_or(Reason::UnknownMarket)?;
         let outcome = market.outcome_index(book.token).ok_or(Reason::UnknownMarket)?;
         Ok(Signal {
             id: self.last_signal + 1,
@@ -389,11 +352,8 @@ impl Engine {
         match self.policy.confidence_model {
             ConfidenceModel::Score => self.policy.max_slippage,
             ConfidenceModel::Skill => {
-                let probability = self
-                    .price_at(candidate, mid, ask, fee_rate_ppm)
-                    .estimate
-                    .probability
-                    .to_f64();
+                let probability =
+                    self.price_at(candidate, mid, ask, fee_rate_ppm).estimate.probability.to_f64();
                 let edge = (probability - candidate.reference.to_f64()).max(0.0);
                 let allowed = (0.5 * edge).min(MAX_RUN_UP) / candidate.reference.to_f64();
                 allowed.min(self.policy.max_slippage)
@@ -408,38 +368,24 @@ impl Engine {
         let estimate = match candidate.kind {
             SignalKind::FollowWhale => {
                 let skill = self.verdicts.get(&candidate.wallet).map(|verdict| verdict.skill);
-                let none = Skill {
-                    kappa: 0.0,
-                    standard_error: 1.0,
-                };
+                let none = Skill { kappa: 0.0, standard_error: 1.0 };
                 confidence::follow(model, candidate.score, skill.unwrap_or(none), market, cost)
             }
             SignalKind::FadeDegen => confidence::fade(model, candidate.score, candidate.drop, market, cost),
         };
         let kelly = sizing::kelly(estimate.probability, cost);
         let wished = sizing::part_of(self.portfolio.bankroll(), kelly * self.policy.kelly_fraction);
-        View {
-            estimate,
-            cost,
-            kelly,
-            stake: wished.min(self.policy.max_position),
-        }
+        View { estimate, cost, kelly, stake: wished.min(self.policy.max_position) }
     }
 
     /// Records a signal, and orders if risk lets it.
     fn raise(&mut self, candidate: &Candidate, mut signal: Signal, outcome: &mut Outcome) {
         self.last_signal = signal.id;
-        self.entries
-            .remember(signal.wallet, signal.token, signal.notional, true);
-        let event = self
-            .markets
-            .get(&signal.condition)
-            .map(|market| market.event.clone())
-            .unwrap_or_default();
+        self.entries.remember(signal.wallet, signal.token, signal.notional, true, signal.at);
+        let event =
+            self.markets.get(&signal.condition).map(|market| market.event.clone()).unwrap_or_default();
         // The day's remaining budget makes the stake smaller before it makes it impossible.
-        signal.stake = signal
-            .stake
-            .min(risk::daily_budget(&self.portfolio, &self.policy));
+        signal.stake = signal.stake.min(risk::daily_budget(&self.portfolio, &self.policy));
         let order = Order {
             id: signal.id,
             at: signal.at,
@@ -457,9 +403,7 @@ impl Engine {
                 outcome.records.push(Record::Order(approved.get().clone()));
                 outcome.commands.push(Command::Place(approved));
             }
-            Err(reason) => outcome
-                .records
-                .push(refusal(candidate, token, at, reason, Some(id))),
+            Err(reason) => outcome.records.push(refusal(candidate, token, at, reason, Some(id))),
         }
     }
 
@@ -471,13 +415,9 @@ impl Engine {
         if !report.shares.is_positive() {
             return;
         }
-        let outcome_index = self
-            .markets
-            .get(&order.condition)
-            .and_then(|market| market.outcome_index(order.token));
-        let position = self
-            .portfolio
-            .open(&order, event, outcome_index.unwrap_or(0), report);
+        let outcome_index =
+            self.markets.get(&order.condition).and_then(|market| market.outcome_index(order.token));
+        let position = self.portfolio.open(&order, event, outcome_index.unwrap_or(0), report);
         outcome.records.push(Record::Opened(position));
         // The result may have come while the order was on its way.
         if let Some(payouts) = self.resolved.get(&order.condition) {
@@ -496,9 +436,7 @@ struct View {
 }
 
 fn is_degen(verdicts: &BTreeMap<Wallet, Verdict>, wallet: Wallet, below: f64) -> bool {
-    verdicts
-        .get(&wallet)
-        .is_some_and(|verdict| verdict.tier != Tier::Unrated && verdict.score < below)
+    verdicts.get(&wallet).is_some_and(|verdict| verdict.tier != Tier::Unrated && verdict.score < below)
 }
 
 fn refusal(

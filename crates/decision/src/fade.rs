@@ -52,19 +52,10 @@ impl Tapes {
     /// Adds a fill to its token's tape.
     pub fn observe(&mut self, fill: &Fill, at: Timestamp) {
         self.sweep(at);
-        let print = Print {
-            at,
-            wallet: fill.wallet,
-            side: fill.side,
-            usd: fill.usd,
-            shares: fill.shares,
-        };
+        let print = Print { at, wallet: fill.wallet, side: fill.side, usd: fill.usd, shares: fill.shares };
         let tape = self.prints.entry(fill.token).or_default();
         tape.push_back(print);
-        while tape
-            .front()
-            .is_some_and(|oldest| LOOKBACK < at.micros_since(oldest.at))
-        {
+        while tape.front().is_some_and(|oldest| LOOKBACK < at.micros_since(oldest.at)) {
             tape.pop_front();
         }
     }
@@ -77,11 +68,7 @@ impl Tapes {
         least_sellers: usize,
         panics: impl Fn(Wallet) -> bool,
     ) -> Option<Panic> {
-        if self
-            .asked
-            .get(&token)
-            .is_some_and(|asked| at.micros_since(*asked) < REARM)
-        {
+        if self.asked.get(&token).is_some_and(|asked| at.micros_since(*asked) < REARM) {
             return None;
         }
         let panic = self.panic(token, at, least_sellers, panics)?;
@@ -131,10 +118,8 @@ impl Tapes {
     /// Forgets the tokens nobody trades any more, now and then.
     fn sweep(&mut self, at: Timestamp) {
         if at.micros_since(self.swept) >= BASELINE {
-            self.prints.retain(|_, tape| {
-                tape.back()
-                    .is_some_and(|newest| at.micros_since(newest.at) <= LOOKBACK)
-            });
+            self.prints
+                .retain(|_, tape| tape.back().is_some_and(|newest| at.micros_since(newest.at) <= LOOKBACK));
             self.asked.retain(|_, asked| at.micros_since(*asked) < REARM);
             self.swept = at;
         }
@@ -142,12 +127,9 @@ impl Tapes {
 }
 
 fn average<'a>(prints: impl Iterator<Item = &'a Print>) -> Option<Price> {
-    let (usd, shares) = prints.fold((Usd::ZERO, Shares::ZERO), |(usd, shares), print| {
-        (usd + print.usd, shares + print.shares)
-    });
-    price::ratio_ppm(usd, shares)
-        .and_then(|ppm| u32::try_from(ppm).ok())
-        .and_then(Price::from_ppm)
+    let (usd, shares) = prints
+        .fold((Usd::ZERO, Shares::ZERO), |(usd, shares), print| (usd + print.usd, shares + print.shares));
+    price::ratio_ppm(usd, shares).and_then(|ppm| u32::try_from(ppm).ok()).and_then(Price::from_ppm)
 }
 
 #[cfg(test)]

@@ -72,16 +72,13 @@ impl Entries {
             return None;
         }
         entry.asked_at = Some(entry.usd);
-        Price::average(entry.usd, entry.shares).map(|price| Candidate {
-            notional: entry.usd,
-            price,
-        })
+        Price::average(entry.usd, entry.shares).map(|price| Candidate { notional: entry.usd, price })
     }
 
-    /// Remembers that an entry asked with `notional` dollars, and whether a signal followed: it is one signal
-    /// an entry. For the engine itself, and for its restart.
-    pub fn remember(&mut self, wallet: Wallet, token: TokenId, notional: Usd, followed: bool) {
-        if let Some(entry) = self.open.get_mut(&(wallet, token)) {
+    /// Remembers that the entry under way `at` that moment asked with `notional` dollars, and whether a signal
+    /// followed: it is one signal an entry. For the engine itself, and for its restart.
+    pub fn remember(&mut self, wallet: Wallet, token: TokenId, notional: Usd, followed: bool, at: Timestamp) {
+        if let Some(entry) = self.open.get_mut(&(wallet, token)).filter(|entry| entry.first <= at) {
             entry.asked_at = entry.asked_at.max(Some(notional));
             entry.followed |= followed;
         }
@@ -153,7 +150,7 @@ mod tests {
         let mut entries = Entries::default();
         entries.observe(&buy(600), minute(0));
         assert_eq!(ask(&mut entries), Some(600));
-        entries.remember(Wallet::default(), TokenId::default(), Usd::whole(600), true);
+        entries.remember(Wallet::default(), TokenId::default(), Usd::whole(600), true, minute(0));
         entries.observe(&buy(6_000), minute(1));
         assert_eq!(ask(&mut entries), None);
     }
@@ -161,13 +158,7 @@ mod tests {
     #[test]
     fn sales_are_no_entries() {
         let mut entries = Entries::default();
-        entries.observe(
-            &Fill {
-                side: Side::Sell,
-                ..buy(600)
-            },
-            minute(0),
-        );
+        entries.observe(&Fill { side: Side::Sell, ..buy(600) }, minute(0));
         assert_eq!(ask(&mut entries), None);
     }
 }

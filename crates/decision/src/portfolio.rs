@@ -49,11 +49,7 @@ impl Portfolio {
         Self {
             start: bankroll,
             realized: holdings.realized,
-            positions: holdings
-                .positions
-                .into_iter()
-                .map(|position| (position.id, position))
-                .collect(),
+            positions: holdings.positions.into_iter().map(|position| (position.id, position)).collect(),
             ordered: BTreeMap::new(),
             marks: holdings.marks.into_iter().collect(),
             day: holdings.day,
@@ -65,11 +61,7 @@ impl Portfolio {
     /// Dollars if every open position were worth its last price.
     #[must_use]
     pub fn equity(&self) -> Usd {
-        let unrealized: Usd = self
-            .positions
-            .values()
-            .map(|position| self.unrealized(position))
-            .sum();
+        let unrealized: Usd = self.positions.values().map(|position| self.unrealized(position)).sum();
         self.start + self.realized + unrealized
     }
 
@@ -111,11 +103,7 @@ impl Portfolio {
         if self.day.is_some_and(|day| at.day() <= day.number) {
             return None;
         }
-        let day = Day {
-            number: at.day(),
-            equity: self.equity(),
-            bankroll: self.start + self.realized,
-        };
+        let day = Day { number: at.day(), equity: self.equity(), bankroll: self.start + self.realized };
         self.day = Some(day);
         Some(Record::Day(day))
     }
@@ -171,12 +159,7 @@ impl Portfolio {
                 let pnl = proceeds - position.cost;
                 self.realized += pnl;
                 self.marks.remove(&position.token);
-                Settlement {
-                    id: position.id,
-                    at,
-                    proceeds,
-                    pnl,
-                }
+                Settlement { id: position.id, at, proceeds, pnl }
             })
             .collect()
     }
@@ -194,8 +177,8 @@ impl Portfolio {
     }
 
     fn unrealized(&self, position: &Position) -> Usd {
-        self.marks.get(&position.token).map_or(Usd::ZERO, |mark| {
-            position.shares.at(*mark, Rounding::Down) - position.cost
-        })
+        self.marks
+            .get(&position.token)
+            .map_or(Usd::ZERO, |mark| position.shares.at(*mark, Rounding::Down) - position.cost)
     }
 }

@@ -156,12 +156,7 @@ impl fmt::Display for Reason {
         let seconds = |micros: i64| micros as f64 / 1e6;
         match self {
             Self::Stale { age, limit } => {
-                write!(
-                    f,
-                    "the fill was {:.1} s old, more than {:.0} s",
-                    seconds(*age),
-                    seconds(*limit)
-                )
+                write!(f, "the fill was {:.1} s old, more than {:.0} s", seconds(*age), seconds(*limit))
             }
             Self::UnknownMarket => f.write_str("nothing is known of this token's market yet"),
             Self::Resolved => f.write_str("the market is already resolved"),
@@ -173,18 +168,10 @@ impl fmt::Display for Reason {
             Self::OneSidedBook => f.write_str("the book has only one side"),
             Self::AboveLimit { ask, limit } => write!(f, "the best offer {ask} is above the limit {limit}"),
             Self::Confidence { confidence, minimum } => {
-                write!(
-                    f,
-                    "confidence {:.1} % is below {:.1} %",
-                    confidence * 100.0,
-                    minimum * 100.0
-                )
+                write!(f, "confidence {:.1} % is below {:.1} %", confidence * 100.0, minimum * 100.0)
             }
             Self::NoEdge { probability, cost } => {
-                write!(
-                    f,
-                    "a share costs {cost:.4} and wins with probability {probability:.4}"
-                )
+                write!(f, "a share costs {cost:.4} and wins with probability {probability:.4}")
             }
             Self::StakeTooSmall { stake, minimum } => {
                 write!(f, "the stake ${} is below ${}", stake.cents(), minimum.cents())
@@ -207,12 +194,7 @@ impl fmt::Display for Reason {
                 )
             }
             Self::Cash { stake, free } => {
-                write!(
-                    f,
-                    "the stake ${} is above the free ${}",
-                    stake.cents(),
-                    free.cents()
-                )
+                write!(f, "the stake ${} is above the free ${}", stake.cents(), free.cents())
             }
         }
     }

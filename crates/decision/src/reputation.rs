@@ -118,14 +118,7 @@ impl History {
         }
         let event = self.event(&market.event);
         for (index, token) in market.tokens.iter().enumerate() {
-            self.outcomes.insert(
-                *token,
-                Outcome {
-                    condition: market.condition,
-                    index,
-                    event,
-                },
-            );
+            self.outcomes.insert(*token, Outcome { condition: market.condition, index, event });
         }
         self.markets.insert(market.condition, market.tokens.clone());
         if let Some(resolved) = self.payouts.get(&market.condition).cloned() {
@@ -139,21 +132,14 @@ impl History {
         self.mature(at);
         match &fact.event {
             ChainEvent::Fill(fill) => self.apply_fill(fill, at),
-            ChainEvent::Split {
-                wallet,
-                condition,
-                amount,
-            } => self.apply_set(*wallet, *condition, *amount, at),
-            ChainEvent::Merge {
-                wallet,
-                condition,
-                amount,
-            } => self.apply_set(*wallet, *condition, -*amount, at),
+            ChainEvent::Split { wallet, condition, amount } => {
+                self.apply_set(*wallet, *condition, *amount, at)
+            }
+            ChainEvent::Merge { wallet, condition, amount } => {
+                self.apply_set(*wallet, *condition, -*amount, at)
+            }
             ChainEvent::Resolution { condition, payouts } => {
-                let resolved = Resolved {
-                    payouts: payouts.clone(),
-                    at,
-                };
+                let resolved = Resolved { payouts: payouts.clone(), at };
                 self.payouts.insert(*condition, resolved.clone());
                 self.settle(*condition, &resolved);
             }
@@ -173,18 +159,12 @@ impl History {
         self.mature(as_of);
         self.now = self.now.max(as_of);
         if self.scored_day != Some(as_of.day()) {
-            let recent = self
-                .wallets
-                .iter()
-                .filter(|(_, record)| record.traded_since(as_of.day() - 31));
+            let recent = self.wallets.iter().filter(|(_, record)| record.traded_since(as_of.day() - 31));
             self.changed.extend(recent.map(|(wallet, _)| *wallet));
             self.scored_day = Some(as_of.day());
         }
         let changed = std::mem::take(&mut self.changed);
-        changed
-            .into_iter()
-            .filter_map(|wallet| self.verdict(wallet, as_of))
-            .collect()
+        changed.into_iter().filter_map(|wallet| self.verdict(wallet, as_of)).collect()
     }
 
     /// The holdings that changed since they were last asked for.
@@ -194,11 +174,7 @@ impl History {
             .into_iter()
             .filter_map(|(token, wallet)| {
                 let holding = self.positions.get(&(token, wallet))?.holding;
-                Some(WalletPosition {
-                    wallet,
-                    token,
-                    holding,
-                })
+                Some(WalletPosition { wallet, token, holding })
             })
             .collect()
     }
@@ -206,9 +182,7 @@ impl History {
     /// What is believed about a wallet as of a moment no earlier than the last fact.
     #[must_use]
     pub fn verdict(&self, wallet: Wallet, as_of: Timestamp) -> Option<WalletScore> {
-        self.wallets
-            .get(&wallet)
-            .map(|record| factors::verdict(wallet, record, as_of, self.eligibility))
+        self.wallets.get(&wallet).map(|record| factors::verdict(wallet, record, as_of, self.eligibility))
     }
 
     fn apply_fill(&mut self, fill: &Fill, at: Timestamp) {
@@ -217,17 +191,10 @@ impl History {
         }
         let record = self.wallets.entry(fill.wallet).or_insert_with(|| Record::new(at));
         record.trade(Trade { usd: fill.usd, at });
-        let opens = self.book(
-            fill.wallet,
-            fill.token,
-            fill.cash_change(),
-            fill.share_change(),
-            at,
-        );
+        let opens = self.book(fill.wallet, fill.token, fill.cash_change(), fill.share_change(), at);
         if opens && let Some(paid) = fill.price().filter(|_| fill.side == Side::Buy) {
             let due = at.plus_micros(DRIFT_HORIZON);
-            self.maturing
-                .insert((due, fill.token, fill.wallet), paid.to_f64());
+            self.maturing.insert((due, fill.token, fill.wallet), paid.to_f64());
         }
     }
 
@@ -305,12 +272,7 @@ impl History {
         let Some(position) = self.positions.get_mut(&(token, wallet)) else {
             return;
         };
-        if position.holding
-            == (Holding {
-                realized: position.holding.realized,
-                ..Holding::default()
-            })
-        {
+        if position.holding == (Holding { realized: position.holding.realized, ..Holding::default() }) {
             return;
         }
         let (before, held) = (position.holding.realized, position.holding.shares);

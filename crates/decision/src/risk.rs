@@ -49,22 +49,13 @@ pub fn approve(
     }
     let open = portfolio.slots_taken();
     if policy.max_open_positions <= open {
-        return Err(Reason::TooManyPositions {
-            open,
-            limit: policy.max_open_positions,
-        });
+        return Err(Reason::TooManyPositions { open, limit: policy.max_open_positions });
     }
     if policy.max_position < stake {
-        return Err(Reason::AboveMaxPosition {
-            stake,
-            limit: policy.max_position,
-        });
+        return Err(Reason::AboveMaxPosition { stake, limit: policy.max_position });
     }
     if stake < policy.min_stake {
-        return Err(Reason::StakeTooSmall {
-            stake,
-            minimum: policy.min_stake,
-        });
+        return Err(Reason::StakeTooSmall { stake, minimum: policy.min_stake });
     }
     let left = daily_budget(portfolio, policy);
     if left < stake {

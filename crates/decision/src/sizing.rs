@@ -30,17 +30,11 @@ pub fn part_of(amount: Usd, part: f64) -> Usd {
 ///
 /// To the nearest tick, as the strategy's own example does (0.72 and 5 % give 0.76).
 #[must_use]
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a clamped number of millionths"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a clamped number of millionths")]
 pub fn limit_price(reference: Price, slippage: f64, tick: Tick) -> Price {
     let ppm = (reference.to_f64() * (1.0 + slippage.max(0.0)) * 1_000_000.0).round();
     let ppm = ppm.clamp(1.0, 999_999.0) as u32;
-    Price::from_ppm(ppm)
-        .unwrap_or(reference)
-        .on_tick(tick, Rounding::Nearest)
+    Price::from_ppm(ppm).unwrap_or(reference).on_tick(tick, Rounding::Nearest)
 }
 
 /// The taker fee a share, in dollars: `rate · p · (1 - p)` (docs.polymarket.com/trading/fees).

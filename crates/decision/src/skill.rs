@@ -35,18 +35,12 @@ impl SkillSums {
     pub fn estimate(&self) -> Skill {
         // n_eff · κ_raw = (Σs)²/Σs² · Σe/Σs = Σe·Σs/Σs².
         let (weight, weighted) = if self.variance > 0.0 {
-            (
-                self.deviation * self.deviation / self.variance,
-                self.edge * self.deviation / self.variance,
-            )
+            (self.deviation * self.deviation / self.variance, self.edge * self.deviation / self.variance)
         } else {
             (0.0, 0.0)
         };
         let kappa = (weighted + PRIOR_WEIGHT * PRIOR_MEAN) / (weight + PRIOR_WEIGHT);
-        Skill {
-            kappa,
-            standard_error: 1.0 / (weight + PRIOR_WEIGHT).sqrt(),
-        }
+        Skill { kappa, standard_error: 1.0 / (weight + PRIOR_WEIGHT).sqrt() }
     }
 }
 

@@ -9,12 +9,7 @@ use crate::risk::Approved;
 pub fn fill(order: &Approved<Order>, book: &Book) -> Report {
     let order = order.get();
     let bought = walk(book, order.limit, order.stake, order.fee_rate_ppm);
-    Report {
-        order: order.id,
-        shares: bought.shares,
-        usd: bought.usd,
-        fee: bought.fee,
-    }
+    Report { order: order.id, shares: bought.shares, usd: bought.usd, fee: bought.fee }
 }
 
 /// What a purchase comes to.
@@ -64,13 +59,7 @@ pub fn implied_book(token: TokenId, at: Timestamp, print: Price, shares: Shares,
     };
     let ask = level(print.ppm() + step, Rounding::Up);
     let bid = level(print.ppm().saturating_sub(step), Rounding::Down);
-    Book::new(
-        token,
-        at,
-        tick,
-        bid.into_iter().collect(),
-        ask.into_iter().collect(),
-    )
+    Book::new(token, at, tick, bid.into_iter().collect(), ask.into_iter().collect())
 }
 
 /// `shares · rate · p · (1 - p)`, to the nearest hundred-thousandth of a dollar and at least that where it is
@@ -100,10 +89,7 @@ mod tests {
     fn book(asks: &[(&str, i32)]) -> Book {
         let asks = asks
             .iter()
-            .map(|(at, shares)| Level {
-                price: price(at),
-                shares: Shares::whole(*shares),
-            })
+            .map(|(at, shares)| Level { price: price(at), shares: Shares::whole(*shares) })
             .collect();
         Book::new(TokenId::default(), Timestamp::default(), Tick::CENT, vec![], asks)
     }
@@ -122,22 +108,10 @@ mod tests {
     /// block 86,161,976: 10 shares at 0.80 at 0.072 paid $0.1152.
     #[test]
     fn fees_are_the_venues_own() {
-        assert_eq!(
-            taker_fee(Shares::whole(100), price("0.5"), 70_000).cents(),
-            "1.75"
-        );
-        assert_eq!(
-            taker_fee(Shares::whole(100), price("0.5"), 40_000).cents(),
-            "1.00"
-        );
-        assert_eq!(
-            taker_fee(Shares::whole(10), price("0.8"), 72_000),
-            Usd::from_micros(115_200)
-        );
-        assert_eq!(
-            taker_fee(Shares::from_micros(1), price("0.5"), 70_000),
-            Usd::from_micros(10)
-        );
+        assert_eq!(taker_fee(Shares::whole(100), price("0.5"), 70_000).cents(), "1.75");
+        assert_eq!(taker_fee(Shares::whole(100), price("0.5"), 40_000).cents(), "1.00");
+        assert_eq!(taker_fee(Shares::whole(10), price("0.8"), 72_000), Usd::from_micros(115_200));
+        assert_eq!(taker_fee(Shares::from_micros(1), price("0.5"), 70_000), Usd::from_micros(10));
         assert_eq!(taker_fee(Shares::whole(100), price("0.5"), 0), Usd::ZERO);
     }
 

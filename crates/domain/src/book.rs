@@ -43,13 +43,7 @@ impl Book {
         asks.retain(|level| level.shares.is_positive());
         bids.sort_by_key(|level| std::cmp::Reverse(level.price));
         asks.sort_by_key(|level| level.price);
-        Self {
-            token,
-            at,
-            bids,
-            asks,
-            tick,
-        }
+        Self { token, at, bids, asks, tick }
     }
 
     /// The highest price somebody pays.
@@ -68,9 +62,7 @@ impl Book {
     #[must_use]
     pub fn mid(&self) -> Option<Price> {
         let (bid, ask) = (self.best_bid()?, self.best_ask()?);
-        (bid < ask)
-            .then(|| Price::from_ppm(u32::midpoint(bid.ppm(), ask.ppm())))
-            .flatten()
+        (bid < ask).then(|| Price::from_ppm(u32::midpoint(bid.ppm(), ask.ppm()))).flatten()
     }
 }
 
@@ -80,10 +72,7 @@ mod tests {
     use alloy_primitives::U256;
 
     fn level(price: &str, shares: i32) -> Level {
-        Level {
-            price: price.parse().unwrap(),
-            shares: Shares::whole(shares),
-        }
+        Level { price: price.parse().unwrap(), shares: Shares::whole(shares) }
     }
 
     #[test]

@@ -27,10 +27,7 @@ impl Place {
     /// What names the log.
     #[must_use]
     pub const fn key(&self) -> FactKey {
-        FactKey {
-            block: self.block_hash,
-            log_index: self.log_index,
-        }
+        FactKey { block: self.block_hash, log_index: self.log_index }
     }
 }
 

@@ -25,14 +25,7 @@ pub enum Exchange {
 
 impl Exchange {
     /// All of them, oldest first.
-    pub const ALL: [Self; 6] = [
-        Self::V1,
-        Self::V1NegRisk,
-        Self::V2,
-        Self::V2NegRisk,
-        Self::V3,
-        Self::Tape,
-    ];
+    pub const ALL: [Self; 6] = [Self::V1, Self::V1NegRisk, Self::V2, Self::V2NegRisk, Self::V3, Self::Tape];
 
     /// The name in tables and JSON.
     #[must_use]
@@ -76,9 +69,7 @@ impl Side {
     /// The side of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Buy, Self::Sell]
-            .into_iter()
-            .find(|side| side.name() == name)
+        [Self::Buy, Self::Sell].into_iter().find(|side| side.name() == name)
     }
 }
 
@@ -104,9 +95,7 @@ impl Role {
     /// The role of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Maker, Self::Taker]
-            .into_iter()
-            .find(|role| role.name() == name)
+        [Self::Maker, Self::Taker].into_iter().find(|role| role.name() == name)
     }
 }
 

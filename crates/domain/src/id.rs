@@ -81,10 +81,7 @@ impl fmt::Debug for TokenId {
 impl FromStr for TokenId {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let error = || IdError {
-            text: text.to_owned(),
-            expected: "a decimal token id below 2^256",
-        };
+        let error = || IdError { text: text.to_owned(), expected: "a decimal token id below 2^256" };
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(error());
         }
@@ -116,11 +113,7 @@ mod tests {
     #[test]
     fn what_is_not_an_id_is_refused() {
         assert!("0x12".parse::<Wallet>().is_err());
-        assert!(
-            "0e8d61f16a2373931ffbfc2993f046e33286dfcc"
-                .parse::<Wallet>()
-                .is_err()
-        );
+        assert!("0e8d61f16a2373931ffbfc2993f046e33286dfcc".parse::<Wallet>().is_err());
         assert!("0x10".parse::<TokenId>().is_err());
         assert!("".parse::<TokenId>().is_err());
         assert!("9".repeat(79).parse::<TokenId>().is_err());

@@ -53,13 +53,8 @@ impl Payouts {
     /// From the numerators a resolution event carries; `None` where they are empty, sum to zero or overflow.
     #[must_use]
     pub fn new(numerators: Vec<u64>) -> Option<Self> {
-        let denominator = numerators
-            .iter()
-            .try_fold(0u64, |sum, part| sum.checked_add(*part))?;
-        (denominator > 0).then_some(Self {
-            numerators,
-            denominator,
-        })
+        let denominator = numerators.iter().try_fold(0u64, |sum, part| sum.checked_add(*part))?;
+        (denominator > 0).then_some(Self { numerators, denominator })
     }
 
     /// One outcome takes all.
@@ -94,9 +89,7 @@ impl Payouts {
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "statistics need no more than 53 bits")]
     pub fn fraction(&self, outcome: usize) -> f64 {
-        self.numerators
-            .get(outcome)
-            .map_or(0.0, |numerator| *numerator as f64 / self.denominator as f64)
+        self.numerators.get(outcome).map_or(0.0, |numerator| *numerator as f64 / self.denominator as f64)
     }
 }
 
@@ -109,14 +102,8 @@ mod tests {
         let shares = Shares::whole(3);
         assert_eq!(Payouts::winner(1, 2).unwrap().pays(1, shares), Usd::whole(3));
         assert_eq!(Payouts::winner(1, 2).unwrap().pays(0, shares), Usd::ZERO);
-        assert_eq!(
-            Payouts::new(vec![1, 1]).unwrap().pays(0, shares),
-            Usd::from_micros(1_500_000)
-        );
-        assert_eq!(
-            Payouts::new(vec![0, 1_000_000]).unwrap().pays(1, -shares),
-            Usd::whole(-3)
-        );
+        assert_eq!(Payouts::new(vec![1, 1]).unwrap().pays(0, shares), Usd::from_micros(1_500_000));
+        assert_eq!(Payouts::new(vec![0, 1_000_000]).unwrap().pays(1, -shares), Usd::whole(-3));
         assert_eq!(Payouts::new(vec![1, 1]).unwrap().pays(7, shares), Usd::ZERO);
     }
 

@@ -57,10 +57,7 @@ macro_rules! amount {
 
             /// As a float, for statistics only: never turn the result back into an amount.
             #[must_use]
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "statistics need no more than 53 bits"
-            )]
+            #[expect(clippy::cast_precision_loss, reason = "statistics need no more than 53 bits")]
             pub fn to_f64(self) -> f64 {
                 self.0 as f64 / MICRO as f64
             }
@@ -182,11 +179,7 @@ fn decimal(micros: i64) -> String {
     let whole = magnitude / MICRO.unsigned_abs();
     let fraction = format!("{:06}", magnitude % MICRO.unsigned_abs());
     let fraction = fraction.trim_end_matches('0');
-    if fraction.is_empty() {
-        format!("{sign}{whole}")
-    } else {
-        format!("{sign}{whole}.{fraction}")
-    }
+    if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
 }
 
 fn parse_micros(text: &str) -> Result<i64, AmountError> {
@@ -205,9 +198,7 @@ fn parse_micros(text: &str) -> Result<i64, AmountError> {
         return Err(AmountError::TooPrecise(text.to_owned()));
     }
     let joined = format!("{whole}{significant:0<6}");
-    let magnitude: i64 = joined
-        .parse()
-        .map_err(|_| AmountError::TooLarge(text.to_owned()))?;
+    let magnitude: i64 = joined.parse().map_err(|_| AmountError::TooLarge(text.to_owned()))?;
     Ok(if negative { -magnitude } else { magnitude })
 }
 
@@ -218,12 +209,7 @@ mod tests {
 
     #[test]
     fn amounts_print_as_the_shortest_exact_decimal() {
-        for (micros, text) in [
-            (4_180_000, "4.18"),
-            (-1, "-0.000001"),
-            (200 * MICRO, "200"),
-            (0, "0"),
-        ] {
+        for (micros, text) in [(4_180_000, "4.18"), (-1, "-0.000001"), (200 * MICRO, "200"), (0, "0")] {
             assert_eq!(Usd::from_micros(micros).to_string(), text);
         }
     }
@@ -231,19 +217,10 @@ mod tests {
     #[test]
     fn what_is_not_an_exact_amount_is_refused() {
         for text in ["", "-", ".5", "5.", "1e3", "0x10", "1,000", " 1", "NaN", "+1"] {
-            assert!(
-                matches!(text.parse::<Usd>(), Err(AmountError::NotDecimal(_))),
-                "{text}"
-            );
+            assert!(matches!(text.parse::<Usd>(), Err(AmountError::NotDecimal(_))), "{text}");
         }
-        assert!(matches!(
-            "0.0000001".parse::<Usd>(),
-            Err(AmountError::TooPrecise(_))
-        ));
-        assert!(matches!(
-            "99999999999999".parse::<Usd>(),
-            Err(AmountError::TooLarge(_))
-        ));
+        assert!(matches!("0.0000001".parse::<Usd>(), Err(AmountError::TooPrecise(_))));
+        assert!(matches!("99999999999999".parse::<Usd>(), Err(AmountError::TooLarge(_))));
         assert_eq!("1.50000000".parse(), Ok(Usd::from_micros(1_500_000)));
     }
 

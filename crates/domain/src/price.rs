@@ -88,9 +88,7 @@ impl Usd {
     /// How many shares this buys at `price`, rounded down.
     #[must_use]
     pub fn buys_at(self, price: Price) -> Shares {
-        Shares::from_micros(saturate(
-            i128::from(self.micros()) * i128::from(MICRO) / i128::from(price.0),
-        ))
+        Shares::from_micros(saturate(i128::from(self.micros()) * i128::from(MICRO) / i128::from(price.0)))
     }
 }
 
@@ -119,19 +117,12 @@ pub fn ratio_ppm(usd: Usd, shares: Shares) -> Option<i64> {
         return None;
     }
     let scaled = i128::from(usd.micros()) * i128::from(MICRO);
-    Some(saturate(divide(
-        scaled,
-        i128::from(shares.micros()),
-        Rounding::Nearest,
-    )))
+    Some(saturate(divide(scaled, i128::from(shares.micros()), Rounding::Nearest)))
 }
 
 fn divide(numerator: i128, denominator: i128, rounding: Rounding) -> i128 {
-    let (numerator, denominator) = if denominator < 0 {
-        (-numerator, -denominator)
-    } else {
-        (numerator, denominator)
-    };
+    let (numerator, denominator) =
+        if denominator < 0 { (-numerator, -denominator) } else { (numerator, denominator) };
     let quotient = numerator / denominator;
     let remainder = (numerator % denominator).abs();
     let away = match rounding {
@@ -181,15 +172,9 @@ mod tests {
 
     #[test]
     fn prices_move_onto_the_grid_as_asked() {
-        assert_eq!(
-            price("0.756").on_tick(Tick::CENT, Rounding::Nearest),
-            price("0.76")
-        );
+        assert_eq!(price("0.756").on_tick(Tick::CENT, Rounding::Nearest), price("0.76"));
         assert_eq!(price("0.756").on_tick(Tick::CENT, Rounding::Down), price("0.75"));
-        assert_eq!(
-            price("0.999").on_tick(Tick::CENT, Rounding::Nearest),
-            price("0.99")
-        );
+        assert_eq!(price("0.999").on_tick(Tick::CENT, Rounding::Nearest), price("0.99"));
         assert_eq!(price("0.001").on_tick(Tick::CENT, Rounding::Down), price("0.01"));
     }
 

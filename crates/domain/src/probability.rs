@@ -16,11 +16,7 @@ impl Probability {
     /// The nearest probability; NaN becomes 0, the belief that moves no money.
     #[must_use]
     pub fn clamped(value: f64) -> Self {
-        if value.is_nan() {
-            Self(0.0)
-        } else {
-            Self(value.clamp(0.0, 1.0))
-        }
+        if value.is_nan() { Self(0.0) } else { Self(value.clamp(0.0, 1.0)) }
     }
 
     /// As a float.

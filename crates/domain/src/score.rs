@@ -26,14 +26,8 @@ pub enum Tier {
 
 impl Tier {
     /// All of them, lowest first.
-    pub const ALL: [Self; 6] = [
-        Self::Unrated,
-        Self::Degen,
-        Self::Novice,
-        Self::Average,
-        Self::Smart,
-        Self::Whale,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Unrated, Self::Degen, Self::Novice, Self::Average, Self::Smart, Self::Whale];
 
     /// The tier of a rated wallet's score.
     /// The ends are the strategy's own; the middle is `strategy-evidence` §2.7.
@@ -180,12 +174,7 @@ mod tests {
 
     #[test]
     fn tiers_begin_where_they_say() {
-        let tiers = [
-            (7.0, Tier::Whale),
-            (6.99, Tier::Smart),
-            (5.5, Tier::Smart),
-            (4.5, Tier::Average),
-        ];
+        let tiers = [(7.0, Tier::Whale), (6.99, Tier::Smart), (5.5, Tier::Smart), (4.5, Tier::Average)];
         for (score, tier) in tiers {
             assert_eq!(Tier::of(score), tier);
         }

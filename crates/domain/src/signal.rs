@@ -28,9 +28,7 @@ impl SignalKind {
     /// The kind of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::FollowWhale, Self::FadeDegen]
-            .into_iter()
-            .find(|kind| kind.name() == name)
+        [Self::FollowWhale, Self::FadeDegen].into_iter().find(|kind| kind.name() == name)
     }
 }
 
@@ -56,9 +54,7 @@ impl ConfidenceModel {
     /// The model of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Skill, Self::Score]
-            .into_iter()
-            .find(|model| model.name() == name)
+        [Self::Skill, Self::Score].into_iter().find(|model| model.name() == name)
     }
 }
 

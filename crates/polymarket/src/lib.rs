@@ -1,1 +1,14 @@
-//! Placeholder.
+//! Polymarket as a venue and a catalogue: the books and terms of the CLOB, the markets of Gamma.
+//!
+//! Whoever calls this installs a rustls crypto provider first; building a client without one stops
+//! the process, as `reqwest` itself says.
+
+mod clob;
+mod gamma;
+mod http;
+pub mod wire;
+
+pub use clob::{Clob, Terms};
+pub use gamma::{Gamma, Listing, Rejected};
+pub use http::VenueError;
+pub use wire::gamma::MarketFlaw;

@@ -13,22 +13,11 @@ use crate::settings::set;
 #[derive(Clone, Default, clap::Args)]
 pub struct DatabaseSettings {
     /// The PostgreSQL to use, 15 or newer. Not set: a private one is run in the data directory.
-    #[arg(
-        long,
-        env = "DATABASE_URL",
-        hide_env_values = true,
-        value_name = "URL",
-        help_heading = "Database"
-    )]
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", help_heading = "Database")]
     pub database_url: Option<String>,
     /// Where the private PostgreSQL and everything else on disk lives. Not set: the platform's data folder
     /// (/var/lib/orderflow for root).
-    #[arg(
-        long,
-        env = "ORDERFLOW_DATA_DIR",
-        value_name = "DIR",
-        help_heading = "Database"
-    )]
+    #[arg(long, env = "ORDERFLOW_DATA_DIR", value_name = "DIR", help_heading = "Database")]
     pub orderflow_data_dir: Option<PathBuf>,
 }
 
@@ -48,11 +37,7 @@ impl DatabaseSettings {
     /// # Errors
     /// If the platform has none for this user.
     pub fn data_dir(&self) -> anyhow::Result<PathBuf> {
-        if let Some(chosen) = self
-            .orderflow_data_dir
-            .as_ref()
-            .filter(|dir| !dir.as_os_str().is_empty())
-        {
+        if let Some(chosen) = self.orderflow_data_dir.as_ref().filter(|dir| !dir.as_os_str().is_empty()) {
             return std::path::absolute(chosen).context("ORDERFLOW_DATA_DIR cannot be made absolute");
         }
         // Root's own folders are closed to the unprivileged user PostgreSQL runs as.
@@ -70,11 +55,9 @@ impl DatabaseSettings {
     /// If it cannot be reached, started or brought up to date.
     pub async fn open(&self) -> anyhow::Result<Database> {
         match set(self.database_url.as_deref()) {
-            Some(url) => Ok(Database {
-                store: Store::connect(url).await?,
-                url: url.to_owned(),
-                managed: None,
-            }),
+            Some(url) => {
+                Ok(Database { store: Store::connect(url).await?, url: url.to_owned(), managed: None })
+            }
             None => Database::private(self.data_dir()?, Durability::Durable).await,
         }
     }
@@ -91,9 +74,7 @@ pub struct Database {
 /// The address may hold a password and is not shown.
 impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Database")
-            .field("managed", &self.managed.is_some())
-            .finish_non_exhaustive()
+        f.debug_struct("Database").field("managed", &self.managed.is_some()).finish_non_exhaustive()
     }
 }
 
@@ -106,17 +87,22 @@ impl Database {
         let managed = ManagedPostgres::start(&ManagedSettings { data_dir, durability }).await?;
         let url = managed.url("orderflow");
         let store = Store::connect(&url).await?;
-        Ok(Self {
-            store,
-            url,
-            managed: Some(managed),
-        })
+        Ok(Self { store, url, managed: Some(managed) })
     }
 
     /// Its address, for `psql` and other programs. May hold a password: for the user alone.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Closes the connections and leaves the private server running, for programs such as `psql`; the next
+    /// program of ours that ends stops it.
+    pub async fn leave_running(self) {
+        self.store.close().await;
+        if let Some(managed) = self.managed {
+            managed.keep_running();
+        }
     }
 
     /// Closes the connections, and the private server if nobody else uses it.

@@ -49,10 +49,7 @@ where
 }
 
 /// Tells the person at the terminal, also where logging did not start.
-#[expect(
-    clippy::print_stderr,
-    reason = "the last words of a process are for the person who started it"
-)]
+#[expect(clippy::print_stderr, reason = "the last words of a process are for the person who started it")]
 fn complain(error: &anyhow::Error) {
     if !tracing::enabled!(tracing::Level::ERROR) {
         eprintln!("error: {error:#}");

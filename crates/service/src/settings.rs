@@ -8,10 +8,8 @@ use clap::Command;
 /// The text of `.env.example` for a command: every variable with its help, commented out at its default.
 #[must_use]
 pub fn env_example(command: &Command) -> String {
-    let mut text = format!(
-        "# Settings of {}. Every one is optional; each has a flag as well.\n",
-        command.get_name()
-    );
+    let mut text =
+        format!("# Settings of {}. Every one is optional; each has a flag as well.\n", command.get_name());
     let mut heading = None;
     for argument in command.get_arguments() {
         let Some(variable) = argument.get_env() else {
@@ -19,11 +17,7 @@ pub fn env_example(command: &Command) -> String {
         };
         if heading != Some(argument.get_help_heading()) {
             heading = Some(argument.get_help_heading());
-            let _ = write!(
-                text,
-                "\n# --- {} ---\n",
-                argument.get_help_heading().unwrap_or("General")
-            );
+            let _ = write!(text, "\n# --- {} ---\n", argument.get_help_heading().unwrap_or("General"));
         }
         let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
         let default = argument
@@ -32,12 +26,8 @@ pub fn env_example(command: &Command) -> String {
             .map(|value| value.to_string_lossy())
             .collect::<Vec<_>>()
             .join(",");
-        let _ = write!(
-            text,
-            "\n# {}\n# {}={default}\n",
-            help.replace('\n', "\n# "),
-            variable.to_string_lossy()
-        );
+        let _ =
+            write!(text, "\n# {}\n# {}={default}\n", help.replace('\n', "\n# "), variable.to_string_lossy());
     }
     text
 }

@@ -16,14 +16,7 @@ pub async fn claim(connection: &mut PgConnection, source: &str) -> Result<(), St
             .fetch_one(connection)
             .await
             .during("claim the database")?;
-    if found == source {
-        Ok(())
-    } else {
-        Err(StoreError::ForeignSource {
-            found,
-            wanted: source.to_owned(),
-        })
-    }
+    if found == source { Ok(()) } else { Err(StoreError::ForeignSource { found, wanted: source.to_owned() }) }
 }
 
 /// Pauses or resumes entries.

@@ -74,28 +74,18 @@ pub async fn commit(
 ) -> Result<Added, StoreError> {
     take_turn(connection).await?;
     let new = insert_blocks(connection, blocks).await?;
-    let fresh: Vec<&Block> = blocks
-        .iter()
-        .filter(|block| new.contains_key(&block.hash))
-        .collect();
+    let fresh: Vec<&Block> = blocks.iter().filter(|block| new.contains_key(&block.hash)).collect();
     let fills = insert_trades(connection, &fresh).await?;
     insert_ledger_events(connection, &fresh).await?;
     insert_unreadable(connection, &fresh).await?;
     apply_resolutions(connection, &fresh).await?;
-    let told: Vec<&Block> = fresh
-        .iter()
-        .copied()
-        .filter(|block| !block.facts.is_empty())
-        .collect();
+    let told: Vec<&Block> = fresh.iter().copied().filter(|block| !block.facts.is_empty()).collect();
     if !told.is_empty() {
         tell(connection, &told).await?;
         announce(connection).await?;
     }
     set_point(connection, writer, through).await?;
-    Ok(Added {
-        blocks: row::count(fresh.len()),
-        fills,
-    })
+    Ok(Added { blocks: row::count(fresh.len()), fills })
 }
 
 /// Takes back everything above a height: its rows are marked orphaned, its results undone, the readers told.
@@ -124,11 +114,7 @@ pub async fn revert(
                                 WHERE kind = 'resolution' AND block_number > $1 AND NOT orphaned)",
         "UPDATE orderflow_ledger_events SET orphaned = true WHERE block_number > $1 AND NOT orphaned",
     ] {
-        sqlx::query(statement)
-            .bind(height)
-            .execute(&mut *connection)
-            .await
-            .during("orphan facts")?;
+        sqlx::query(statement).bind(height).execute(&mut *connection).await.during("orphan facts")?;
     }
     sqlx::query("INSERT INTO orderflow_outbox (learned_at, kind, block_number) VALUES ($1, 'reverted', $2)")
         .bind(learned.to_offset_date_time())
@@ -185,9 +171,7 @@ pub async fn known(
             .fetch_all(connection)
             .await
             .during("look for blocks")?;
-    rows.iter()
-        .map(|found| row::text(found, "block_hash", "a block hash"))
-        .collect()
+    rows.iter().map(|found| row::text(found, "block_hash", "a block hash")).collect()
 }
 
 fn point_of(found: &PgRow) -> Result<Point, StoreError> {
@@ -222,30 +206,13 @@ async fn insert_blocks(
          ON CONFLICT (block_hash) DO UPDATE SET orphaned = false WHERE orderflow_blocks.orphaned
          RETURNING block_hash",
     )
-    .bind(
-        blocks
-            .iter()
-            .map(|block| block.hash.to_string())
-            .collect::<Vec<_>>(),
-    )
-    .bind(
-        blocks
-            .iter()
-            .map(|block| row::signed(block.number))
-            .collect::<Vec<_>>(),
-    )
-    .bind(
-        blocks
-            .iter()
-            .map(|block| block.time.to_offset_date_time())
-            .collect::<Vec<_>>(),
-    )
+    .bind(blocks.iter().map(|block| block.hash.to_string()).collect::<Vec<_>>())
+    .bind(blocks.iter().map(|block| row::signed(block.number)).collect::<Vec<_>>())
+    .bind(blocks.iter().map(|block| block.time.to_offset_date_time()).collect::<Vec<_>>())
     .fetch_all(connection)
     .await
     .during("insert blocks")?;
-    rows.iter()
-        .map(|found| Ok((row::text(found, "block_hash", "a block hash")?, ())))
-        .collect()
+    rows.iter().map(|found| Ok((row::text(found, "block_hash", "a block hash")?, ()))).collect()
 }
 
 async fn insert_trades(connection: &mut PgConnection, blocks: &[&Block]) -> Result<u64, StoreError> {
@@ -266,10 +233,8 @@ async fn insert_trades(connection: &mut PgConnection, blocks: &[&Block]) -> Resu
     let numbers = |column: fn(&Place, &Fill) -> i64| -> Vec<i64> {
         fills.iter().map(|(place, fill)| column(place, fill)).collect()
     };
-    let times: Vec<OffsetDateTime> = fills
-        .iter()
-        .map(|(place, _)| place.block_time.to_offset_date_time())
-        .collect();
+    let times: Vec<OffsetDateTime> =
+        fills.iter().map(|(place, _)| place.block_time.to_offset_date_time()).collect();
     let done = sqlx::query(
         "INSERT INTO orderflow_trades
              (block_hash, log_index, block_number, block_time, tx_hash, exchange, wallet_address,
@@ -342,22 +307,9 @@ fn ledger_row(event: &ChainEvent) -> Option<LedgerRow> {
     };
     Some(match event {
         ChainEvent::Fill(_) | ChainEvent::Match { .. } | ChainEvent::Fee { .. } => return None,
-        ChainEvent::Split {
-            wallet,
-            condition,
-            amount,
-        } => set("split", wallet, condition, amount),
-        ChainEvent::Merge {
-            wallet,
-            condition,
-            amount,
-        } => set("merge", wallet, condition, amount),
-        ChainEvent::Redemption {
-            wallet,
-            condition,
-            token,
-            payout,
-        } => LedgerRow {
+        ChainEvent::Split { wallet, condition, amount } => set("split", wallet, condition, amount),
+        ChainEvent::Merge { wallet, condition, amount } => set("merge", wallet, condition, amount),
+        ChainEvent::Redemption { wallet, condition, token, payout } => LedgerRow {
             kind: "redemption",
             wallet: Some(wallet.to_string()),
             condition: condition.map(|condition| condition.to_string()),
@@ -365,12 +317,7 @@ fn ledger_row(event: &ChainEvent) -> Option<LedgerRow> {
             amount: Some(payout.micros()),
             ..LedgerRow::default()
         },
-        ChainEvent::Conversion {
-            wallet,
-            market,
-            index_set,
-            amount,
-        } => LedgerRow {
+        ChainEvent::Conversion { wallet, market, index_set, amount } => LedgerRow {
             kind: "conversion",
             wallet: Some(wallet.to_string()),
             condition: Some(format!("{market:#x}")),
@@ -381,13 +328,7 @@ fn ledger_row(event: &ChainEvent) -> Option<LedgerRow> {
         ChainEvent::Resolution { condition, payouts } => LedgerRow {
             kind: "resolution",
             condition: Some(condition.to_string()),
-            payouts: Some(
-                payouts
-                    .numerators()
-                    .iter()
-                    .map(|part| row::signed(*part))
-                    .collect(),
-            ),
+            payouts: Some(payouts.numerators().iter().map(|part| row::signed(*part)).collect()),
             ..LedgerRow::default()
         },
         ChainEvent::Derivable { event, yes } => LedgerRow {
@@ -454,11 +395,7 @@ async fn apply_resolutions(connection: &mut PgConnection, blocks: &[&Block]) -> 
         let ChainEvent::Resolution { condition, payouts } = &fact.event else {
             continue;
         };
-        let numerators: Vec<i64> = payouts
-            .numerators()
-            .iter()
-            .map(|part| row::signed(*part))
-            .collect();
+        let numerators: Vec<i64> = payouts.numerators().iter().map(|part| row::signed(*part)).collect();
         sqlx::query(
             "UPDATE orderflow_markets SET payout_numerators = $2, resolved_at = $3 WHERE condition_id = $1",
         )
@@ -480,24 +417,9 @@ async fn tell(connection: &mut PgConnection, blocks: &[&Block]) -> Result<(), St
               WITH ORDINALITY AS told (learned_at, block_hash, block_number, place)
          ORDER BY place",
     )
-    .bind(
-        blocks
-            .iter()
-            .map(|block| block.learned.to_offset_date_time())
-            .collect::<Vec<_>>(),
-    )
-    .bind(
-        blocks
-            .iter()
-            .map(|block| block.hash.to_string())
-            .collect::<Vec<_>>(),
-    )
-    .bind(
-        blocks
-            .iter()
-            .map(|block| row::signed(block.number))
-            .collect::<Vec<_>>(),
-    )
+    .bind(blocks.iter().map(|block| block.learned.to_offset_date_time()).collect::<Vec<_>>())
+    .bind(blocks.iter().map(|block| block.hash.to_string()).collect::<Vec<_>>())
+    .bind(blocks.iter().map(|block| row::signed(block.number)).collect::<Vec<_>>())
     .execute(connection)
     .await
     .map(|_| ())
@@ -531,17 +453,11 @@ pub(crate) async fn of_blocks(
     .during("read ledger events")?;
     let mut facts: BTreeMap<BlockHash, Vec<Fact>> = BTreeMap::new();
     for found in &trades {
-        let fact = Fact {
-            place: place_of(found)?,
-            event: ChainEvent::Fill(fill_of(found)?),
-        };
+        let fact = Fact { place: place_of(found)?, event: ChainEvent::Fill(fill_of(found)?) };
         facts.entry(fact.place.block_hash).or_default().push(fact);
     }
     for found in &events {
-        let fact = Fact {
-            place: place_of(found)?,
-            event: event_of(found)?,
-        };
+        let fact = Fact { place: place_of(found)?, event: event_of(found)? };
         facts.entry(fact.place.block_hash).or_default().push(fact);
     }
     for block in facts.values_mut() {
@@ -608,20 +524,12 @@ fn event_of(found: &PgRow) -> Result<ChainEvent, StoreError> {
             index_set: row::text::<U256>(found, "detail", "an index set")?,
             amount: row::shares(found, "amount")?,
         },
-        "resolution" => ChainEvent::Resolution {
-            condition: condition()?,
-            payouts: payouts_of(found)?,
-        },
-        "derivable" => ChainEvent::Derivable {
-            event: bytes()?,
-            yes: row::maybe_text(found, "detail", "a condition")?,
-        },
+        "resolution" => ChainEvent::Resolution { condition: condition()?, payouts: payouts_of(found)? },
+        "derivable" => {
+            ChainEvent::Derivable { event: bytes()?, yes: row::maybe_text(found, "detail", "a condition")? }
+        }
         _ => {
-            return Err(StoreError::Corrupt {
-                column: "kind",
-                value: kind,
-                expected: "a ledger event",
-            });
+            return Err(StoreError::Corrupt { column: "kind", value: kind, expected: "a ledger event" });
         }
     })
 }

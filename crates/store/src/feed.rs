@@ -56,11 +56,7 @@ pub async fn read(
     let mut conditions: Vec<String> = vec![];
     for found in &rows {
         hashes.extend(row::maybe_text::<BlockHash>(found, "block_hash", "a block hash")?);
-        conditions.extend(
-            found
-                .try_get::<Option<String>, _>("condition_id")
-                .during("read a column")?,
-        );
+        conditions.extend(found.try_get::<Option<String>, _>("condition_id").during("read a column")?);
     }
     let mut facts = facts::of_blocks(connection, &hashes).await?;
     let mut described: BTreeMap<String, Market> = markets::of_conditions(connection, &conditions)
@@ -90,11 +86,7 @@ pub async fn read(
             }
         };
         let seq = found.try_get("seq").during("read a column")?;
-        items.push(Item {
-            seq,
-            learned: row::time(found, "learned_at")?,
-            news,
-        });
+        items.push(Item { seq, learned: row::time(found, "learned_at")?, news });
     }
     Ok(items)
 }

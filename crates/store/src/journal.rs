@@ -139,11 +139,7 @@ pub async fn report(connection: &mut PgConnection, report: &Report) -> Result<()
          WHERE id = $1",
     )
     .bind(report.order)
-    .bind(if report.shares.is_positive() {
-        "FILLED"
-    } else {
-        "UNFILLED"
-    })
+    .bind(if report.shares.is_positive() { "FILLED" } else { "UNFILLED" })
     .bind(report.shares.micros())
     .bind(report.usd.micros())
     .bind(report.fee.micros())

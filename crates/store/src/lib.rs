@@ -46,16 +46,11 @@ impl Store {
     /// If the address is no address, nobody answers, or a migration fails.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         // The address may hold a password: errors name the host and database only.
-        let unreadable = |source| StoreError::Connect {
-            database: "given in DATABASE_URL".to_owned(),
-            source,
-        };
+        let unreadable =
+            |source| StoreError::Connect { database: "given in DATABASE_URL".to_owned(), source };
         let options: PgConnectOptions = url.parse().map_err(unreadable)?;
-        let database = format!(
-            "{} on {}",
-            options.get_database().unwrap_or("of the user's name"),
-            options.get_host()
-        );
+        let database =
+            format!("{} on {}", options.get_database().unwrap_or("of the user's name"), options.get_host());
         let pool = PgPoolOptions::new()
             .max_connections(8)
             .acquire_timeout(Duration::from_secs(15))
@@ -109,13 +104,8 @@ impl Store {
     /// # Errors
     /// If there is no connection.
     pub async fn listen(&self) -> Result<News, StoreError> {
-        let mut listener = PgListener::connect_with(&self.pool)
-            .await
-            .during("connect for notifications")?;
-        listener
-            .listen(CHANNEL)
-            .await
-            .during("listen for notifications")?;
+        let mut listener = PgListener::connect_with(&self.pool).await.during("connect for notifications")?;
+        listener.listen(CHANNEL).await.during("listen for notifications")?;
         Ok(News { listener })
     }
 
@@ -131,9 +121,7 @@ impl Store {
             .await
             .during("take the lock of a role")?;
         if is_ours {
-            Ok(OnlyOne {
-                _connection: connection,
-            })
+            Ok(OnlyOne { _connection: connection })
         } else {
             Err(StoreError::AlreadyRunning { role })
         }
@@ -157,11 +145,7 @@ impl News {
     /// # Errors
     /// If the connection is lost and cannot be made again.
     pub async fn wait(&mut self) -> Result<(), StoreError> {
-        self.listener
-            .recv()
-            .await
-            .map(|_| ())
-            .during("wait for notifications")
+        self.listener.recv().await.map(|_| ()).during("wait for notifications")
     }
 }
 

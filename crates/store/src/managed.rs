@@ -169,6 +169,13 @@ impl ManagedPostgres {
         blocking(move || self.leave()).await
     }
 
+    /// Stops using the server and leaves it running, for programs that are not ours: the next of ours that
+    /// leaves last stops it.
+    pub fn keep_running(mut self) {
+        self.users = None;
+        self.turn = None;
+    }
+
     fn leave(&mut self) -> Result<Left, ManagedError> {
         let Some(users) = self.users.take() else {
             return Ok(Left::ServerInUse);
@@ -216,17 +223,11 @@ impl Site {
     ) -> Result<Site, ManagedError> {
         let layout = Layout::open(data_dir)?;
         let account = Account::choose(&layout.cluster)?;
-        layout.create_home()?;
-        let turn = lock::exclusive(&layout.start_lock, START_TURN)?;
         layout.admit(&account)?;
+        let turn = lock::exclusive(&layout.start_lock, START_TURN)?;
         cluster::check_durability(&layout, durability)?;
         let search = Search::look(&places(&layout.data_dir), &account);
-        Ok(Site {
-            layout,
-            account,
-            search,
-            turn,
-        })
+        Ok(Site { layout, account, search, turn })
     }
 
     /// The programs that fit the cluster, downloaded if need be.
@@ -235,6 +236,9 @@ impl Site {
         if let Some(binaries) = self.search.pick(major) {
             return Ok(binaries.clone());
         }
+        // Before anything is fetched: perhaps nothing is missing but the right to run it.
+        let account = self.account.clone();
+        blocking(move || account.check()).await?;
         let failure = match download::download(&self.layout.data_dir, major).await {
             Ok(()) => "the downloaded programs do not run on this machine".to_owned(),
             Err(reason) => reason,
@@ -244,35 +248,21 @@ impl Site {
         let downloaded = blocking(move || Ok(Search::look(&place, &account))).await?;
         match downloaded.pick(major) {
             Some(binaries) => Ok(binaries.clone()),
-            None => Err(ManagedError::NoBinaries {
-                major,
-                searched: self.search.report(),
-                download: failure,
-            }),
+            None => {
+                Err(ManagedError::NoBinaries { major, searched: self.search.report(), download: failure })
+            }
         }
     }
 
     fn bring_up(self, binaries: Binaries, durability: Durability) -> Result<ManagedPostgres, ManagedError> {
-        let Site {
-            layout,
-            account,
-            turn,
-            ..
-        } = self;
+        let Site { layout, account, turn, .. } = self;
         if cluster::major(&layout).is_none() {
             cluster::create(&layout, &account, &binaries, durability)?;
         }
         // Counted before the server runs, so that a failure from here on stops it again.
         let users = lock::shared(&layout.users_lock, STOP_TURN)?;
         let socket = launch::ensure_running(&layout, &account, &binaries)?;
-        Ok(ManagedPostgres {
-            layout,
-            account,
-            binaries,
-            socket,
-            users: Some(users),
-            turn: Some(turn),
-        })
+        Ok(ManagedPostgres { layout, account, binaries, socket, users: Some(users), turn: Some(turn) })
     }
 }
 
@@ -280,9 +270,7 @@ impl Site {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ManagedError> + Send + 'static,
 ) -> Result<T, ManagedError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(ManagedError::Interrupted)?
+    tokio::task::spawn_blocking(work).await.map_err(ManagedError::Interrupted)?
 }
 
 #[cfg(test)]
@@ -299,10 +287,7 @@ mod tests {
             return check_message();
         }
         let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-        child.args([
-            "--exact",
-            "managed::tests::without_binaries_and_network_one_message_says_what_to_do",
-        ]);
+        child.args(["--exact", "managed::tests::without_binaries_and_network_one_message_says_what_to_do"]);
         child.arg("--nocapture").env(OFFLINE, "1");
         for proxy in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
             child.env(proxy, "http://127.0.0.1:1");
@@ -315,18 +300,11 @@ mod tests {
 
     fn check_message() {
         let data_dir = tempfile::tempdir().unwrap();
-        let settings = ManagedSettings {
-            data_dir: data_dir.path().to_owned(),
-            durability: Durability::Throwaway,
-        };
+        let settings =
+            ManagedSettings { data_dir: data_dir.path().to_owned(), durability: Durability::Throwaway };
         let places = |_: &Path| vec![Place::Folder("/nowhere/bin".into())];
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        let error = runtime
-            .block_on(ManagedPostgres::start_from(&settings, places))
-            .unwrap_err();
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let error = runtime.block_on(ManagedPostgres::start_from(&settings, places)).unwrap_err();
         let message = error.to_string();
         let parts = [
             "apt install postgresql ",

@@ -128,9 +128,7 @@ pub async fn due_unknown(connection: &mut PgConnection, limit: u32) -> Result<Ve
     .fetch_all(connection)
     .await
     .during("take unknown tokens")?;
-    rows.iter()
-        .map(|found| row::text(found, "token_id", "a token id"))
-        .collect()
+    rows.iter().map(|found| row::text(found, "token_id", "a token id")).collect()
 }
 
 /// Every market that was known at a place in the outbox, and nothing of what came after.
@@ -171,11 +169,7 @@ pub(crate) async fn of_conditions(
 
 fn market_of(found: &PgRow) -> Result<Market, StoreError> {
     let texts: Vec<String> = found.try_get("token_ids").during("read a column")?;
-    let corrupt = |column, value: String, expected| StoreError::Corrupt {
-        column,
-        value,
-        expected,
-    };
+    let corrupt = |column, value: String, expected| StoreError::Corrupt { column, value, expected };
     let tokens: Result<Vec<TokenId>, StoreError> = texts
         .into_iter()
         .map(|text| text.parse().map_err(|_| corrupt("token_ids", text, "a token id")))

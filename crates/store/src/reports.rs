@@ -87,10 +87,7 @@ async fn grouped(
     connection: &mut PgConnection,
     statement: &'static str,
 ) -> Result<BTreeMap<String, i64>, StoreError> {
-    let rows = sqlx::query(statement)
-        .fetch_all(connection)
-        .await
-        .during("count by name")?;
+    let rows = sqlx::query(statement).fetch_all(connection).await.during("count by name")?;
     rows.iter()
         .map(|found| {
             Ok((

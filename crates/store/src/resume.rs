@@ -132,14 +132,9 @@ async fn last_price(
     .fetch_optional(connection)
     .await
     .during("read a price paid")?;
-    paid.map(|paid| {
-        Ok(Price::average(
-            row::usd(&paid, "usd")?,
-            row::shares(&paid, "shares")?,
-        ))
-    })
-    .transpose()
-    .map(Option::flatten)
+    paid.map(|paid| Ok(Price::average(row::usd(&paid, "usd")?, row::shares(&paid, "shares")?)))
+        .transpose()
+        .map(Option::flatten)
 }
 
 /// The fills up to the executor's place that happened since `since`, in the order they became known.
@@ -164,9 +159,7 @@ pub async fn recent_fills(
     .fetch_all(connection)
     .await
     .during("read recent fills")?;
-    rows.iter()
-        .map(|found| Ok((facts::fill_of(found)?, row::time(found, "block_time")?)))
-        .collect()
+    rows.iter().map(|found| Ok((facts::fill_of(found)?, row::time(found, "block_time")?))).collect()
 }
 
 /// The results that were known at the executor's place, and nothing of what came after.
@@ -187,12 +180,7 @@ pub async fn results(
     .await
     .during("read the results known")?;
     rows.iter()
-        .map(|found| {
-            Ok((
-                row::text(found, "condition_id", "a condition")?,
-                facts::payouts_of(found)?,
-            ))
-        })
+        .map(|found| Ok((row::text(found, "condition_id", "a condition")?, facts::payouts_of(found)?)))
         .collect()
 }
 

@@ -13,11 +13,7 @@ where
     T: std::str::FromStr,
 {
     let value: String = row.try_get(column).during("read a column")?;
-    value.parse().map_err(|_| StoreError::Corrupt {
-        column,
-        value,
-        expected,
-    })
+    value.parse().map_err(|_| StoreError::Corrupt { column, value, expected })
 }
 
 pub(crate) fn maybe_text<T>(
@@ -29,15 +25,7 @@ where
     T: std::str::FromStr,
 {
     let value: Option<String> = row.try_get(column).during("read a column")?;
-    value
-        .map(|value| {
-            value.parse().map_err(|_| StoreError::Corrupt {
-                column,
-                value,
-                expected,
-            })
-        })
-        .transpose()
+    value.map(|value| value.parse().map_err(|_| StoreError::Corrupt { column, value, expected })).transpose()
 }
 
 pub(crate) fn named<T>(
@@ -47,11 +35,7 @@ pub(crate) fn named<T>(
     from_name: impl Fn(&str) -> Option<T>,
 ) -> Result<T, StoreError> {
     let value: String = row.try_get(column).during("read a column")?;
-    from_name(&value).ok_or(StoreError::Corrupt {
-        column,
-        value,
-        expected,
-    })
+    from_name(&value).ok_or(StoreError::Corrupt { column, value, expected })
 }
 
 pub(crate) fn time(row: &PgRow, column: &'static str) -> Result<Timestamp, StoreError> {
@@ -69,9 +53,7 @@ pub(crate) fn usd(row: &PgRow, column: &'static str) -> Result<Usd, StoreError> 
 }
 
 pub(crate) fn shares(row: &PgRow, column: &'static str) -> Result<Shares, StoreError> {
-    row.try_get(column)
-        .map(Shares::from_micros)
-        .during("read a column")
+    row.try_get(column).map(Shares::from_micros).during("read a column")
 }
 
 /// A count that is never negative, kept in one of PostgreSQL's signed columns.

@@ -162,10 +162,7 @@ async fn append_history(
     as_of: Timestamp,
     verdicts: &[WalletScore],
 ) -> Result<(), StoreError> {
-    let rated: Vec<&WalletScore> = verdicts
-        .iter()
-        .filter(|score| score.tier != Tier::Unrated)
-        .collect();
+    let rated: Vec<&WalletScore> = verdicts.iter().filter(|score| score.tier != Tier::Unrated).collect();
     let numbers = |column: fn(&WalletScore) -> f64| -> Vec<f64> { rated.iter().map(|s| column(s)).collect() };
     sqlx::query(
         "INSERT INTO orderflow_score_history
@@ -180,22 +177,12 @@ async fn append_history(
              closed_decisions = excluded.closed_decisions, total_pnl_usd = excluded.total_pnl_usd",
     )
     .bind(as_of.to_offset_date_time())
-    .bind(
-        rated
-            .iter()
-            .map(|score| score.wallet.to_string())
-            .collect::<Vec<_>>(),
-    )
+    .bind(rated.iter().map(|score| score.wallet.to_string()).collect::<Vec<_>>())
     .bind(numbers(|score| score.score))
     .bind(rated.iter().map(|score| score.tier.name()).collect::<Vec<_>>())
     .bind(numbers(|score| score.skill.kappa))
     .bind(numbers(|score| score.skill.standard_error))
-    .bind(
-        rated
-            .iter()
-            .map(|score| i64::from(score.decisions))
-            .collect::<Vec<_>>(),
-    )
+    .bind(rated.iter().map(|score| i64::from(score.decisions)).collect::<Vec<_>>())
     .bind(rated.iter().map(|score| score.pnl.micros()).collect::<Vec<_>>())
     .execute(connection)
     .await
@@ -263,14 +250,8 @@ pub async fn rated(connection: &mut PgConnection) -> Result<Vec<Verdict>, StoreE
 /// # Errors
 /// If the database refuses.
 pub async fn forget_beliefs(connection: &mut PgConnection) -> Result<(), StoreError> {
-    for statement in [
-        "DELETE FROM orderflow_wallet_positions",
-        "DELETE FROM orderflow_wallet_stats",
-    ] {
-        sqlx::query(statement)
-            .execute(&mut *connection)
-            .await
-            .during("forget beliefs")?;
+    for statement in ["DELETE FROM orderflow_wallet_positions", "DELETE FROM orderflow_wallet_stats"] {
+        sqlx::query(statement).execute(&mut *connection).await.during("forget beliefs")?;
     }
     Ok(())
 }
@@ -281,9 +262,6 @@ fn verdict_of(found: &sqlx::postgres::PgRow) -> Result<Verdict, StoreError> {
         wallet: row::text(found, "wallet_address", "an address")?,
         score: number("reputation_score")?,
         tier: row::named(found, "trader_tier", "a tier", Tier::from_name)?,
-        skill: Skill {
-            kappa: number("skill_kappa")?,
-            standard_error: number("skill_se")?,
-        },
+        skill: Skill { kappa: number("skill_kappa")?, standard_error: number("skill_se")? },
     })
 }

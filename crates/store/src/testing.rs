@@ -50,19 +50,14 @@ impl TestDatabase {
         match TestDatabase::try_create().await {
             Ok(database) => database,
             Err(error) => {
-                let cause = std::error::Error::source(&error)
-                    .map(ToString::to_string)
-                    .unwrap_or_default();
+                let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
                 panic!("no database for the test: {error} {cause}");
             }
         }
     }
 
     async fn try_create() -> Result<TestDatabase, ManagedError> {
-        let settings = ManagedSettings {
-            data_dir: shared_data_dir()?,
-            durability: Durability::Throwaway,
-        };
+        let settings = ManagedSettings { data_dir: shared_data_dir()?, durability: Durability::Throwaway };
         let server = ManagedPostgres::start(&settings).await?;
         drop_abandoned(&server).await;
         let name = new_name();
@@ -73,16 +68,8 @@ impl TestDatabase {
             .acquire_timeout(ACQUIRE)
             .connect(&url)
             .await
-            .map_err(|source| ManagedError::Connect {
-                database: name.clone(),
-                source,
-            })?;
-        Ok(TestDatabase {
-            name,
-            pool,
-            server: Some(server),
-            url,
-        })
+            .map_err(|source| ManagedError::Connect { database: name.clone(), source })?;
+        Ok(TestDatabase { name, pool, server: Some(server), url })
     }
 
     /// The database's URL, as a program would be given it.
@@ -118,10 +105,7 @@ impl Drop for TestDatabase {
 /// Its name in the temporary directory is known to everybody, so one that is not our own is refused.
 fn shared_data_dir() -> Result<PathBuf, ManagedError> {
     let path = std::env::temp_dir().join(format!("orderflow-test-postgres-{}", geteuid()));
-    let failed = |source| ManagedError::Prepare {
-        path: path.clone(),
-        source,
-    };
+    let failed = |source| ManagedError::Prepare { path: path.clone(), source };
     match DirBuilder::new().mode(0o711).create(&path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
         Ok(()) | Err(_) => {}
@@ -130,10 +114,7 @@ fn shared_data_dir() -> Result<PathBuf, ManagedError> {
     if metadata.is_dir() && metadata.uid() == geteuid().as_raw() {
         return Ok(path);
     }
-    Err(failed(io::Error::new(
-        io::ErrorKind::PermissionDenied,
-        "it belongs to somebody else",
-    )))
+    Err(failed(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to somebody else")))
 }
 
 /// A name that no other test has, and that tells its age: second, process, number.
@@ -151,9 +132,7 @@ async fn drop_abandoned(server: &ManagedPostgres) {
     }
     // A database that stays costs nothing but its place on the disk: no test fails for it.
     for name in server.databases().await.unwrap_or_default() {
-        let created = name
-            .strip_prefix(PREFIX)
-            .and_then(|rest| rest.split('_').next()?.parse().ok());
+        let created = name.strip_prefix(PREFIX).and_then(|rest| rest.split('_').next()?.parse().ok());
         let age = created.map(|created| now().saturating_sub(Duration::from_secs(created)));
         if age.is_some_and(|age| age > ABANDONED) {
             let _ = server.drop_unused_database(&name).await;

@@ -8,7 +8,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection, PgConnection};
@@ -23,10 +23,7 @@ struct Site {
 
 impl Site {
     fn new(durability: Durability) -> Site {
-        Site {
-            folder: closed_folder(),
-            durability,
-        }
+        Site { folder: closed_folder(), durability }
     }
 
     fn throwaway() -> Site {
@@ -34,10 +31,7 @@ impl Site {
     }
 
     fn settings(&self) -> ManagedSettings {
-        ManagedSettings {
-            data_dir: self.folder.path().to_owned(),
-            durability: self.durability,
-        }
+        ManagedSettings { data_dir: self.folder.path().to_owned(), durability: self.durability }
     }
 
     async fn start(&self) -> ManagedPostgres {
@@ -58,13 +52,7 @@ impl Site {
 
     /// The server's process number, while there is a server.
     fn pid(&self) -> Option<String> {
-        Some(
-            fs::read_to_string(self.pid_file())
-                .ok()?
-                .lines()
-                .next()?
-                .to_owned(),
-        )
+        Some(fs::read_to_string(self.pid_file()).ok()?.lines().next()?.to_owned())
     }
 
     fn socket(&self) -> PathBuf {
@@ -93,16 +81,11 @@ impl Drop for Site {
 }
 
 fn closed_folder() -> TempDir {
-    tempfile::Builder::new()
-        .permissions(Permissions::from_mode(0o700))
-        .tempdir()
-        .unwrap()
+    tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap()
 }
 
 fn kill(signal: &str, process: &str) {
-    let status = Command::new("sh")
-        .args(["-c", "kill \"$1\" \"$2\"", "sh", signal, process])
-        .status();
+    let status = Command::new("sh").args(["-c", "kill \"$1\" \"$2\"", "sh", signal, process]).status();
     assert!(status.unwrap().success());
 }
 
@@ -123,11 +106,7 @@ async fn connect(managed: &ManagedPostgres) -> PgConnection {
 }
 
 async fn show(connection: &mut PgConnection, setting: &str) -> String {
-    sqlx::query_scalar("SELECT current_setting($1)")
-        .bind(setting)
-        .fetch_one(connection)
-        .await
-        .unwrap()
+    sqlx::query_scalar("SELECT current_setting($1)").bind(setting).fetch_one(connection).await.unwrap()
 }
 
 /// `psql` as a user would call it.
@@ -139,58 +118,72 @@ fn psql(url: &str) -> Command {
 
 fn answer(command: &mut Command) -> String {
     let output = command.output().unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// The example program, which starts a server, prints its URL and waits for the end of its input.
+/// Set for the process that [`program`] runs in.
+const DATA_DIR: &str = "ORDERFLOW_TEST_DATA_DIR";
+
+/// A program that starts a server, prints its URL and waits for the end of its input: these tests' own
+/// executable, told to run [`program`] only.
 struct Program {
     child: Child,
+    output: BufReader<ChildStdout>,
     url: String,
 }
 
+/// What a [`Program`] does; for nobody else.
+#[tokio::test]
+#[ignore = "it is the program that other tests start"]
+async fn program() {
+    let Some(data_dir) = std::env::var_os(DATA_DIR).map(PathBuf::from) else {
+        return;
+    };
+    let settings = ManagedSettings { data_dir, durability: Durability::Throwaway };
+    let managed = ManagedPostgres::start(&settings).await.unwrap();
+    println!("\nURL {}", managed.url("orderflow"));
+    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+    println!("\nLEFT {:?}", managed.stop().await.unwrap());
+}
+
 impl Program {
-    fn path() -> PathBuf {
-        // Cargo builds the examples beside the tests.
-        let tests = std::env::current_exe().unwrap();
-        tests.parent().unwrap().parent().unwrap().join("examples/managed")
+    fn command() -> Command {
+        Program::at(&std::env::current_exe().unwrap())
+    }
+
+    fn at(executable: &Path) -> Command {
+        let mut command = Command::new(executable);
+        command.args(["--exact", "program", "--ignored", "--nocapture"]);
+        command
     }
 
     fn start(command: &mut Command, data_dir: &Path) -> Program {
-        command.arg(data_dir).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.env(DATA_DIR, data_dir).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let mut url = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap())
-            .read_line(&mut url)
-            .unwrap();
-        assert!(url.starts_with("postgresql://"), "the program printed: {url}");
-        Program {
-            child,
-            url: url.trim().to_owned(),
-        }
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let url = line_after("URL ", &mut output);
+        Program { child, output, url }
     }
 
     /// Ends its input and returns what it says about the server.
     fn finish(mut self) -> String {
         drop(self.child.stdin.take());
-        let mut said = String::new();
-        self.child
-            .stdout
-            .take()
-            .unwrap()
-            .read_to_string(&mut said)
-            .unwrap();
+        let left = line_after("LEFT ", &mut self.output);
+        // It must be able to say the rest, too.
+        self.output.read_to_end(&mut Vec::new()).unwrap();
         assert!(self.child.wait().unwrap().success());
-        said.trim().to_owned()
+        left
     }
 
     fn pid(&self) -> String {
         self.child.id().to_string()
     }
+}
+
+fn line_after(mark: &str, output: &mut BufReader<ChildStdout>) -> String {
+    let line = output.lines().map(|line| line.unwrap()).find(|line| line.starts_with(mark));
+    line.expect("the program ended too early")[mark.len()..].to_owned()
 }
 
 #[tokio::test]
@@ -218,10 +211,7 @@ async fn a_new_server_is_private_and_as_asked_for() {
     .fetch_one(&mut connection)
     .await
     .unwrap();
-    assert_eq!(
-        (user.as_str(), superuser, collation.as_str()),
-        ("orderflow", true, "C")
-    );
+    assert_eq!((user.as_str(), superuser, collation.as_str()), ("orderflow", true, "C"));
 
     let folder = fs::metadata(site.socket().parent().unwrap()).unwrap();
     assert_eq!(folder.mode() & 0o777, 0o700);
@@ -252,10 +242,7 @@ async fn two_programs_share_a_server_and_the_last_stops_it() {
     assert!(!site.listens() && site.pid().is_none(), "the server runs on");
 
     drop(site.start().await);
-    assert!(
-        !site.listens() && site.pid().is_none(),
-        "a dropped handle did not stop the server"
-    );
+    assert!(!site.listens() && site.pid().is_none(), "a dropped handle did not stop the server");
 }
 
 #[tokio::test]
@@ -270,17 +257,14 @@ async fn many_starts_at_once_start_one_server() {
     let programs: Vec<_> = (0..2)
         .map(|_| {
             let folder = site.folder.path().to_owned();
-            std::thread::spawn(move || Program::start(&mut Command::new(Program::path()), &folder))
+            std::thread::spawn(move || Program::start(&mut Program::command(), &folder))
         })
         .collect();
     let mut running = Vec::new();
     for start in starts {
         running.push(start.await.unwrap());
     }
-    let programs: Vec<_> = programs
-        .into_iter()
-        .map(|program| program.join().unwrap())
-        .collect();
+    let programs: Vec<_> = programs.into_iter().map(|program| program.join().unwrap()).collect();
     // A second server would have left its first line in the log as well.
     let log = fs::read_to_string(site.folder.path().join("postgres/startup.log")).unwrap();
     assert_eq!(log.matches("starting PostgreSQL").count(), 1, "{log}");
@@ -313,10 +297,7 @@ async fn starts_and_stops_that_overlap_never_leave_a_program_without_its_server(
     for round in rounds {
         round.await.unwrap();
     }
-    assert!(
-        !site.listens() && site.pid().is_none(),
-        "the last program left the server running"
-    );
+    assert!(!site.listens() && site.pid().is_none(), "the last program left the server running");
 }
 
 #[tokio::test]
@@ -333,10 +314,8 @@ async fn what_was_committed_survives_a_killed_server() {
 
     let again = site.start().await;
     assert_ne!(site.pid(), killed);
-    let fact: i32 = sqlx::query_scalar("SELECT n FROM fact")
-        .fetch_one(&mut connect(&again).await)
-        .await
-        .unwrap();
+    let fact: i32 =
+        sqlx::query_scalar("SELECT n FROM fact").fetch_one(&mut connect(&again).await).await.unwrap();
     assert_eq!(fact, 7);
     assert_eq!(managed.stop().await.unwrap(), Left::ServerInUse);
     assert_eq!(again.stop().await.unwrap(), Left::ServerStopped);
@@ -376,7 +355,7 @@ async fn a_leftover_lock_with_the_number_of_a_living_process_does_not_block_the_
 #[tokio::test]
 async fn a_killed_program_leaves_its_server_to_the_next() {
     let site = Site::throwaway();
-    let mut program = Program::start(&mut Command::new(Program::path()), site.folder.path());
+    let mut program = Program::start(&mut Program::command(), site.folder.path());
     let pid = site.pid();
     kill("-KILL", &program.pid());
     program.child.wait().unwrap();
@@ -391,7 +370,7 @@ async fn a_killed_program_leaves_its_server_to_the_next() {
 #[tokio::test]
 async fn a_killed_program_and_a_killed_server_are_started_again() {
     let site = Site::throwaway();
-    let mut program = Program::start(&mut Command::new(Program::path()), site.folder.path());
+    let mut program = Program::start(&mut Program::command(), site.folder.path());
     kill("-KILL", &program.pid());
     program.child.wait().unwrap();
     // Where the first process collects no orphans, as in many containers, the server's number stays taken.
@@ -422,7 +401,7 @@ async fn a_start_that_is_given_up_leaves_no_server() {
 #[tokio::test]
 async fn ctrl_c_does_not_reach_the_server() {
     let site = Site::throwaway();
-    let mut command = Command::new(Program::path());
+    let mut command = Program::command();
     let mut program = Program::start(command.process_group(0), site.folder.path());
     // What a terminal does: the signal goes to the whole group.
     kill("-INT", &format!("-{}", program.pid()));
@@ -437,20 +416,11 @@ async fn ctrl_c_does_not_reach_the_server() {
 #[tokio::test]
 async fn psql_and_sqlx_take_the_url_whatever_the_folder_is_called() {
     let deep = "d".repeat(120);
-    for name in [
-        "plain",
-        "Application Support",
-        "50% off?#&+\u{e9}",
-        "a,b'c\"d",
-        &deep,
-    ] {
+    for name in ["plain", "Application Support", "50% off?#&+\u{e9}", "a,b'c\"d", &deep] {
         let site = Site::throwaway();
         // Only the data directory itself is ours to open.
         fs::set_permissions(site.folder.path(), Permissions::from_mode(0o711)).unwrap();
-        let settings = ManagedSettings {
-            data_dir: site.folder.path().join(name),
-            ..site.settings()
-        };
+        let settings = ManagedSettings { data_dir: site.folder.path().join(name), ..site.settings() };
         let managed = ManagedPostgres::start(&settings).await.unwrap();
         let url = managed.url("orderflow");
         connect(&managed).await.ping().await.unwrap();
@@ -460,24 +430,17 @@ async fn psql_and_sqlx_take_the_url_whatever_the_folder_is_called() {
         assert_eq!(second.url("orderflow"), url);
         second.stop().await.unwrap();
         let folder = fs::read_to_string(settings.data_dir.join("postgres/socket-dir")).unwrap();
-        assert!(
-            folder.len() < 100 && fs::metadata(&folder).unwrap().mode() & 0o777 == 0o700,
-            "{folder}"
-        );
+        assert!(folder.len() < 100 && fs::metadata(&folder).unwrap().mode() & 0o777 == 0o700, "{folder}");
         assert_eq!(managed.stop().await.unwrap(), Left::ServerStopped);
         let inside = Path::new(&folder).starts_with(&settings.data_dir);
-        assert_eq!(
-            inside,
-            Path::new(&folder).exists(),
-            "a short folder outside is left behind: {folder}"
-        );
+        assert_eq!(inside, Path::new(&folder).exists(), "a short folder outside is left behind: {folder}");
     }
 }
 
 #[tokio::test]
 async fn the_environment_of_another_postgresql_changes_nothing() {
     let site = Site::throwaway();
-    let mut command = Command::new(Program::path());
+    let mut command = Program::command();
     let elsewhere = [
         ("PGHOST", "db.example"),
         ("PGPORT", "6543"),
@@ -499,10 +462,8 @@ async fn databases_are_created_and_dropped_whatever_they_are_called() {
         managed.create_database(name).await.unwrap();
         managed.create_database(name).await.unwrap();
         let mut connection = PgConnection::connect(&managed.url(name)).await.unwrap();
-        let there: String = sqlx::query_scalar("SELECT current_database()::text")
-            .fetch_one(&mut connection)
-            .await
-            .unwrap();
+        let there: String =
+            sqlx::query_scalar("SELECT current_database()::text").fetch_one(&mut connection).await.unwrap();
         assert_eq!(there, name);
         // A connection does not keep it.
         managed.drop_database(name).await.unwrap();
@@ -516,10 +477,7 @@ async fn databases_are_created_and_dropped_whatever_they_are_called() {
 async fn lasting_data_is_not_put_where_it_would_not_last() {
     let site = Site::throwaway();
     site.start().await.stop().await.unwrap();
-    let settings = ManagedSettings {
-        durability: Durability::Durable,
-        ..site.settings()
-    };
+    let settings = ManagedSettings { durability: Durability::Durable, ..site.settings() };
     let error = ManagedPostgres::start(&settings).await.unwrap_err();
     assert!(matches!(error, ManagedError::ThrowawayCluster { .. }), "{error}");
 }
@@ -531,10 +489,7 @@ async fn a_cluster_of_a_version_that_is_not_here_is_left_alone() {
     // No build of this version is published, so that it cannot be downloaded either.
     fs::write(site.cluster().join("PG_VERSION"), "9\n").unwrap();
     let error = site.try_start().await.unwrap_err();
-    assert!(
-        matches!(error, ManagedError::NoBinaries { major: Some(9), .. }),
-        "{error}"
-    );
+    assert!(matches!(error, ManagedError::NoBinaries { major: Some(9), .. }), "{error}");
     assert!(error.to_string().contains("postgresql-9"), "{error}");
 }
 
@@ -547,15 +502,9 @@ async fn a_server_that_cannot_start_says_why() {
     fs::write(&settings, format!("{good}\nno_such_setting = 1\n")).unwrap();
     let begin = Instant::now();
     let error = site.try_start().await.unwrap_err();
-    assert!(
-        matches!(error, ManagedError::EndedWhileStarting { .. }),
-        "{error}"
-    );
+    assert!(matches!(error, ManagedError::EndedWhileStarting { .. }), "{error}");
     assert!(error.to_string().contains("no_such_setting"), "{error}");
-    assert!(
-        begin.elapsed() < Duration::from_secs(20),
-        "it waited though the server had ended"
-    );
+    assert!(begin.elapsed() < Duration::from_secs(20), "it waited though the server had ended");
     fs::write(&settings, good).unwrap();
     assert_eq!(site.start().await.stop().await.unwrap(), Left::ServerStopped);
 }
@@ -586,20 +535,11 @@ async fn a_closed_data_directory_is_opened_and_a_closed_parent_is_named() {
     let closed = closed_folder();
     let data_dir = closed.path().join("data");
     fs::create_dir(&data_dir).unwrap();
-    let error = ManagedPostgres::start(&ManagedSettings {
-        data_dir,
-        ..site.settings()
-    })
-    .await
-    .unwrap_err();
+    let error = ManagedPostgres::start(&ManagedSettings { data_dir, ..site.settings() }).await.unwrap_err();
     assert!(matches!(&error, ManagedError::ClosedAncestor { closed: named, .. } if named == closed.path()));
     let message = error.to_string();
     assert!(message.contains("ORDERFLOW_DATA_DIR"), "{message}");
-    assert_eq!(
-        fs::metadata(closed.path()).unwrap().mode() & 0o777,
-        0o700,
-        "a folder of others was opened"
-    );
+    assert_eq!(fs::metadata(closed.path()).unwrap().mode() & 0o777, 0o700, "a folder of others was opened");
 }
 
 /// Root's tests run the server as another user; this one runs all of it as an ordinary user.
@@ -610,22 +550,19 @@ async fn an_ordinary_user_runs_it_as_himself() {
     }
     const NOBODY: u32 = 65_534;
     let site = Site::throwaway();
-    let program = tempfile::tempdir().unwrap();
+    let program = closed_folder();
     for folder in [&site.folder, &program] {
         std::os::unix::fs::chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
     }
     // The build's folder may be closed to others.
     let copy = program.path().join("managed");
-    fs::copy(Program::path(), &copy).unwrap();
-    let mut command = Command::new(copy);
+    fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
+    let mut command = Program::at(&copy);
     command.uid(NOBODY).gid(NOBODY).current_dir("/");
     let running = Program::start(&mut command, site.folder.path());
     assert_eq!(fs::metadata(site.cluster()).unwrap().uid(), NOBODY);
     assert_eq!(fs::metadata(site.folder.path()).unwrap().mode() & 0o777, 0o700);
-    assert_eq!(
-        answer(psql(&running.url).uid(NOBODY).gid(NOBODY).current_dir("/")),
-        "42"
-    );
+    assert_eq!(answer(psql(&running.url).uid(NOBODY).gid(NOBODY).current_dir("/")), "42");
 
     // Root may join, and keeps to the owner.
     let pid = site.pid();

@@ -9,10 +9,7 @@ use store::testing::TestDatabase;
 #[tokio::test]
 async fn databases_of_tests_long_dead_are_dropped_and_those_of_today_are_not() {
     let data_dir = std::env::temp_dir().join(format!("orderflow-test-postgres-{}", geteuid()));
-    let settings = ManagedSettings {
-        data_dir,
-        durability: Durability::Throwaway,
-    };
+    let settings = ManagedSettings { data_dir, durability: Durability::Throwaway };
     let server = ManagedPostgres::start(&settings).await.unwrap();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let process = std::process::id();
@@ -29,10 +26,7 @@ async fn databases_of_tests_long_dead_are_dropped_and_those_of_today_are_not() {
         .unwrap();
     assert!(!left.contains(&old), "{left:?}");
     assert!(left.contains(&young), "{left:?}");
-    assert!(
-        left.iter().any(|name| name == "test_of_something_else"),
-        "{left:?}"
-    );
+    assert!(left.iter().any(|name| name == "test_of_something_else"), "{left:?}");
 
     for name in [&young, "test_of_something_else"] {
         server.drop_database(name).await.unwrap();

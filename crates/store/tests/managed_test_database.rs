@@ -7,20 +7,13 @@ async fn each_test_has_a_database_of_its_own_that_goes_with_it() {
     let first = TestDatabase::create().await;
     let second = TestDatabase::create().await;
     assert_ne!(first.url(), second.url());
-    sqlx::raw_sql("CREATE TABLE mark (n int)")
-        .execute(&first.pool())
-        .await
-        .unwrap();
-    let elsewhere: Option<String> = sqlx::query_scalar("SELECT to_regclass('mark')::text")
-        .fetch_one(&second.pool())
-        .await
-        .unwrap();
+    sqlx::raw_sql("CREATE TABLE mark (n int)").execute(&first.pool()).await.unwrap();
+    let elsewhere: Option<String> =
+        sqlx::query_scalar("SELECT to_regclass('mark')::text").fetch_one(&second.pool()).await.unwrap();
     assert_eq!(elsewhere, None, "a table of one test is seen by another");
 
-    let name: String = sqlx::query_scalar("SELECT current_database()::text")
-        .fetch_one(&first.pool())
-        .await
-        .unwrap();
+    let name: String =
+        sqlx::query_scalar("SELECT current_database()::text").fetch_one(&first.pool()).await.unwrap();
     // A connection is still open: it must not keep the database.
     let _open = first.pool().acquire().await.unwrap();
     drop(first);
@@ -44,8 +37,5 @@ async fn many_tests_at_once_share_the_server() {
             .unwrap();
         servers.push((server, database));
     }
-    assert!(
-        servers.windows(2).all(|pair| pair[0].0 == pair[1].0),
-        "{servers:?}"
-    );
+    assert!(servers.windows(2).all(|pair| pair[0].0 == pair[1].0), "{servers:?}");
 }

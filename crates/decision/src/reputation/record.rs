@@ -87,11 +87,7 @@ impl Record {
                 self.active_days += 1;
             }
         }
-        while self
-            .days
-            .front()
-            .is_some_and(|(oldest, _)| *oldest + VOLUME_DAYS < day)
-        {
+        while self.days.front().is_some_and(|(oldest, _)| *oldest + VOLUME_DAYS < day) {
             self.days.pop_front();
         }
     }
@@ -127,10 +123,6 @@ impl Record {
 
     /// Dollars traded on the 30 calendar days that end with `day`.
     pub(super) fn volume_until(&self, day: i64) -> Usd {
-        self.days
-            .iter()
-            .filter(|(traded, _)| day - VOLUME_DAYS < *traded)
-            .map(|(_, usd)| *usd)
-            .sum()
+        self.days.iter().filter(|(traded, _)| day - VOLUME_DAYS < *traded).map(|(_, usd)| *usd).sum()
     }
 }

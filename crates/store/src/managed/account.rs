@@ -4,10 +4,15 @@ use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use nix::unistd::{Gid, Uid, User, getegid, geteuid};
 
+use super::command;
 use super::error::ManagedError;
+
+/// How long a command that does nothing may take.
+const CHECK: Duration = Duration::from_secs(10);
 
 /// The operating system's user who runs the server.
 ///
@@ -32,10 +37,7 @@ impl Account {
             Ok(metadata) => Some(Uid::from_raw(metadata.uid())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(source) => {
-                return Err(ManagedError::Prepare {
-                    path: cluster.to_owned(),
-                    source,
-                });
+                return Err(ManagedError::Prepare { path: cluster.to_owned(), source });
             }
         };
         if !me.is_root() {
@@ -61,12 +63,7 @@ impl Account {
             None => unprivileged()?.map(|user| (user.uid, user.gid, user.name)),
         };
         let (uid, gid, name) = user.ok_or(ManagedError::NoUnprivilegedUser)?;
-        Ok(Account {
-            uid: uid.as_raw(),
-            gid: gid.as_raw(),
-            name,
-            switched: true,
-        })
+        Ok(Account { uid: uid.as_raw(), gid: gid.as_raw(), name, switched: true })
     }
 
     /// A command that runs as this user, in a folder everybody may enter, away from the terminal's
@@ -87,15 +84,24 @@ impl Account {
         command
     }
 
+    /// Makes sure that commands can run as this user at all: root in a container may lack that right.
+    pub(super) fn check(&self) -> Result<(), ManagedError> {
+        match command::run(self.command("/bin/sh").args(["-c", ":"]), CHECK) {
+            Err(ManagedError::Run { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => {
+                Err(ManagedError::SwitchUser { user: self.name.clone(), source })
+            }
+            // Whatever else is wrong with the shell does not concern the server.
+            _ => Ok(()),
+        }
+    }
+
     /// Gives a file or folder we made to this user.
     pub(super) fn own(&self, path: &Path) -> Result<(), ManagedError> {
         if !self.switched {
             return Ok(());
         }
-        chown(path, Some(self.uid), Some(self.gid)).map_err(|source| ManagedError::Prepare {
-            path: path.to_owned(),
-            source,
-        })
+        chown(path, Some(self.uid), Some(self.gid))
+            .map_err(|source| ManagedError::Prepare { path: path.to_owned(), source })
     }
 }
 

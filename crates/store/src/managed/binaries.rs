@@ -49,10 +49,7 @@ impl Search {
     /// Looks into every place, running what it finds there as the user who will run the server: what
     /// that user cannot run is not found.
     pub(super) fn look(places: &[Place], account: &Account) -> Search {
-        let mut search = Search {
-            found: Vec::new(),
-            searched: Vec::new(),
-        };
+        let mut search = Search { found: Vec::new(), searched: Vec::new() };
         let mut seen = Vec::new();
         for place in places {
             search.searched.push(place.to_string());
@@ -68,10 +65,7 @@ impl Search {
                     continue;
                 }
                 match probe(&folder, account) {
-                    Ok(version) => search.found.push(Binaries {
-                        folder: folder.clone(),
-                        version,
-                    }),
+                    Ok(version) => search.found.push(Binaries { folder: folder.clone(), version }),
                     Err(reason) => search.searched.push(format!("{} ({reason})", folder.display())),
                 }
                 seen.push(folder);
@@ -87,9 +81,7 @@ impl Search {
         self.found
             .iter()
             .filter(|binaries| {
-                cluster.map_or(binaries.version.major >= OLDEST, |major| {
-                    binaries.version.major == major
-                })
+                cluster.map_or(binaries.version.major >= OLDEST, |major| binaries.version.major == major)
             })
             .min_by_key(|binaries| Reverse(binaries.version))
     }
@@ -108,29 +100,20 @@ impl Search {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
     Folder(PathBuf),
-    Each {
-        parent: PathBuf,
-        prefix: &'static str,
-        suffix: &'static str,
-    },
+    Each { parent: PathBuf, prefix: &'static str, suffix: &'static str },
 }
 
 impl Place {
     /// Every place on this machine where packages put the server's programs, and our own downloads.
     pub(super) fn on_this_machine(data_dir: &Path, path: Option<&OsStr>) -> Vec<Place> {
-        let each = |parent: &str, prefix, suffix| Place::Each {
-            parent: parent.into(),
-            prefix,
-            suffix,
-        };
-        let mut places: Vec<Place> = path
-            .map(|path| {
-                std::env::split_paths(path)
-                    .filter(|folder| folder.is_absolute())
-                    .map(Place::Folder)
-                    .collect()
-            })
-            .unwrap_or_default();
+        let each = |parent: &str, prefix, suffix| Place::Each { parent: parent.into(), prefix, suffix };
+        let mut places: Vec<Place> = Vec::new();
+        for folder in path.iter().flat_map(std::env::split_paths).filter(|folder| folder.is_absolute()) {
+            let place = Place::Folder(folder);
+            if !places.contains(&place) {
+                places.push(place);
+            }
+        }
         places.extend([
             each("/usr/lib/postgresql", "", "bin"),
             each("/usr", "pgsql-", "bin"),
@@ -146,29 +129,16 @@ impl Place {
 
     /// Where [`download`](super::download) puts what it fetched.
     pub(super) fn downloaded(data_dir: &Path) -> Place {
-        Place::Each {
-            parent: data_dir.to_owned(),
-            prefix: "postgresql-",
-            suffix: "bin",
-        }
+        Place::Each { parent: data_dir.to_owned(), prefix: "postgresql-", suffix: "bin" }
     }
 
     fn folders(&self) -> Vec<PathBuf> {
         match self {
             Place::Folder(folder) => vec![folder.clone()],
-            Place::Each {
-                parent,
-                prefix,
-                suffix,
-            } => {
+            Place::Each { parent, prefix, suffix } => {
                 let entries = fs::read_dir(parent).into_iter().flatten().flatten();
                 let mut folders: Vec<PathBuf> = entries
-                    .filter(|entry| {
-                        entry
-                            .file_name()
-                            .as_encoded_bytes()
-                            .starts_with(prefix.as_bytes())
-                    })
+                    .filter(|entry| entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes()))
                     .map(|entry| entry.path().join(suffix))
                     .collect();
                 folders.sort();
@@ -182,11 +152,7 @@ impl Display for Place {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Place::Folder(folder) => write!(formatter, "{}", folder.display()),
-            Place::Each {
-                parent,
-                prefix,
-                suffix,
-            } => {
+            Place::Each { parent, prefix, suffix } => {
                 write!(formatter, "{}/{prefix}*/{suffix}", parent.display())
             }
         }
@@ -210,15 +176,9 @@ fn probe(folder: &Path, account: &Account) -> Result<Version, String> {
 /// Reads `postgres (PostgreSQL) 17.5 (Debian 17.5-1)`. A pre-release (`18beta1`, `19devel`) is none: its
 /// files cannot be opened by the release that follows.
 fn parse_version(output: &str) -> Option<Version> {
-    let number = output
-        .strip_prefix("postgres (PostgreSQL) ")?
-        .split_whitespace()
-        .next()?;
+    let number = output.strip_prefix("postgres (PostgreSQL) ")?.split_whitespace().next()?;
     let (major, minor) = number.split_once('.')?;
-    Some(Version {
-        major: major.parse().ok()?,
-        minor: minor.parse().ok()?,
-    })
+    Some(Version { major: major.parse().ok()?, minor: minor.parse().ok()? })
 }
 
 #[cfg(test)]
@@ -232,11 +192,7 @@ mod tests {
         fs::create_dir_all(folder).unwrap();
         for program in PROGRAMS {
             let path = folder.join(program);
-            fs::write(
-                &path,
-                format!("#!/bin/sh\necho 'postgres (PostgreSQL) {version}'\n"),
-            )
-            .unwrap();
+            fs::write(&path, format!("#!/bin/sh\necho 'postgres (PostgreSQL) {version}'\n")).unwrap();
             fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
         }
     }
@@ -251,10 +207,7 @@ mod tests {
     fn versions_are_read_and_pre_releases_are_none() {
         let version = |major, minor| Some(Version { major, minor });
         assert_eq!(parse_version("postgres (PostgreSQL) 17.5"), version(17, 5));
-        assert_eq!(
-            parse_version("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"),
-            version(15, 18)
-        );
+        assert_eq!(parse_version("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"), version(15, 18));
         assert_eq!(parse_version("postgres (PostgreSQL) 9.6.24"), None);
         assert_eq!(parse_version("postgres (PostgreSQL) 18beta1"), None);
         assert_eq!(parse_version("postgres (PostgreSQL) 19devel"), None);
@@ -265,11 +218,7 @@ mod tests {
     #[test]
     fn the_newest_wins_unless_a_cluster_needs_its_own() {
         let parent = tempfile::tempdir().unwrap();
-        let each = Place::Each {
-            parent: parent.path().to_owned(),
-            prefix: "pg-",
-            suffix: "bin",
-        };
+        let each = Place::Each { parent: parent.path().to_owned(), prefix: "pg-", suffix: "bin" };
         for version in ["14.9", "15.2", "16.10", "16.9", "18beta1"] {
             install(&parent.path().join(format!("pg-{version}/bin")), version);
         }
@@ -281,10 +230,7 @@ mod tests {
         assert_eq!(picked(Some(14)), folder("pg-14.9"));
         assert_eq!(picked(Some(17)), None);
         let report = search.report().join("\n");
-        assert!(
-            report.contains("pg-*/bin") && report.contains("18beta1"),
-            "{report}"
-        );
+        assert!(report.contains("pg-*/bin") && report.contains("18beta1"), "{report}");
     }
 
     #[test]
@@ -293,13 +239,7 @@ mod tests {
         install(&parent.path().join("bin"), "14.9");
         let search = look(parent.path(), &[Place::Folder(parent.path().join("bin"))]);
         assert_eq!(search.pick(None), None);
-        assert!(
-            search
-                .report()
-                .iter()
-                .any(|line| line.ends_with("(version 14.9)")),
-            "{search:?}"
-        );
+        assert!(search.report().iter().any(|line| line.ends_with("(version 14.9)")), "{search:?}");
     }
 
     #[test]
@@ -309,13 +249,8 @@ mod tests {
         install(&real, "17.5");
         fs::create_dir(&links).unwrap();
         std::os::unix::fs::symlink(real.join("postgres"), links.join("postgres")).unwrap();
-        let search = look(
-            parent.path(),
-            &[Place::Folder(links), Place::Folder(real.clone())],
-        );
-        let [found] = &*search.found else {
-            panic!("{search:?}")
-        };
+        let search = look(parent.path(), &[Place::Folder(links), Place::Folder(real.clone())]);
+        let [found] = &*search.found else { panic!("{search:?}") };
         assert_eq!(found.folder, real.canonicalize().unwrap());
     }
 
@@ -326,17 +261,10 @@ mod tests {
         install(&partial, "17.5");
         fs::remove_file(partial.join("initdb")).unwrap();
         install(&broken, "17.5");
-        fs::write(
-            broken.join("postgres"),
-            "#!/bin/sh\necho no library >&2; exit 127\n",
-        )
-        .unwrap();
+        fs::write(broken.join("postgres"), "#!/bin/sh\necho no library >&2; exit 127\n").unwrap();
         let search = look(parent.path(), &[Place::Folder(partial), Place::Folder(broken)]);
         assert!(search.found.is_empty(), "{search:?}");
         let report = search.report().join("\n");
-        assert!(
-            report.contains("has no initdb") && report.contains("no library"),
-            "{report}"
-        );
+        assert!(report.contains("has no initdb") && report.contains("no library"), "{report}");
     }
 }

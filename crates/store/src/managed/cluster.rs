@@ -20,19 +20,15 @@ const UNFINISHED: &str = "cluster.new-";
 
 /// The major version that made the cluster, or none where there is no cluster yet.
 pub(super) fn major(layout: &Layout) -> Option<u32> {
-    fs::read_to_string(layout.cluster.join("PG_VERSION"))
-        .ok()?
-        .trim()
-        .parse()
-        .ok()
+    fs::read_to_string(layout.cluster.join("PG_VERSION")).ok()?.trim().parse().ok()
 }
 
 /// Refuses to keep lasting data in a cluster that was made for a test.
 pub(super) fn check_durability(layout: &Layout, durability: Durability) -> Result<(), ManagedError> {
     match durability {
-        Durability::Durable if layout.throwaway.exists() => Err(ManagedError::ThrowawayCluster {
-            path: layout.home.clone(),
-        }),
+        Durability::Durable if layout.throwaway.exists() => {
+            Err(ManagedError::ThrowawayCluster { path: layout.home.clone() })
+        }
         Durability::Durable | Durability::Throwaway => Ok(()),
     }
 }
@@ -50,16 +46,12 @@ pub(super) fn create(
     create_folder(&unfinished, 0o700)?;
     account.own(&unfinished)?;
     let mut initdb = account.command(binaries.program("initdb"));
-    initdb
-        .arg("-D")
-        .arg(&unfinished)
-        .args(["-U", SUPERUSER, "-E", "UTF8", "--locale=C"])
-        .args([
-            "--data-checksums",
-            "--auth-local=trust",
-            "--auth-host=reject",
-            "--no-instructions",
-        ]);
+    initdb.arg("-D").arg(&unfinished).args(["-U", SUPERUSER, "-E", "UTF8", "--locale=C"]).args([
+        "--data-checksums",
+        "--auth-local=trust",
+        "--auth-host=reject",
+        "--no-instructions",
+    ]);
     if durability == Durability::Throwaway {
         initdb.arg("--no-sync");
         fs::write(&layout.throwaway, "").map_err(prepare(&layout.throwaway))?;
@@ -76,11 +68,7 @@ pub(super) fn write_settings(layout: &Layout) -> Result<(), ManagedError> {
     if layout.settings.exists() {
         return Ok(());
     }
-    let tunables = if layout.throwaway.exists() {
-        THROWAWAY
-    } else {
-        DURABLE
-    };
+    let tunables = if layout.throwaway.exists() { THROWAWAY } else { DURABLE };
     // Complete or not there: half of it would be taken for the user's wish.
     let unfinished = layout.settings.with_extension("conf.new");
     fs::write(&unfinished, format!("{HEAD}{tunables}"))
@@ -93,11 +81,7 @@ pub(super) fn write_settings(layout: &Layout) -> Result<(), ManagedError> {
 /// number in the name, and no complaint when a folder cannot be removed.
 fn remove_unfinished(layout: &Layout) {
     for entry in fs::read_dir(&layout.home).into_iter().flatten().flatten() {
-        if entry
-            .file_name()
-            .as_encoded_bytes()
-            .starts_with(UNFINISHED.as_bytes())
-        {
+        if entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes()) {
             let _ = fs::remove_dir_all(entry.path());
         }
     }

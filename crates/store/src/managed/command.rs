@@ -19,10 +19,7 @@ const LOOK: Duration = Duration::from_millis(10);
 /// It cannot be started, it ends with an error, or it outlives `deadline` and is ended.
 pub(super) fn run(command: &mut Command, deadline: Duration) -> Result<String, ManagedError> {
     let program = Path::new(command.get_program()).to_owned();
-    let failed = |source| ManagedError::Run {
-        program: program.clone(),
-        source,
-    };
+    let failed = |source| ManagedError::Run { program: program.clone(), source };
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = spawn(command).map_err(failed)?;
     // Both streams are read aside, or a talkative child would block on a full pipe.
@@ -33,24 +30,12 @@ pub(super) fn run(command: &mut Command, deadline: Duration) -> Result<String, M
         let _ = child.kill();
         child.wait().map_err(failed)?;
     }
-    let output = said
-        .into_iter()
-        .flatten()
-        .filter_map(|stream| stream.join().ok())
-        .collect::<String>();
+    let output = said.into_iter().flatten().filter_map(|stream| stream.join().ok()).collect::<String>();
     let output = output.trim().to_owned();
     match status {
         Some(status) if status.success() => Ok(output),
-        Some(status) => Err(ManagedError::Failed {
-            program,
-            status,
-            output,
-        }),
-        None => Err(ManagedError::Stalled {
-            program,
-            deadline,
-            output,
-        }),
+        Some(status) => Err(ManagedError::Failed { program, status, output }),
+        None => Err(ManagedError::Stalled { program, deadline, output }),
     }
 }
 

@@ -19,10 +19,7 @@ const MAINTENANCE: &str = "postgres";
 pub(super) async fn create(folder: &Path, database: &str) -> Result<(), ManagedError> {
     in_time(async {
         let mut connection = connect(folder).await?;
-        let failed = |source| ManagedError::CreateDatabase {
-            database: database.to_owned(),
-            source,
-        };
+        let failed = |source| ManagedError::CreateDatabase { database: database.to_owned(), source };
         let there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
             .bind(database)
             .fetch_one(&mut connection)
@@ -32,10 +29,7 @@ pub(super) async fn create(folder: &Path, database: &str) -> Result<(), ManagedE
             // template0 rather than template1, because nobody can be connected to it, which would make
             // this fail.
             let sql = format!("CREATE DATABASE {} TEMPLATE template0", quoted(database));
-            sqlx::raw_sql(AssertSqlSafe(sql))
-                .execute(&mut connection)
-                .await
-                .map_err(failed)?;
+            sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.map_err(failed)?;
         }
         connection.close().await.map_err(failed)
     })
@@ -46,16 +40,10 @@ pub(super) async fn create(folder: &Path, database: &str) -> Result<(), ManagedE
 pub(super) async fn drop(folder: &Path, database: &str, force: bool) -> Result<(), ManagedError> {
     in_time(async {
         let mut connection = connect(folder).await?;
-        let failed = |source| ManagedError::DropDatabase {
-            database: database.to_owned(),
-            source,
-        };
+        let failed = |source| ManagedError::DropDatabase { database: database.to_owned(), source };
         let force = if force { " WITH (FORCE)" } else { "" };
         let sql = format!("DROP DATABASE IF EXISTS {}{force}", quoted(database));
-        sqlx::raw_sql(AssertSqlSafe(sql))
-            .execute(&mut connection)
-            .await
-            .map_err(failed)?;
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.map_err(failed)?;
         connection.close().await.map_err(failed)
     })
     .await
@@ -76,13 +64,8 @@ pub(super) async fn list(folder: &Path) -> Result<Vec<String>, ManagedError> {
 }
 
 async fn connect(folder: &Path) -> Result<PgConnection, ManagedError> {
-    let failed = |source| ManagedError::Connect {
-        database: MAINTENANCE.to_owned(),
-        source,
-    };
-    let options: PgConnectOptions = socket::url(folder, SUPERUSER, MAINTENANCE)
-        .parse()
-        .map_err(failed)?;
+    let failed = |source| ManagedError::Connect { database: MAINTENANCE.to_owned(), source };
+    let options: PgConnectOptions = socket::url(folder, SUPERUSER, MAINTENANCE).parse().map_err(failed)?;
     options.connect().await.map_err(failed)
 }
 

@@ -27,10 +27,7 @@ pub(super) async fn download(data_dir: &Path, cluster: Option<u32>) -> Result<()
     let _ = rustls::crypto::ring::default_provider().install_default();
     let major = cluster.unwrap_or(MAJOR);
     let wanted = VersionReq::parse(&major.to_string()).map_err(|error| error.to_string())?;
-    tracing::info!(
-        major,
-        "downloading PostgreSQL, because none was found on this machine"
-    );
+    tracing::info!(major, "downloading PostgreSQL, because none was found on this machine");
     let (version, archive) = tokio::time::timeout(DEADLINE, get_archive(theseus::URL, &wanted))
         .await
         .map_err(|_| format!("the download took longer than {} s", DEADLINE.as_secs()))?
@@ -47,14 +44,10 @@ async fn unpack(archive: Vec<u8>, folder: &Path) -> Result<(), String> {
     let runtime = tokio::runtime::Handle::current();
     // The extraction is asynchronous by name only and would hold up the runtime's thread.
     let extraction = move || {
-        runtime
-            .block_on(extract(theseus::URL, &archive, &target))
-            .map_err(|error| error.to_string())?;
+        runtime.block_on(extract(theseus::URL, &archive, &target)).map_err(|error| error.to_string())?;
         open_folders(&target).map_err(|error| format!("{}: {error}", target.display()))
     };
-    tokio::task::spawn_blocking(extraction)
-        .await
-        .map_err(|error| error.to_string())?
+    tokio::task::spawn_blocking(extraction).await.map_err(|error| error.to_string())?
 }
 
 /// Lets everybody into the folders, which were made under root's umask, perhaps, and must be entered by the

@@ -32,6 +32,16 @@ pub enum ManagedError {
         "PostgreSQL does not run as root, and this machine has neither a user postgres nor a user nobody: create one (useradd --system postgres), start the program as an ordinary user, or set DATABASE_URL"
     )]
     NoUnprivilegedUser,
+    /// Root without the right to become another user, as in a container with its capabilities dropped.
+    #[error(
+        "PostgreSQL does not run as root, and this process may not become the user {user}: start it as an ordinary user, give the container the capabilities SETUID, SETGID and CHOWN, or set DATABASE_URL"
+    )]
+    SwitchUser {
+        /// The user the server would run as.
+        user: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// The user database could not be read.
     #[error("cannot look up the user the private PostgreSQL would run as")]
     LookUpUser(#[source] io::Error),

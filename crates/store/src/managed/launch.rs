@@ -46,10 +46,7 @@ pub(super) fn ensure_running(
     let mut launched: Option<Launched> = None;
     while begin.elapsed() < READY {
         let state = Postmaster::of(layout);
-        if let Postmaster::Alive {
-            socket, ready: true, ..
-        } = state
-        {
+        if let Postmaster::Alive { socket, ready: true, .. } = state {
             return Ok(socket);
         }
         if let Some(server) = &mut launched {
@@ -79,11 +76,7 @@ pub(super) fn ensure_running(
             }
         }
     }
-    Err(ManagedError::NotReady {
-        deadline: READY,
-        log: layout.home.clone(),
-        tail: log_tail(layout),
-    })
+    Err(ManagedError::NotReady { deadline: READY, log: layout.home.clone(), tail: log_tail(layout) })
 }
 
 /// Stops the server in order: open connections are ended, everything is written down. False says that it
@@ -97,11 +90,7 @@ pub(super) fn stop(layout: &Layout, account: &Account, binaries: &Binaries) -> R
         return Ok(false);
     }
     let mut pg_ctl = account.command(binaries.program("pg_ctl"));
-    pg_ctl
-        .arg("stop")
-        .arg("-D")
-        .arg(&layout.cluster)
-        .args(["-m", "fast", "-w", "-t"]);
+    pg_ctl.arg("stop").arg("-D").arg(&layout.cluster).args(["-m", "fast", "-w", "-t"]);
     pg_ctl.arg(STOP.as_secs().to_string());
     command::run(&mut pg_ctl, STOP + Duration::from_secs(5))?;
     socket::remove_short_folder(layout, &socket);
@@ -149,11 +138,8 @@ fn launch(layout: &Layout, account: &Account, binaries: &Binaries) -> Result<Lau
         command.arg("-c").arg(value);
     }
     // The server is told to end by `pg_ctl` alone; when this program is killed it lives on for the next.
-    let child = command
-        .stdout(said)
-        .stderr(again)
-        .spawn()
-        .map_err(|source| ManagedError::Run { program, source })?;
+    let child =
+        command.stdout(said).stderr(again).spawn().map_err(|source| ManagedError::Run { program, source })?;
     Ok(Launched(Some(child)))
 }
 
@@ -171,11 +157,7 @@ const ESSENTIALS: [&str; 8] = [
 ];
 
 fn ended(layout: &Layout, status: ExitStatus) -> ManagedError {
-    ManagedError::EndedWhileStarting {
-        status,
-        log: layout.home.clone(),
-        tail: log_tail(layout),
-    }
+    ManagedError::EndedWhileStarting { status, log: layout.home.clone(), tail: log_tail(layout) }
 }
 
 /// The ends of what the server said before and after it had opened its log.

@@ -38,17 +38,14 @@ pub(super) struct Layout {
 impl Layout {
     /// Creates the data directory where it is missing, and names what will be in it.
     pub(super) fn open(data_dir: &Path) -> Result<Layout, ManagedError> {
-        let failed = |source| ManagedError::Prepare {
-            path: data_dir.to_owned(),
-            source,
-        };
+        let failed = |source| ManagedError::Prepare { path: data_dir.to_owned(), source };
         let wanted = std::path::absolute(data_dir).map_err(failed)?;
         let missing: Vec<&Path> = wanted.ancestors().take_while(|folder| !folder.exists()).collect();
         fs::create_dir_all(&wanted).map_err(failed)?;
         if geteuid().is_root() {
             // Under a strict umask root would have shut out the server's user from folders that are new.
             for folder in missing {
-                open_for_passing(folder)?;
+                add_passage(folder)?;
             }
         }
         let data_dir = wanted.canonicalize().map_err(failed)?;
@@ -68,26 +65,23 @@ impl Layout {
         })
     }
 
-    /// Creates the server's folder, which holds the locks.
-    pub(super) fn create_home(&self) -> Result<(), ManagedError> {
-        create_folder(&self.home, 0o755)
-    }
-
-    /// Makes sure that `account` can reach the server's folder, and creates its log folder.
+    /// Makes sure that `account` can reach the data directory, and creates the server's folders in it.
     pub(super) fn admit(&self, account: &Account) -> Result<(), ManagedError> {
         if account.switched {
-            for folder in [&self.data_dir, &self.home] {
-                if !may_enter(folder, account)? {
-                    open_for_passing(folder)?;
-                }
-            }
-            if let Some(closed) = first_closed(&self.data_dir, account)? {
+            if let Some(parent) = self.data_dir.parent()
+                && let Some(closed) = first_closed(parent, account)?
+            {
                 return Err(ManagedError::ClosedAncestor {
                     closed,
                     data_dir: self.data_dir.clone(),
                     user: account.name.clone(),
                 });
             }
+            open_for_passing(&self.data_dir, account)?;
+        }
+        create_folder(&self.home, 0o755)?;
+        if account.switched {
+            open_for_passing(&self.home, account)?;
         }
         create_folder(&self.log, 0o700)?;
         account.own(&self.log)
@@ -119,8 +113,15 @@ fn may_enter(folder: &Path, account: &Account) -> Result<bool, ManagedError> {
     Ok(metadata.mode() & bit != 0)
 }
 
-/// Lets everybody pass through a folder of ours, without letting them list it.
-fn open_for_passing(folder: &Path) -> Result<(), ManagedError> {
+/// Lets everybody pass through a folder of ours, without letting them list it, if `account` may not.
+fn open_for_passing(folder: &Path, account: &Account) -> Result<(), ManagedError> {
+    if may_enter(folder, account)? {
+        return Ok(());
+    }
+    add_passage(folder)
+}
+
+fn add_passage(folder: &Path) -> Result<(), ManagedError> {
     let mode = fs::metadata(folder).map_err(prepare(folder))?.mode() & 0o7777;
     fs::set_permissions(folder, Permissions::from_mode(mode | 0o011)).map_err(prepare(folder))
 }
@@ -131,10 +132,7 @@ pub(super) fn create_folder(path: &Path, mode: u32) -> Result<(), ManagedError> 
         // The umask may have taken bits away.
         Ok(()) => fs::set_permissions(path, Permissions::from_mode(mode)).map_err(prepare(path)),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        Err(source) => Err(ManagedError::Prepare {
-            path: path.to_owned(),
-            source,
-        }),
+        Err(source) => Err(ManagedError::Prepare { path: path.to_owned(), source }),
     }
 }
 

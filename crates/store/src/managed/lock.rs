@@ -22,10 +22,7 @@ pub(super) fn shared(path: &Path, deadline: Duration) -> Result<File, ManagedErr
 
 /// Gives a shared lock back and says whether nobody else holds one.
 pub(super) fn was_last(path: &Path, users: &File) -> Result<bool, ManagedError> {
-    let failed = |source| ManagedError::Lock {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| ManagedError::Lock { path: path.to_owned(), source };
     // Unlocking rather than closing: a child that another thread is starting right now may hold a
     // copy of the descriptor for a moment, and the lock belongs to all copies.
     users.unlock().map_err(failed)?;
@@ -41,28 +38,16 @@ fn acquire(
     deadline: Duration,
     attempt: fn(&File) -> Result<(), TryLockError>,
 ) -> Result<File, ManagedError> {
-    let failed = |source| ManagedError::Lock {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| ManagedError::Lock { path: path.to_owned(), source };
     let mut options = OpenOptions::new();
-    let file = options
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
-        .map_err(failed)?;
+    let file = options.read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
     let begin = Instant::now();
     loop {
         match attempt(&file) {
             Ok(()) => return Ok(file),
             Err(TryLockError::Error(source)) => return Err(failed(source)),
             Err(TryLockError::WouldBlock) if begin.elapsed() > deadline => {
-                return Err(ManagedError::Locked {
-                    path: path.to_owned(),
-                    deadline,
-                });
+                return Err(ManagedError::Locked { path: path.to_owned(), deadline });
             }
             Err(TryLockError::WouldBlock) => thread::sleep(RETRY),
         }

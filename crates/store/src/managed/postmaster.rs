@@ -64,11 +64,7 @@ impl Postmaster {
         if here || listening.is_some() {
             let [named, _] = &folders;
             let socket = listening.unwrap_or(named).clone();
-            return Postmaster::Alive {
-                socket,
-                ready: lines.get(7) == Some(&"ready"),
-                here,
-            };
+            return Postmaster::Alive { socket, ready: lines.get(7) == Some(&"ready"), here };
         }
         match process {
             Process::None => Postmaster::Stale,
@@ -100,18 +96,11 @@ fn process(pid: u32, cluster: &Path) -> Process {
         return Process::None;
     };
     // The state follows the name, which stands in parentheses and may hold any character.
-    let state = stat
-        .rsplit(')')
-        .next()
-        .and_then(|rest| rest.trim_start().chars().next());
+    let state = stat.rsplit(')').next().and_then(|rest| rest.trim_start().chars().next());
     if matches!(state, Some('Z' | 'X')) {
         return Process::Other;
     }
-    if serves(&folder, cluster) {
-        Process::Server
-    } else {
-        Process::Other
-    }
+    if serves(&folder, cluster) { Process::Server } else { Process::Other }
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -137,9 +126,7 @@ fn process(pid: u32, cluster: &Path) -> Process {
 #[cfg(target_os = "linux")]
 pub(super) fn has_orphans(cluster: &Path) -> bool {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    processes
-        .map(|entry| entry.path())
-        .any(|folder| serves(&folder, cluster))
+    processes.map(|entry| entry.path()).any(|folder| serves(&folder, cluster))
 }
 
 /// Elsewhere there is no cheap way to ask; the processes of an ended server notice and end within moments.

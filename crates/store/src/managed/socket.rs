@@ -62,11 +62,9 @@ fn short_folder(layout: &Layout, account: &Account) -> Result<PathBuf, ManagedEr
     let mut hasher = DefaultHasher::new();
     layout.data_dir.hash(&mut hasher);
     let hash = hasher.finish();
-    let named = [std::env::temp_dir(), PathBuf::from("/tmp")]
-        .into_iter()
-        .flat_map(|parent| {
-            (0..NAMES).map(move |number| parent.join(format!("orderflow-{hash:016x}-{number}")))
-        });
+    let named = [std::env::temp_dir(), PathBuf::from("/tmp")].into_iter().flat_map(|parent| {
+        (0..NAMES).map(move |number| parent.join(format!("orderflow-{hash:016x}-{number}")))
+    });
     let mut reason = String::from("none was tried");
     for folder in recorded.into_iter().chain(named).filter(|folder| fits(folder)) {
         match claim(&folder, account)? {

@@ -1,0 +1,242 @@
+//! The simulated world: people, markets, and what they write on the chain. Pure: no IO, no clock, and all
+//! chance from one seed.
+//!
+//! First comes a past of many days in coarse blocks, in which everybody earned the record they deserve, then
+//! a present in fast ones. Prices are calibrated by construction (a price of 30 cents comes true in 30 of 100
+//! cases), so an edge exists only where the world gave somebody knowledge.
+
+mod catalogue;
+mod dice;
+mod history;
+mod ladder;
+mod live;
+mod market;
+mod matching;
+mod people;
+
+use std::collections::VecDeque;
+
+use domain::{Exchange, Shares, Timestamp, Usd, Wallet};
+use polygon::encode;
+
+use self::catalogue::Event;
+use self::dice::Dice;
+pub use self::ladder::Ladder;
+pub(crate) use self::ladder::{Rung, price};
+use self::live::Panic;
+pub use self::market::SimMarket;
+pub use self::matching::{Trade, Tx};
+use self::people::{Kind, People};
+
+/// The first block's height: a round number after every contract of the venue was deployed.
+pub const FIRST_BLOCK: u64 = 92_000_000;
+
+/// How the world is made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct WorldConfig {
+    /// How much faster than life the present runs; at 1 a block takes a second and a half.
+    pub speed: f64,
+    /// How many trade, makers aside.
+    pub wallets: usize,
+    /// How many of them know more than the price; at most a quarter counts.
+    pub skilled: usize,
+    /// Days of past.
+    pub history_days: u32,
+}
+
+/// A block before it has a hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewBlock {
+    /// The height.
+    pub number: u64,
+    /// The time in whole seconds.
+    pub at: Timestamp,
+    /// The transactions in order.
+    pub txs: Vec<Tx>,
+    /// What the tape shows of them; left out of the past, which no tape replays.
+    pub trades: Vec<Trade>,
+}
+
+/// The world.
+#[derive(Debug)]
+pub struct World {
+    dice: Dice,
+    people: People,
+    markets: Vec<SimMarket>,
+    /// Open markets, in the order they opened.
+    open: Vec<usize>,
+    events: usize,
+    /// Blocks that are made but not yet handed out.
+    ready: VecDeque<NewBlock>,
+    next_number: u64,
+    start: Timestamp,
+    /// Microseconds between blocks of the present.
+    interval: i64,
+    /// How many blocks of the present there are.
+    live_blocks: i64,
+    panics: Vec<Panic>,
+    /// The tape of the block in the making.
+    tape: Vec<Trade>,
+    quiet_blocks: u32,
+}
+
+impl World {
+    /// A world whose present begins at `start`.
+    #[must_use]
+    pub fn new(seed: u64, config: WorldConfig, start: Timestamp) -> Self {
+        let mut dice = Dice::new(seed);
+        let people = People::new(&mut dice, config.wallets, config.skilled);
+        let speed = if config.speed.is_finite() { config.speed.clamp(0.01, 100.0) } else { 1.0 };
+        let mut world = Self {
+            dice,
+            people,
+            markets: Vec::new(),
+            open: Vec::new(),
+            events: 0,
+            ready: VecDeque::new(),
+            next_number: FIRST_BLOCK,
+            start,
+            interval: dice::whole(1_500_000.0 / speed),
+            live_blocks: 0,
+            panics: Vec::new(),
+            tape: Vec::new(),
+            quiet_blocks: 0,
+        };
+        world.live_through_history(i64::from(config.history_days));
+        world.ready.iter_mut().for_each(|block| block.trades = Vec::new());
+        world
+    }
+
+    /// All blocks up to `to` that have not been handed out yet.
+    pub fn advance(&mut self, to: Timestamp) -> Vec<NewBlock> {
+        while self.start.plus_micros(self.live_blocks * self.interval) <= to {
+            let at = self.start.plus_micros(self.live_blocks * self.interval);
+            self.live_block(at);
+            self.live_blocks += 1;
+        }
+        let due = self.ready.iter().take_while(|block| block.at <= to).count();
+        self.ready.drain(..due).collect()
+    }
+
+    /// Microseconds between blocks of the present.
+    #[must_use]
+    pub const fn interval(&self) -> i64 {
+        self.interval
+    }
+
+    /// Every market there ever was, in the order of their ids.
+    #[must_use]
+    pub fn markets(&self) -> &[SimMarket] {
+        &self.markets
+    }
+
+    /// The books of the open markets' first outcomes at `at`.
+    #[must_use]
+    pub fn ladders(&self, at: Timestamp) -> Vec<(usize, Ladder)> {
+        self.open.iter().map(|id| (*id, Ladder::of(&self.markets[*id], at))).collect()
+    }
+
+    /// Those who know.
+    #[must_use]
+    pub fn skilled(&self) -> Vec<Wallet> {
+        self.people.wallets(&self.people.skilled)
+    }
+
+    /// Those who know less than nothing.
+    #[must_use]
+    pub fn degens(&self) -> Vec<Wallet> {
+        self.people.wallets(&self.people.degens)
+    }
+
+    fn push_block(&mut self, at: Timestamp, txs: Vec<Tx>) {
+        let at = Timestamp::from_seconds(at.seconds());
+        let trades = std::mem::take(&mut self.tape);
+        self.ready.push_back(NewBlock { number: self.next_number, at, txs, trades });
+        self.next_number += 1;
+    }
+
+    /// Draws an event; its markets are there, but not open yet.
+    fn invent(&mut self, opens: Timestamp, closes: Timestamp) -> std::ops::Range<usize> {
+        let event = Event::draw(&mut self.dice, closes);
+        let first = self.markets.len();
+        let (id, makers) = (self.events, &self.people.makers);
+        self.markets.extend(SimMarket::of_event(&mut self.dice, event, id, first, opens, closes, makers));
+        self.events += 1;
+        first..self.markets.len()
+    }
+
+    /// Opens a market: the chain learns of its condition, and its makers stock up.
+    fn open(&mut self, id: usize) -> Vec<Tx> {
+        self.open.push(id);
+        let market = &mut self.markets[id];
+        let mut txs = Vec::new();
+        if let Some((oracle, _)) = market.ctf() {
+            let log = encode::condition_preparation(market.condition, oracle, market.question_id, 2);
+            txs.push(Tx { hash: self.dice.word(), logs: vec![log] });
+        }
+        for maker in market.makers.clone() {
+            if self.dice.chance(0.4) {
+                let micros = self.dice.moment(2_000, 9_000) * domain::MICRO;
+                txs.extend(matching::split(market, &self.people, &mut self.dice, maker, micros));
+            }
+        }
+        txs
+    }
+
+    /// Answers every open market whose time has come, and pays some of the winners at once.
+    fn close_due(&mut self, at: Timestamp) -> Vec<Tx> {
+        let due: Vec<usize> = self.open.iter().copied().filter(|id| self.markets[*id].closes <= at).collect();
+        self.open.retain(|id| !due.contains(id));
+        due.into_iter().flat_map(|id| self.close(id)).collect()
+    }
+
+    fn close(&mut self, id: usize) -> Vec<Tx> {
+        let Self { dice, people, markets, .. } = self;
+        let market = &mut markets[id];
+        market.closed = true;
+        let mut result = [0u64; 2];
+        let mut txs = Vec::new();
+        let log = match market.ctf() {
+            Some((oracle, _)) => {
+                result[market.winner] = 1;
+                Some(encode::condition_resolution(market.condition, oracle, market.question_id, &result))
+            }
+            None => {
+                result[market.winner] = 1_000_000;
+                encode::condition_resolved(market.condition, &result)
+            }
+        };
+        txs.extend(log.map(|log| Tx { hash: dice.word(), logs: vec![log] }));
+        for (person, held) in std::mem::take(&mut market.holders) {
+            let person = people.get(person);
+            let won = held[market.winner];
+            if won > 0 && market.exchange == Exchange::V2 && person.kind != Kind::Maker && dice.chance(0.15) {
+                let payout = Usd::from_micros(Shares::from_micros(won).micros());
+                let collateral = polygon::contracts::USDC_E;
+                let log = encode::payout_redemption(person.wallet, collateral, market.condition, payout);
+                txs.extend(log.map(|log| Tx { hash: dice.word(), logs: vec![log] }));
+            }
+        }
+        txs
+    }
+
+    /// Trades, if the book allows.
+    fn trade(&mut self, id: usize, order: matching::Order, at: Timestamp) -> Option<Tx> {
+        let market = &mut self.markets[id];
+        let (tx, trade) = matching::execute(market, &self.people, &mut self.dice, order, at)?;
+        self.tape.push(trade);
+        Some(tx)
+    }
+
+    /// Lets a maker of a market turn pairs back into dollars.
+    fn tidy(&mut self, id: usize) -> Option<Tx> {
+        let maker = self.dice.pick(&self.markets[id].makers).copied()?;
+        matching::merge(&mut self.markets[id], &self.people, &mut self.dice, maker)
+    }
+
+    /// What a person believes will win.
+    fn belief(&mut self, person: usize, market: usize) -> usize {
+        let winner = self.markets[market].winner;
+        if self.dice.chance(self.people.get(person).accuracy) { winner } else { 1 - winner }
+    }
+}

@@ -1,0 +1,131 @@
+//! Which node is asked, and how long to wait once all have failed.
+
+use std::time::Duration;
+
+use crate::rpc::redacted;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The longest wait that a node may ask for.
+const LONGEST_ASKED: Duration = Duration::from_secs(60);
+
+/// The nodes in turn.
+pub(super) struct Endpoints {
+    nodes: Vec<Node>,
+    current: usize,
+    /// Failures since the last success, of all nodes together.
+    failures: u32,
+}
+
+struct Node {
+    url: String,
+    /// The address for people to read.
+    shown: String,
+    /// Whether it has failed, and has been warned about, and has not recovered.
+    down: bool,
+}
+
+impl Endpoints {
+    pub(super) fn new(urls: &[String]) -> Self {
+        let node = |url: &String| Node { url: url.clone(), shown: redacted(url), down: false };
+        Self { nodes: urls.iter().map(node).collect(), current: 0, failures: 0 }
+    }
+
+    /// The address of the node whose turn it is, key and all; `None` where there is none at all.
+    pub(super) fn current(&self) -> Option<&str> {
+        self.nodes.get(self.current).map(|node| node.url.as_str())
+    }
+
+    pub(super) fn count(&self) -> u32 {
+        u32::try_from(self.nodes.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The current node has brought something new.
+    pub(super) fn works(&mut self) {
+        self.failures = 0;
+        if let Some(node) = self.nodes.get_mut(self.current)
+            && node.down
+        {
+            node.down = false;
+            tracing::info!(endpoint = node.shown, "the node has recovered");
+        }
+    }
+
+    /// Whether the current node has failed and not recovered since.
+    pub(super) fn is_down(&self) -> bool {
+        self.nodes.get(self.current).is_some_and(|node| node.down)
+    }
+
+    /// The current node has failed: the next one has its turn, after the pause that is returned.
+    pub(super) fn failed(&mut self, reason: &str, asked: Option<Duration>) -> Duration {
+        if let Some(node) = self.nodes.get_mut(self.current)
+            && !node.down
+        {
+            node.down = true;
+            tracing::warn!(endpoint = node.shown, reason, "the node fails");
+        }
+        self.failures = self.failures.saturating_add(1);
+        let count = self.count().max(1);
+        self.current = (self.current + 1) % self.nodes.len().max(1);
+        if !self.failures.is_multiple_of(count) {
+            return Duration::ZERO;
+        }
+        let pause = jittered(pause_of_round(self.failures / count));
+        pause.max(asked.unwrap_or_default().min(LONGEST_ASKED))
+    }
+}
+
+/// The pause after all nodes have failed for the `round`th time, counted from 1.
+fn pause_of_round(round: u32) -> Duration {
+    let doubled = 2u32.saturating_pow(round.saturating_sub(1));
+    FIRST_PAUSE.saturating_mul(doubled).min(LONGEST_PAUSE)
+}
+
+/// Between half of the pause and all of it, so that many followers of one node do not return together.
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(rand::random_range(0.5..=1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoints(count: u16) -> Endpoints {
+        let urls: Vec<_> = (1..=count).map(|port| format!("http://127.0.0.1:{port}")).collect();
+        Endpoints::new(&urls)
+    }
+
+    #[test]
+    fn pauses_double_up_to_half_a_minute() {
+        let seconds: Vec<_> = (1..=8).map(|round| pause_of_round(round).as_secs_f64()).collect();
+        assert_eq!(seconds, [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]);
+        assert_eq!(pause_of_round(u32::MAX), LONGEST_PAUSE);
+        for _ in 0..1_000 {
+            let pause = jittered(FIRST_PAUSE);
+            assert!(pause >= FIRST_PAUSE / 2 && pause <= FIRST_PAUSE);
+        }
+    }
+
+    #[test]
+    fn the_next_node_has_its_turn_at_once_and_a_pause_comes_after_the_last() {
+        let mut endpoints = endpoints(3);
+        let current = |endpoints: &Endpoints| endpoints.current().unwrap().to_owned();
+        assert_eq!(current(&endpoints), "http://127.0.0.1:1");
+        assert_eq!(endpoints.failed("x", None), Duration::ZERO);
+        assert_eq!(current(&endpoints), "http://127.0.0.1:2");
+        assert_eq!(endpoints.failed("x", None), Duration::ZERO);
+        assert!(endpoints.failed("x", None) >= FIRST_PAUSE / 2);
+        assert_eq!(current(&endpoints), "http://127.0.0.1:1");
+        assert!(endpoints.is_down());
+        endpoints.works();
+        assert!(!endpoints.is_down());
+        assert_eq!(endpoints.failures, 0);
+    }
+
+    #[test]
+    fn a_node_may_ask_for_a_pause_but_not_for_ever() {
+        assert_eq!(endpoints(1).failed("x", Some(Duration::from_secs(7))), Duration::from_secs(7));
+        assert_eq!(endpoints(1).failed("x", Some(Duration::MAX)), LONGEST_ASKED);
+        assert!(endpoints(0).current().is_none());
+    }
+}

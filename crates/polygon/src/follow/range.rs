@@ -1,0 +1,242 @@
+//! Whether the logs of an answer belong together, and to the question. Pure.
+
+use alloy_primitives::{Address, B256};
+use domain::{BlockHash, Timestamp};
+
+use crate::log::RawLog;
+use crate::rpc::BlockHeader;
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    pub(super) from: u64,
+    pub(super) to: u64,
+    pub(super) addresses: &'a [Address],
+    pub(super) topics: &'a [B256],
+}
+
+/// The logs of one block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Group {
+    pub(super) number: u64,
+    pub(super) hash: BlockHash,
+    /// The block's time, from nodes that say it with the logs.
+    pub(super) time: Option<Timestamp>,
+    pub(super) logs: Vec<RawLog>,
+}
+
+/// Why answers of a node cannot all be true, or not of one chain. Asking again usually helps: most often the
+/// chain changed between two questions.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Inconsistency {
+    #[error("a log of block {0} is marked as removed")]
+    Removed(u64),
+    #[error("a log of block {0}, which was not asked for")]
+    OutsideRange(u64),
+    #[error("a log of contract {0}, which was not asked for")]
+    ForeignAddress(Address),
+    #[error("a log of block {0} with a topic that was not asked for")]
+    ForeignTopic(u64),
+    #[error("block {0} has two hashes")]
+    TwoHashes(u64),
+    #[error("block {0} has two times")]
+    TwoTimes(u64),
+    #[error("block {number} has two logs with index {index}")]
+    TwoLogs { number: u64, index: u32 },
+    #[error("block {0} does not follow the one before it")]
+    BrokenLink(u64),
+    #[error("block {0} is not there any more")]
+    Vanished(u64),
+    #[error("the logs of block {number} are refused: {reason}")]
+    Refused { number: u64, reason: String },
+}
+
+/// Groups logs by block, sorted by height and index, or says why they cannot be taken.
+///
+/// `through` is the header of the last block asked for.
+pub(super) fn group(
+    mut logs: Vec<RawLog>,
+    asked: Asked<'_>,
+    through: &BlockHeader,
+) -> Result<Vec<Group>, Inconsistency> {
+    for log in &logs {
+        check(log, asked)?;
+    }
+    logs.sort_by_key(|log| (log.block_number, log.log_index));
+    // A node that repeats itself says nothing new; one that says two things of one log is caught below.
+    logs.dedup();
+    let mut groups: Vec<Group> = Vec::new();
+    for log in logs {
+        let number = log.block_number;
+        if number == through.number && log.block_hash != through.hash {
+            return Err(Inconsistency::TwoHashes(number));
+        }
+        // Some nodes write a zero where they do not know the time.
+        let time = log.block_timestamp.filter(|time| time.seconds() > 0);
+        match groups.last_mut().filter(|group| group.number == number) {
+            None => groups.push(Group { number, hash: log.block_hash, time, logs: vec![log] }),
+            Some(group) => {
+                extend(group, time, log)?;
+            }
+        }
+    }
+    Ok(groups)
+}
+
+fn check(log: &RawLog, asked: Asked<'_>) -> Result<(), Inconsistency> {
+    if log.removed {
+        return Err(Inconsistency::Removed(log.block_number));
+    }
+    if !(asked.from..=asked.to).contains(&log.block_number) {
+        return Err(Inconsistency::OutsideRange(log.block_number));
+    }
+    if !asked.addresses.is_empty() && !asked.addresses.contains(&log.address) {
+        return Err(Inconsistency::ForeignAddress(log.address));
+    }
+    let wanted = |topic: &B256| asked.topics.contains(topic);
+    if !asked.topics.is_empty() && !log.topics.first().is_some_and(wanted) {
+        return Err(Inconsistency::ForeignTopic(log.block_number));
+    }
+    Ok(())
+}
+
+fn extend(group: &mut Group, time: Option<Timestamp>, log: RawLog) -> Result<(), Inconsistency> {
+    if group.hash != log.block_hash {
+        return Err(Inconsistency::TwoHashes(group.number));
+    }
+    if let (Some(before), Some(now)) = (group.time, time)
+        && before != now
+    {
+        return Err(Inconsistency::TwoTimes(group.number));
+    }
+    if group.logs.last().is_some_and(|last| last.log_index == log.log_index) {
+        return Err(Inconsistency::TwoLogs { number: group.number, index: log.log_index });
+    }
+    group.time = group.time.or(time);
+    group.logs.push(log);
+    Ok(())
+}
+
+/// How many blocks to ask for at once: fewer after a refusal, more after a success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span {
+    blocks: u64,
+    most: u64,
+}
+
+impl Span {
+    const FIRST: u64 = 100;
+
+    pub(super) fn new(most: u64) -> Self {
+        let most = most.max(1);
+        Self { blocks: most.min(Self::FIRST), most }
+    }
+
+    pub(super) const fn blocks(self) -> u64 {
+        self.blocks
+    }
+
+    /// Whether there was anything left to halve.
+    pub(super) const fn halve(&mut self, asked: u64) -> bool {
+        let shrinks = asked > 1;
+        self.blocks = if shrinks { asked / 2 } else { 1 };
+        shrinks
+    }
+
+    /// By a quarter, so that the way back up to a limit meets it seldom.
+    pub(super) fn grow(&mut self) {
+        self.blocks = self.blocks.saturating_add(self.blocks / 4 + 1).min(self.most);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::Bytes;
+    use domain::TxHash;
+
+    const ADDRESS: Address = Address::repeat_byte(7);
+    const TOPIC: B256 = B256::repeat_byte(8);
+
+    fn log(number: u64, index: u32) -> RawLog {
+        RawLog {
+            address: ADDRESS,
+            topics: vec![TOPIC],
+            data: Bytes::new(),
+            block_number: number,
+            block_hash: hash(number),
+            block_timestamp: None,
+            tx_hash: TxHash(B256::ZERO),
+            log_index: index,
+            removed: false,
+        }
+    }
+
+    fn hash(number: u64) -> BlockHash {
+        BlockHash(B256::with_last_byte(u8::try_from(number).unwrap()))
+    }
+
+    fn grouped(logs: Vec<RawLog>) -> Result<Vec<Group>, Inconsistency> {
+        let asked = Asked { from: 10, to: 20, addresses: &[ADDRESS], topics: &[TOPIC] };
+        let through =
+            BlockHeader { number: 20, hash: hash(20), parent_hash: hash(19), time: Timestamp::default() };
+        group(logs, asked, &through)
+    }
+
+    #[test]
+    fn logs_are_sorted_and_repetitions_dropped() {
+        let groups = grouped(vec![log(20, 1), log(11, 5), log(11, 2), log(11, 5), log(11, 2)]).unwrap();
+        let shape: Vec<_> = groups
+            .iter()
+            .map(|group| (group.number, group.logs.iter().map(|log| log.log_index).collect::<Vec<_>>()))
+            .collect();
+        assert_eq!(shape, [(11, vec![2, 5]), (20, vec![1])]);
+        assert_eq!(grouped(vec![]), Ok(vec![]));
+    }
+
+    #[test]
+    fn what_was_not_asked_for_is_not_taken() {
+        let foreign = Address::repeat_byte(9);
+        assert_eq!(grouped(vec![log(9, 0)]), Err(Inconsistency::OutsideRange(9)));
+        assert_eq!(grouped(vec![log(21, 0)]), Err(Inconsistency::OutsideRange(21)));
+        let stranger = RawLog { address: foreign, ..log(11, 0) };
+        assert_eq!(grouped(vec![stranger]), Err(Inconsistency::ForeignAddress(foreign)));
+        let off_topic = RawLog { topics: vec![B256::ZERO, TOPIC], ..log(11, 0) };
+        assert_eq!(grouped(vec![off_topic]), Err(Inconsistency::ForeignTopic(11)));
+        let topicless = RawLog { topics: vec![], ..log(11, 0) };
+        assert_eq!(grouped(vec![topicless]), Err(Inconsistency::ForeignTopic(11)));
+        assert_eq!(grouped(vec![RawLog { removed: true, ..log(11, 0) }]), Err(Inconsistency::Removed(11)));
+    }
+
+    #[test]
+    fn one_block_has_one_hash_one_time_and_one_log_an_index() {
+        let other = RawLog { block_hash: hash(99), ..log(11, 1) };
+        assert_eq!(grouped(vec![log(11, 0), other]), Err(Inconsistency::TwoHashes(11)));
+        let stale = RawLog { block_hash: hash(99), ..log(20, 0) };
+        assert_eq!(grouped(vec![stale]), Err(Inconsistency::TwoHashes(20)));
+        let at = |index, seconds| RawLog {
+            block_timestamp: Some(Timestamp::from_seconds(seconds)),
+            ..log(11, index)
+        };
+        assert_eq!(grouped(vec![at(0, 5), at(1, 6)]), Err(Inconsistency::TwoTimes(11)));
+        let groups = grouped(vec![at(0, 0), at(1, 6)]).unwrap();
+        assert_eq!(groups[0].time, Some(Timestamp::from_seconds(6)));
+        let twin = RawLog { data: Bytes::from_static(&[1]), ..log(11, 0) };
+        assert_eq!(grouped(vec![log(11, 0), twin]), Err(Inconsistency::TwoLogs { number: 11, index: 0 }));
+    }
+
+    #[test]
+    fn spans_halve_to_one_and_grow_to_the_limit() {
+        let mut span = Span::new(1_000);
+        assert_eq!(span.blocks(), 100);
+        assert!(span.halve(100) && span.halve(50));
+        assert_eq!(span.blocks(), 25);
+        assert!(!span.halve(1));
+        assert_eq!(span.blocks(), 1);
+        for _ in 0..40 {
+            span.grow();
+        }
+        assert_eq!(span.blocks(), 1_000);
+        assert_eq!(Span::new(0).blocks(), 1);
+    }
+}

@@ -1,0 +1,313 @@
+//! A node on loopback with a chain that the test writes, and the faults that it orders.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use alloy_primitives::{Address, B256, Bytes, keccak256};
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{FromRequestParts, Request, State};
+use axum::response::{Html, IntoResponse, Response};
+use axum::{Router, body};
+use domain::{BlockHash, Timestamp, TxHash};
+use polygon::log::RawLog;
+use polygon::rpc::BlockHeader;
+use polygon::window::BlockPoint;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+pub(crate) const ADDRESS: Address = Address::repeat_byte(0xa1);
+pub(crate) const TOPIC: B256 = B256::repeat_byte(0x70);
+
+/// A block as the node keeps it.
+#[derive(Clone, Debug)]
+pub(crate) struct Block {
+    pub(crate) header: BlockHeader,
+    pub(crate) logs: Vec<RawLog>,
+}
+
+/// The chain of a node. Clones go their own ways.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Chain {
+    pub(crate) blocks: Vec<Block>,
+}
+
+impl Chain {
+    /// A chain of `count` blocks, the first of height 0.
+    pub(crate) fn of(count: u64) -> Self {
+        let mut chain = Self::default();
+        chain.extend(count, 0);
+        chain
+    }
+
+    /// Adds blocks; another `salt` gives other ones at the same height. Every third has no logs.
+    pub(crate) fn extend(&mut self, count: u64, salt: u8) {
+        for _ in 0..count {
+            let number = u64::try_from(self.blocks.len()).unwrap();
+            let parent_hash = self.blocks.last().map_or(BlockHash(B256::ZERO), |block| block.header.hash);
+            let hash =
+                BlockHash(keccak256([parent_hash.0.as_slice(), &number.to_be_bytes(), &[salt]].concat()));
+            let time = Timestamp::from_seconds(1_700_000_000 + i64::try_from(number).unwrap() * 2);
+            let logs =
+                (0..u32::try_from(number % 3).unwrap()).map(|index| log(number, hash, time, index, salt));
+            let logs = logs.collect();
+            self.blocks.push(Block { header: BlockHeader { number, hash, parent_hash, time }, logs });
+        }
+    }
+
+    /// Replaces the last `depth` blocks by `count` others.
+    pub(crate) fn reorganise(&mut self, depth: usize, count: u64, salt: u8) {
+        self.blocks.truncate(self.blocks.len() - depth);
+        self.extend(count, salt);
+    }
+
+    pub(crate) fn head(&self) -> BlockHeader {
+        self.blocks.last().unwrap().header
+    }
+
+    pub(crate) fn point(&self, number: u64) -> BlockPoint {
+        self.block(number).unwrap().header.point()
+    }
+
+    /// All logs from a height on.
+    pub(crate) fn logs_from(&self, number: u64) -> Vec<RawLog> {
+        let wanted = self.blocks.iter().filter(|block| block.header.number >= number);
+        wanted.flat_map(|block| block.logs.clone()).collect()
+    }
+
+    fn block(&self, number: u64) -> Option<&Block> {
+        self.blocks.get(usize::try_from(number).unwrap())
+    }
+}
+
+fn log(number: u64, hash: BlockHash, time: Timestamp, index: u32, salt: u8) -> RawLog {
+    RawLog {
+        address: ADDRESS,
+        topics: vec![TOPIC],
+        data: Bytes::from(vec![salt; 32]),
+        block_number: number,
+        block_hash: hash,
+        block_timestamp: Some(time),
+        tx_hash: TxHash(hash.0),
+        log_index: index * 2,
+        removed: false,
+    }
+}
+
+/// How a node misbehaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Mood {
+    #[default]
+    Well,
+    /// An error page with the status of a success.
+    Html,
+    /// Every request is answered with this status.
+    Status(u16),
+    /// JSON that is cut off.
+    CutOff,
+    /// The answer to another question.
+    WrongId,
+    /// No answer at all.
+    Silent,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Inner {
+    pub(crate) chain: Chain,
+    pub(crate) mood: Mood,
+    pub(crate) chain_id: u64,
+    /// More logs than this in an answer are refused.
+    pub(crate) most_logs: Option<usize>,
+    /// Leaves the time out of logs, as many nodes do.
+    pub(crate) timeless: bool,
+    /// Applied once to each of the next answers with logs, the last one first.
+    pub(crate) spoil: Vec<fn(&mut Vec<RawLog>)>,
+    /// The ranges asked for, from and to.
+    pub(crate) ranges: Vec<(u64, u64)>,
+    /// Methods asked.
+    pub(crate) asked: Vec<String>,
+}
+
+/// A node that answers until it is dropped.
+pub(crate) struct Node {
+    address: SocketAddr,
+    inner: Arc<Mutex<Inner>>,
+    heads: watch::Sender<u64>,
+    server: AbortHandle,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+#[derive(Clone)]
+struct Shared {
+    inner: Arc<Mutex<Inner>>,
+    heads: watch::Receiver<u64>,
+}
+
+impl Node {
+    pub(crate) async fn start(chain: Chain) -> Self {
+        let inner = Arc::new(Mutex::new(Inner { chain, chain_id: 137, ..Inner::default() }));
+        let (heads, receiver) = watch::channel(0);
+        let shared = Shared { inner: Arc::clone(&inner), heads: receiver };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let app = Router::new().fallback(serve).with_state(shared);
+        let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() }).abort_handle();
+        Self { address, inner, heads, server }
+    }
+
+    /// The address with something like a key in its path.
+    pub(crate) fn http(&self) -> String {
+        format!("http://{}/v2/s3cr3tk3y", self.address)
+    }
+
+    pub(crate) fn ws(&self) -> String {
+        format!("ws://{}/v2/s3cr3tk3y", self.address)
+    }
+
+    pub(crate) fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap()
+    }
+
+    pub(crate) fn chain(&self) -> Chain {
+        self.inner().chain.clone()
+    }
+
+    /// Changes the chain, and tells subscribers.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Chain)) {
+        change(&mut self.inner().chain);
+        self.heads.send_modify(|count| *count += 1);
+    }
+}
+
+async fn serve(State(shared): State<Shared>, request: Request) -> Response {
+    if request.headers().contains_key("upgrade") {
+        let (mut parts, _) = request.into_parts();
+        let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &()).await.unwrap();
+        return upgrade.on_upgrade(|socket| converse(shared, socket));
+    }
+    let body = body::to_bytes(request.into_body(), 1 << 20).await.unwrap();
+    let mood = shared.inner.lock().unwrap().mood;
+    match mood {
+        Mood::Silent => tokio::time::sleep(Duration::from_secs(3_600)).await,
+        Mood::Html => return Html("<html>Bad gateway, but with a smile</html>").into_response(),
+        Mood::Status(code) => {
+            let code = axum::http::StatusCode::from_u16(code).unwrap();
+            return (code, [("retry-after", "7")], "upstream /v2/s3cr3tk3y is down").into_response();
+        }
+        Mood::Well | Mood::CutOff | Mood::WrongId => {}
+    }
+    let question: Value = serde_json::from_slice(&body).unwrap();
+    let mut answer = answer(&shared, &question);
+    if mood == Mood::WrongId {
+        answer["id"] = json!(999_999);
+    }
+    let text = answer.to_string();
+    if mood == Mood::CutOff {
+        text[..text.len() / 2].to_owned().into_response()
+    } else {
+        text.into_response()
+    }
+}
+
+async fn converse(shared: Shared, mut socket: WebSocket) {
+    let mut heads = shared.heads.clone();
+    heads.mark_unchanged();
+    let mut subscribed = false;
+    loop {
+        tokio::select! {
+            message = socket.recv() => {
+                let Some(Ok(Message::Text(text))) = message else { return };
+                let question: Value = serde_json::from_str(&text).unwrap();
+                match shared.inner.lock().unwrap().mood {
+                    Mood::Well => {}
+                    Mood::Silent => continue,
+                    _ => return,
+                }
+                subscribed |= question["method"] == "eth_subscribe";
+                let answer = answer(&shared, &question).to_string();
+                if socket.send(Message::text(answer)).await.is_err() {
+                    return;
+                }
+            }
+            changed = heads.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                let news = json!({ "jsonrpc": "2.0", "method": "eth_subscription", "params": { "subscription": "0x1" } });
+                if subscribed && socket.send(Message::text(news.to_string())).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn answer(shared: &Shared, question: &Value) -> Value {
+    let mut inner = shared.inner.lock().unwrap();
+    let method = question["method"].as_str().unwrap().to_owned();
+    let params = &question["params"];
+    let result = match method.as_str() {
+        "eth_chainId" => Ok(json!(format!("{:#x}", inner.chain_id))),
+        "eth_blockNumber" => Ok(json!(format!("{:#x}", inner.chain.head().number))),
+        "eth_getBlockByNumber" => Ok(header(&inner.chain, params[0].as_str().unwrap())),
+        "eth_getLogs" => logs(&mut inner, &params[0]),
+        "eth_subscribe" => Ok(json!("0x1")),
+        _ => Err((-32_601, "no such method")),
+    };
+    inner.asked.push(method);
+    match result {
+        Ok(result) => json!({ "jsonrpc": "2.0", "id": question["id"], "result": result }),
+        Err((code, message)) => {
+            json!({ "jsonrpc": "2.0", "id": question["id"], "error": { "code": code, "message": message } })
+        }
+    }
+}
+
+fn quantity(text: &str) -> u64 {
+    u64::from_str_radix(text.strip_prefix("0x").unwrap(), 16).unwrap()
+}
+
+fn header(chain: &Chain, tag: &str) -> Value {
+    let block = if tag == "latest" { chain.blocks.last() } else { chain.block(quantity(tag)) };
+    block.map_or(Value::Null, |block| {
+        json!({
+            "number": format!("{:#x}", block.header.number),
+            "hash": block.header.hash.to_string(),
+            "parentHash": block.header.parent_hash.to_string(),
+            "timestamp": format!("{:#x}", block.header.time.seconds()),
+        })
+    })
+}
+
+fn logs(inner: &mut Inner, filter: &Value) -> Result<Value, (i64, &'static str)> {
+    assert_eq!(filter["address"], json!([format!("{ADDRESS:#x}")]));
+    assert_eq!(filter["topics"], json!([[TOPIC.to_string()]]));
+    let mut found: Vec<RawLog> = if let Some(hash) = filter["blockHash"].as_str() {
+        let hash: BlockHash = hash.parse().unwrap();
+        let block = inner.chain.blocks.iter().find(|block| block.header.hash == hash);
+        block.ok_or((-32_000, "unknown block"))?.logs.clone()
+    } else {
+        let [from, to] = ["fromBlock", "toBlock"].map(|end| quantity(filter[end].as_str().unwrap()));
+        inner.ranges.push((from, to));
+        let wanted = inner.chain.blocks.iter().filter(|block| (from..=to).contains(&block.header.number));
+        wanted.flat_map(|block| block.logs.clone()).collect()
+    };
+    if inner.most_logs.is_some_and(|most| found.len() > most) {
+        return Err((-32_005, "query returned more than 10000 results"));
+    }
+    if inner.timeless {
+        found.iter_mut().for_each(|log| log.block_timestamp = None);
+    }
+    if !found.is_empty()
+        && let Some(spoil) = inner.spoil.pop()
+    {
+        spoil(&mut found);
+    }
+    Ok(json!(found))
+}

@@ -1,0 +1,127 @@
+//! The client: what it asks, and what it makes of what comes back.
+
+use std::time::{Duration, Instant};
+
+use domain::BlockHash;
+use polygon::rpc::{BlockTag, RpcClient, RpcError};
+use tokio::time::timeout;
+
+use crate::node::{ADDRESS, Chain, Mood, Node, TOPIC};
+
+#[tokio::test]
+async fn both_transports_answer_alike() {
+    let node = Node::start(Chain::of(20)).await;
+    let chain = node.chain();
+    for url in [node.http(), node.ws()] {
+        let client = RpcClient::new(&url).unwrap();
+        assert_eq!(client.chain_id().await, Ok(137));
+        assert_eq!(client.block_number().await, Ok(19));
+        assert_eq!(client.block(BlockTag::Latest).await, Ok(Some(chain.head())));
+        assert_eq!(client.block(BlockTag::Number(7)).await, Ok(Some(chain.blocks[7].header)));
+        assert_eq!(client.block(BlockTag::Number(20)).await, Ok(None));
+        let logs = client.logs(5, 8, &[ADDRESS], &[TOPIC]).await.unwrap();
+        let expected: Vec<_> = chain.blocks[5..=8].iter().flat_map(|block| block.logs.clone()).collect();
+        assert_eq!(logs, expected);
+        let hash = chain.blocks[8].header.hash;
+        assert_eq!(client.logs_of_block(hash, &[ADDRESS], &[TOPIC]).await.unwrap(), chain.blocks[8].logs);
+        let nowhere = BlockHash(alloy_primitives::B256::ZERO);
+        let refused = client.logs_of_block(nowhere, &[ADDRESS], &[TOPIC]).await;
+        assert_eq!(refused, Err(RpcError::Rpc { code: -32_000, message: "unknown block".to_owned() }));
+    }
+}
+
+#[tokio::test]
+async fn a_faulty_server_is_told_from_a_refusing_one() {
+    let node = Node::start(Chain::of(3)).await;
+    let client = RpcClient::new(&node.http()).unwrap();
+    let mut in_mood = async |mood| {
+        node.inner().mood = mood;
+        let error = client.block_number().await.unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("s3cr3tk3y"), "{error:?}");
+        error
+    };
+    assert!(matches!(in_mood(Mood::Html).await, RpcError::Malformed { .. }));
+    assert!(matches!(in_mood(Mood::CutOff).await, RpcError::Malformed { .. }));
+    assert!(matches!(in_mood(Mood::WrongId).await, RpcError::Malformed { .. }));
+    assert!(matches!(in_mood(Mood::Status(502)).await, RpcError::Transport { .. }));
+    assert!(matches!(in_mood(Mood::Status(413)).await, RpcError::TooManyResults { .. }));
+    let wait = Some(Duration::from_secs(7));
+    assert_eq!(in_mood(Mood::Status(429)).await, RpcError::RateLimited { retry_after: wait });
+}
+
+#[tokio::test]
+async fn too_many_results_are_told_on_both_transports() {
+    let node = Node::start(Chain::of(20)).await;
+    node.inner().most_logs = Some(3);
+    for url in [node.http(), node.ws()] {
+        let client = RpcClient::new(&url).unwrap();
+        let refused = client.logs(0, 19, &[ADDRESS], &[TOPIC]).await;
+        assert!(matches!(refused, Err(RpcError::TooManyResults { .. })), "{refused:?}");
+        assert!(client.logs(0, 3, &[ADDRESS], &[TOPIC]).await.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_is_not_there_is_named_without_its_key() {
+    let node = Node::start(Chain::of(3)).await;
+    let urls = [node.http(), node.ws()];
+    drop(node);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    for url in urls {
+        let client = RpcClient::new(&url).unwrap();
+        let error = client.chain_id().await.unwrap_err();
+        assert!(matches!(error, RpcError::Transport { .. }), "{error:?}");
+        let shown = format!("{error} {error:?} {client:?} {}", client.endpoint());
+        assert!(!shown.contains("s3cr3tk3y") && shown.contains("127.0.0.1"), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn many_questions_share_one_socket() {
+    let node = Node::start(Chain::of(300)).await;
+    let client = RpcClient::new(&node.ws()).unwrap();
+    let asked = (0..300).map(|number| client.block(BlockTag::Number(number)));
+    let answers = futures_util::future::join_all(asked).await;
+    for (answer, block) in answers.into_iter().zip(node.chain().blocks) {
+        assert_eq!(answer, Ok(Some(block.header)));
+    }
+    let subscriptions = node.inner().asked.iter().filter(|method| *method == "eth_subscribe").count();
+    assert_eq!(subscriptions, 1);
+}
+
+#[tokio::test]
+async fn a_socket_that_breaks_is_opened_again() {
+    let node = Node::start(Chain::of(3)).await;
+    let client = RpcClient::new(&node.ws()).unwrap();
+    let mut heads = client.heads().unwrap();
+    assert_eq!(client.block_number().await, Ok(2));
+    node.change(|chain| chain.extend(1, 0));
+    timeout(Duration::from_secs(5), heads.changed()).await.unwrap().unwrap();
+    // The node hangs up instead of answering: that too wakes whoever waits for heads.
+    node.inner().mood = Mood::Html;
+    heads.mark_unchanged();
+    assert!(matches!(client.block_number().await, Err(RpcError::Transport { .. })));
+    timeout(Duration::from_secs(5), heads.changed()).await.unwrap().unwrap();
+    node.inner().mood = Mood::Well;
+    assert_eq!(client.block_number().await, Ok(3));
+}
+
+#[tokio::test]
+async fn silence_ends_questions_and_sockets() {
+    let node = Node::start(Chain::of(3)).await;
+    let [http, ws] = [node.http(), node.ws()].map(|url| RpcClient::new(&url).unwrap());
+    let mut heads = ws.heads().unwrap();
+    assert_eq!(ws.block_number().await, Ok(2));
+    heads.mark_unchanged();
+    node.inner().mood = Mood::Silent;
+    let began = Instant::now();
+    let ten = Duration::from_secs(10);
+    let answers = tokio::join!(http.block_number(), ws.block_number());
+    assert_eq!(answers, (Err(RpcError::Timeout { after: ten }), Err(RpcError::Timeout { after: ten })));
+    // The connection itself is given up five seconds later, and made anew for the next question.
+    timeout(ten, heads.changed()).await.unwrap().unwrap();
+    assert!((14..20).contains(&began.elapsed().as_secs()));
+    node.inner().mood = Mood::Well;
+    assert_eq!(ws.block_number().await, Ok(2));
+    assert_eq!(http.block_number().await, Ok(2));
+}

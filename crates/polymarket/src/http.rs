@@ -1,0 +1,180 @@
+//! One GET and what can go wrong with it, for every service of the venue.
+
+use std::fmt;
+use std::time::Duration;
+
+use domain::TokenId;
+use reqwest::header::RETRY_AFTER;
+use reqwest::{StatusCode, Url};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+/// From the first byte sent to the last byte read.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A hundred Gamma markets are about 0.6 MB; whoever sends thirty times that is not answering the question.
+const MAX_BODY: usize = 16 << 20;
+
+/// How much of a peer's words goes into an error.
+const MAX_MESSAGE: usize = 200;
+
+/// Why the venue gave no answer that can be used.
+#[derive(Debug, thiserror::Error)]
+pub enum VenueError {
+    /// The configured address is not an `http` or `https` URL.
+    #[error("`{url}` is not an http(s) address")]
+    BadUrl {
+        /// The address as configured.
+        url: String,
+    },
+    /// The HTTP client could not be built.
+    #[error("no HTTP client")]
+    Client {
+        /// What `reqwest` said.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// No connection, no answer in time, or a body that broke off.
+    #[error("{host} did not answer")]
+    Unreachable {
+        /// The host asked.
+        host: String,
+        /// What went wrong, without the address.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// An answer that says no.
+    #[error("{host} answered {code}: {message}")]
+    Status {
+        /// The host asked.
+        host: String,
+        /// The HTTP status.
+        code: u16,
+        /// The venue's own words, shortened.
+        message: String,
+    },
+    /// Too many requests.
+    #[error("{host} asks for a pause")]
+    RateLimited {
+        /// The host asked.
+        host: String,
+        /// How long a pause, where it said so.
+        retry_after: Option<Duration>,
+    },
+    /// The venue keeps no book for the token: unknown, not yet open, or already resolving.
+    #[error("no book for token {token}")]
+    NoBook {
+        /// The token.
+        token: TokenId,
+    },
+    /// An answer that does not say what was asked.
+    #[error("{what} from {host} is malformed: {reason}")]
+    Malformed {
+        /// The host asked.
+        host: String,
+        /// What was asked for.
+        what: &'static str,
+        /// Why it cannot be used.
+        reason: String,
+    },
+}
+
+/// A service of the venue at its address.
+pub(crate) struct Service {
+    client: reqwest::Client,
+    base: Url,
+    host: String,
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").field("host", &self.host).finish_non_exhaustive()
+    }
+}
+
+/// The body of a refusal, as the CLOB (`error`) and Gamma (`error` or `message`) write it.
+#[derive(Deserialize)]
+struct ErrorBody {
+    #[serde(alias = "message", alias = "error_msg")]
+    error: String,
+}
+
+impl Service {
+    pub(crate) fn new(base_url: &str) -> Result<Self, VenueError> {
+        Self::with_timeout(base_url, TIMEOUT)
+    }
+
+    pub(crate) fn with_timeout(base_url: &str, timeout: Duration) -> Result<Self, VenueError> {
+        let bad = || VenueError::BadUrl { url: base_url.to_owned() };
+        let mut base = Url::parse(base_url).map_err(|_| bad())?;
+        let host = base.host_str().ok_or_else(bad)?.to_owned();
+        if !matches!(base.scheme(), "http" | "https") {
+            return Err(bad());
+        }
+        // `Url::join` replaces what follows the last slash, so a base without one would lose its last part.
+        if !base.path().ends_with('/') {
+            base.set_path(&format!("{}/", base.path()));
+        }
+        let client = reqwest::Client::builder()
+            .user_agent(concat!("orderflow/", env!("CARGO_PKG_VERSION")))
+            .timeout(timeout)
+            .build()
+            .map_err(|source| VenueError::Client { source })?;
+        Ok(Self { client, base, host })
+    }
+
+    /// Asks for `path` (relative, query included) and reads the answer as JSON.
+    pub(crate) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        what: &'static str,
+    ) -> Result<T, VenueError> {
+        let url = self.base.join(path).map_err(|error| self.malformed(what, error.to_string()))?;
+        let response = self.client.get(url).send().await.map_err(|error| self.unreachable(error))?;
+        let status = response.status();
+        let retry_after = response
+            .headers()
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|seconds| seconds.trim().parse().ok())
+            .map(Duration::from_secs);
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            return Err(VenueError::RateLimited { host: self.host.clone(), retry_after });
+        }
+        let body = self.body(response, what).await?;
+        if !status.is_success() {
+            let (host, code) = (self.host.clone(), status.as_u16());
+            return Err(VenueError::Status { host, code, message: message(&body) });
+        }
+        serde_json::from_slice(&body).map_err(|error| self.malformed(what, error.to_string()))
+    }
+
+    pub(crate) fn malformed(&self, what: &'static str, reason: impl Into<String>) -> VenueError {
+        VenueError::Malformed { host: self.host.clone(), what, reason: reason.into() }
+    }
+
+    fn unreachable(&self, error: reqwest::Error) -> VenueError {
+        VenueError::Unreachable { host: self.host.clone(), source: error.without_url() }
+    }
+
+    /// Reads a body in pieces, so that an endless one costs no more memory than [`MAX_BODY`].
+    async fn body(&self, mut response: reqwest::Response, what: &'static str) -> Result<Vec<u8>, VenueError> {
+        let mut body = Vec::new();
+        while let Some(piece) = response.chunk().await.map_err(|error| self.unreachable(error))? {
+            if body.len() + piece.len() > MAX_BODY {
+                return Err(self.malformed(what, format!("more than {MAX_BODY} bytes")));
+            }
+            body.extend_from_slice(&piece);
+        }
+        Ok(body)
+    }
+}
+
+/// The venue's own words where the body is its JSON, else the beginning of the body.
+fn message(body: &[u8]) -> String {
+    let text = match serde_json::from_slice::<ErrorBody>(body) {
+        Ok(body) => body.error,
+        Err(_) => String::from_utf8_lossy(body).into_owned(),
+    };
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_MESSAGE).collect()
+}

@@ -1,0 +1,288 @@
+//! What `/markets/keyset` says, and how much of it is a market.
+
+use alloy_primitives::U256;
+use domain::{Market, Timestamp, TokenId};
+use serde::{Deserialize, Serialize};
+
+use super::clob::{read_condition, read_fee, read_tick};
+use super::lenient::or_default;
+use super::{Embedded, Number};
+
+/// The answer of `/markets/keyset`. The markets stay raw, so that one bad market spoils no page.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Page {
+    /// The markets.
+    pub markets: Vec<serde_json::Value>,
+    /// Where the next page begins; absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// One market; of some sixty fields, those that matter.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MarketBody {
+    /// Gamma's own id.
+    pub id: Number,
+    /// `v1` (conditional tokens) or `v2` (Protocol V2).
+    #[serde(default)]
+    pub version: Option<String>,
+    /// 32 bytes, or 31 for `v2`.
+    #[serde(default, deserialize_with = "or_default")]
+    pub condition_id: String,
+    /// What people read.
+    #[serde(default, deserialize_with = "or_default")]
+    pub question: String,
+    /// The name in web addresses.
+    #[serde(default, deserialize_with = "or_default")]
+    pub slug: String,
+    /// The outcomes' names.
+    #[serde(default)]
+    pub outcomes: Embedded<String>,
+    /// The outcomes' last prices; 1 and 0 once resolved.
+    #[serde(default)]
+    pub outcome_prices: Embedded<Number>,
+    /// The tokens of a `v1` market.
+    #[serde(default)]
+    pub clob_token_ids: Embedded<Number>,
+    /// The tokens of a `v2` market; `v1` markets may carry it too.
+    #[serde(default, serialize_with = "plain", skip_serializing_if = "no_positions")]
+    pub position_ids: Embedded<Number>,
+    /// When it is expected to end, RFC 3339.
+    #[serde(default)]
+    pub end_date: Option<String>,
+    /// Whether it is shown.
+    #[serde(default, deserialize_with = "or_default")]
+    pub active: bool,
+    /// Whether it is over.
+    #[serde(default, deserialize_with = "or_default")]
+    pub closed: bool,
+    /// Whether the CLOB takes orders.
+    #[serde(default, deserialize_with = "or_default")]
+    pub accepting_orders: bool,
+    /// Whether it has a book at all.
+    #[serde(default, deserialize_with = "or_default")]
+    pub enable_order_book: bool,
+    /// How the oracle stands; absent until somebody proposes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uma_resolution_status: Option<String>,
+    /// Whether it settles through the neg-risk contracts.
+    #[serde(default)]
+    pub neg_risk: Option<bool>,
+    /// The price grid.
+    #[serde(default, serialize_with = "Number::bare_option")]
+    pub order_price_min_tick_size: Option<Number>,
+    /// The smallest order in shares.
+    #[serde(default, serialize_with = "Number::bare_option")]
+    pub order_min_size: Option<Number>,
+    /// Whether takers pay.
+    #[serde(default)]
+    pub fees_enabled: Option<bool>,
+    /// The name of the fee table, such as `sports_fees_v2`.
+    #[serde(default)]
+    pub fee_type: Option<String>,
+    /// The fee itself; `null` for none.
+    #[serde(default)]
+    pub fee_schedule: Option<FeeSchedule>,
+    /// The category, on old markets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// The tags, where they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
+    /// The events it belongs to; the first counts.
+    #[serde(default)]
+    pub events: Option<Vec<EventBody>>,
+}
+
+/// The fee of a market: `shares * rate * (p * (1 - p)) ^ exponent`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FeeSchedule {
+    /// The rate.
+    #[serde(serialize_with = "Number::bare")]
+    pub rate: Number,
+    /// The exponent; absent for 1.
+    #[serde(default, serialize_with = "Number::bare_option")]
+    pub exponent: Option<Number>,
+    /// Whether only takers pay.
+    #[serde(default)]
+    pub taker_only: bool,
+    /// The part makers get back.
+    #[serde(default, serialize_with = "Number::bare_option", skip_serializing_if = "Option::is_none")]
+    pub rebate_rate: Option<Number>,
+}
+
+/// A tag.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Tag {
+    /// Its name in web addresses.
+    #[serde(default, deserialize_with = "or_default")]
+    pub slug: String,
+    /// What people read.
+    #[serde(default, deserialize_with = "or_default")]
+    pub label: String,
+}
+
+/// The event a market belongs to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EventBody {
+    /// Gamma's own id.
+    pub id: Number,
+    /// The name in web addresses.
+    #[serde(default, deserialize_with = "or_default")]
+    pub slug: String,
+    /// What people read.
+    #[serde(default, deserialize_with = "or_default")]
+    pub title: String,
+    /// The category, on old events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// The tags, where they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
+}
+
+/// Why something Gamma lists cannot be traded or scored.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MarketFlaw {
+    /// Not the JSON of a market.
+    #[error("it is not a market: {0}")]
+    Json(String),
+    /// Neither `v1` nor `v2`: which tokens and which exchange count is unknown.
+    #[error("its version is {}", .0.as_deref().unwrap_or("not given"))]
+    Version(Option<String>),
+    /// The condition is no 31 or 32 bytes.
+    #[error("{0}")]
+    Condition(String),
+    /// Tokens are missing, or too many, or no numbers, or the same twice.
+    #[error("its tokens do not match its {outcomes} outcomes: {reason}")]
+    Tokens {
+        /// How many outcomes it names.
+        outcomes: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The tokens are of the other protocol than the version says.
+    #[error("it says {version}, its token {token} says otherwise")]
+    Protocol {
+        /// The version it gives.
+        version: String,
+        /// The token.
+        token: TokenId,
+    },
+    /// The price grid is missing or unknown.
+    #[error("{0}")]
+    Tick(String),
+    /// The fee is not of the known form.
+    #[error("{0}")]
+    Fee(String),
+}
+
+/// The categories fees and evidence are known for, as tags and fee types name them.
+const CATEGORIES: [&str; 11] = [
+    "geopolitics",
+    "crypto",
+    "sports",
+    "politics",
+    "finance",
+    "economics",
+    "tech",
+    "mentions",
+    "culture",
+    "weather",
+    "other",
+];
+
+impl MarketBody {
+    /// The market.
+    ///
+    /// # Errors
+    /// The first flaw found; nothing is guessed.
+    pub fn into_market(self) -> Result<Market, MarketFlaw> {
+        let protocol_v2 = match self.version.as_deref() {
+            Some("v1") => false,
+            Some("v2") => true,
+            _ => return Err(MarketFlaw::Version(self.version)),
+        };
+        let condition = read_condition(&self.condition_id).map_err(MarketFlaw::Condition)?;
+        let ids = if protocol_v2 { &self.position_ids } else { &self.clob_token_ids };
+        let tokens = read_tokens(&ids.0, self.outcomes.0.len())?;
+        if let Some(token) = tokens.iter().find(|token| is_protocol_v2(**token) != protocol_v2) {
+            return Err(MarketFlaw::Protocol { version: self.version.unwrap_or_default(), token: *token });
+        }
+        let tick = self.order_price_min_tick_size.as_ref();
+        let tick = tick.ok_or_else(|| "it has no tick size".to_owned()).and_then(read_tick);
+        let fee_rate_ppm = self.fee_rate_ppm().map_err(MarketFlaw::Fee)?;
+        let category = self.category();
+        let event = self.events.and_then(|events| events.into_iter().next()).map(|event| event.slug);
+        Ok(Market {
+            condition,
+            event: event.filter(|slug| !slug.is_empty()).unwrap_or_else(|| self.slug.clone()),
+            title: self.question,
+            slug: self.slug,
+            category,
+            outcomes: self.outcomes.0,
+            tokens,
+            neg_risk: self.neg_risk.unwrap_or(false),
+            protocol_v2,
+            tick: tick.map_err(MarketFlaw::Tick)?,
+            fee_rate_ppm,
+            end: self.end_date.and_then(|text| Timestamp::parse_rfc3339(&text).ok()),
+        })
+    }
+
+    fn fee_rate_ppm(&self) -> Result<u32, String> {
+        match &self.fee_schedule {
+            Some(fee) if self.fees_enabled != Some(false) => read_fee(&fee.rate, fee.exponent.as_ref()),
+            _ => Ok(0),
+        }
+    }
+
+    /// The first known category among the tags, the category fields and the fee's name.
+    fn category(&self) -> Option<String> {
+        let event = self.events.as_ref().and_then(|events| events.first());
+        let tags = [self.tags.as_ref(), event.and_then(|event| event.tags.as_ref())];
+        let tags = tags.into_iter().flatten().flatten().map(|tag| tag.slug.as_str());
+        let named = [self.category.as_deref(), event.and_then(|event| event.category.as_deref())];
+        let fee = self.fee_type.as_deref().and_then(|name| name.split('_').next());
+        let mut candidates = tags.chain(named.into_iter().flatten()).chain(fee);
+        candidates.find_map(|name| {
+            let name = name.to_lowercase();
+            CATEGORIES.iter().find(|known| **known == name).map(|known| (*known).to_owned())
+        })
+    }
+}
+
+/// Whether a token is a Protocol V2 position: those keep 64 bits in the middle at zero, which a hashed
+/// conditional-token id does once in 2^64.
+#[must_use]
+pub fn is_protocol_v2(token: TokenId) -> bool {
+    let reserved: U256 = U256::from(u64::MAX) << 40;
+    (token.0 & reserved) == U256::ZERO
+}
+
+fn read_tokens(ids: &[Number], outcomes: usize) -> Result<Vec<TokenId>, MarketFlaw> {
+    let flaw = |reason: String| MarketFlaw::Tokens { outcomes, reason };
+    let tokens: Vec<TokenId> = ids
+        .iter()
+        .map(|id| id.0.parse().map_err(|error| flaw(format!("{error}"))))
+        .collect::<Result<_, _>>()?;
+    if tokens.len() != outcomes || outcomes < 2 {
+        return Err(flaw(format!("there are {}", tokens.len())));
+    }
+    let twice = (1..tokens.len()).find(|index| tokens[..*index].contains(&tokens[*index]));
+    match twice {
+        Some(index) => Err(flaw(format!("{} is there twice", tokens[index]))),
+        None => Ok(tokens),
+    }
+}
+
+/// `positionIds` is a list of texts, not a text with a list.
+fn plain<S: serde::Serializer>(ids: &Embedded<Number>, serializer: S) -> Result<S::Ok, S::Error> {
+    ids.0.serialize(serializer)
+}
+
+fn no_positions(ids: &Embedded<Number>) -> bool {
+    ids.0.is_empty()
+}

@@ -1,0 +1,11 @@
+//! The venue's JSON, as it is sent: nothing outside this crate's borders should depend on it but a
+//! server that imitates the venue.
+//!
+//! Reading is lenient where the venue is inconsistent (numbers as text, JSON inside strings) and strict
+//! where a guess could cost money. Writing gives the shapes the venue gives.
+
+pub mod clob;
+pub mod gamma;
+mod lenient;
+
+pub use lenient::{Embedded, Number};

@@ -1,0 +1,168 @@
+//! Bodies as the venue sent them in 2026, cut to the fields that matter, and what they must become.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use domain::{Market, Tick};
+use polymarket::MarketFlaw;
+use polymarket::wire::clob::BookBody;
+use polymarket::wire::gamma::MarketBody;
+use serde_json::{Value, json};
+
+/// A neg-risk market of October 2026.
+fn fed() -> Value {
+    json!({
+        "id": "2589812",
+        "question": "Will there be no change in Fed interest rates after the October 2026 meeting?",
+        "conditionId": "0xdf9bf27ee5757c55b44b8b9826ddc9ec3a8809aa3278634c45edbb7fc8f1a3e3",
+        "slug": "will-there-be-no-change-in-fed-interest-rates",
+        "endDate": "2026-10-29T03:59:00Z",
+        "outcomes": "[\"Yes\", \"No\"]",
+        "outcomePrices": "[\"0.745\", \"0.255\"]",
+        "active": true, "closed": false, "acceptingOrders": true, "enableOrderBook": true,
+        "negRisk": true,
+        "orderPriceMinTickSize": 0.01, "orderMinSize": 5,
+        "clobTokenIds": "[\"111061902544814266207267295505639408607400625795891618462682726460921782993748\", \"42038775866198212615491650114881818219665139981763207699110491615333273795415\"]",
+        "events": [{"id": "606422", "slug": "fed-decision-in-october", "title": "Fed Decision in October?"}],
+        "makerBaseFee": 1000, "takerBaseFee": 1000,
+        "feesEnabled": true, "feeType": "economics_fees",
+        "feeSchedule": {"exponent": 1, "rate": 0.05, "takerOnly": true, "rebateRate": 0.25},
+        "version": "v1"
+    })
+}
+
+/// A Protocol V2 market in the documented shape: 31-byte condition, position ids as a list.
+fn up_or_down() -> Value {
+    json!({
+        "id": 7,
+        "question": "Bitcoin Up or Down",
+        "conditionId": "0x017089ce3ba22aaa0a4cba8250b8c8e1eb0000000000000000000000000000",
+        "slug": "btc-up-or-down",
+        "outcomes": ["Up", "Down"],
+        "orderPriceMinTickSize": "0.001",
+        "clobTokenIds": null,
+        "positionIds": [
+            "651150819117105875331414918119047680898421632356043490229292782433651916800",
+            "651150819117105875331414918119047680898421632356043490229292782433651916801"
+        ],
+        "tags": [{"slug": "all"}, {"slug": "crypto"}],
+        "feeSchedule": null,
+        "version": "v2"
+    })
+}
+
+fn read(value: Value) -> Result<Market, MarketFlaw> {
+    serde_json::from_value::<MarketBody>(value).unwrap().into_market()
+}
+
+fn with(mut value: Value, field: &str, new: Value) -> Value {
+    value[field] = new;
+    value
+}
+
+#[test]
+fn a_market_of_conditional_tokens() {
+    let market = read(fed()).unwrap();
+    assert_eq!(market.event, "fed-decision-in-october");
+    assert_eq!(market.category.as_deref(), Some("economics"));
+    assert_eq!(market.outcomes, ["Yes", "No"]);
+    assert_eq!(market.tokens[1].to_string().get(..8), Some("42038775"));
+    assert_eq!((market.tick, market.fee_rate_ppm), (Tick::CENT, 50_000));
+    assert!(market.neg_risk && !market.protocol_v2);
+    assert_eq!(market.end.unwrap().to_string(), "2026-10-29T03:59:00Z");
+}
+
+#[test]
+fn a_market_of_protocol_v2() {
+    let market = read(up_or_down()).unwrap();
+    assert_eq!(
+        market.condition.to_string(),
+        "0x017089ce3ba22aaa0a4cba8250b8c8e1eb000000000000000000000000000000"
+    );
+    assert!(market.protocol_v2);
+    assert_eq!((market.tick.ppm(), market.fee_rate_ppm), (1_000, 0));
+    assert_eq!(market.event, market.slug, "without an event it is its own");
+    assert_eq!((market.category.as_deref(), market.end), (Some("crypto"), None));
+    // One client saw the list inside a string.
+    let text = serde_json::to_string(&up_or_down()["positionIds"]).unwrap();
+    assert_eq!(read(with(up_or_down(), "positionIds", json!(text))).unwrap(), market);
+}
+
+#[test]
+fn a_v1_market_may_carry_positions_too_and_they_do_not_count() {
+    let both = with(fed(), "positionIds", up_or_down()["positionIds"].clone());
+    assert_eq!(read(both), read(fed()));
+}
+
+#[test]
+fn free_markets() {
+    assert_eq!(read(with(fed(), "feesEnabled", json!(false))).unwrap().fee_rate_ppm, 0);
+    assert_eq!(read(with(fed(), "feeSchedule", Value::Null)).unwrap().fee_rate_ppm, 0);
+}
+
+#[test]
+fn nothing_is_guessed() {
+    let flaw = |field, value| read(with(fed(), field, value)).unwrap_err();
+    assert_eq!(flaw("version", json!("v3")), MarketFlaw::Version(Some("v3".into())));
+    assert_eq!(flaw("version", Value::Null), MarketFlaw::Version(None));
+    assert!(matches!(flaw("version", json!("v2")), MarketFlaw::Tokens { .. }));
+    assert!(matches!(flaw("conditionId", json!("0x12")), MarketFlaw::Condition(_)));
+    assert!(matches!(flaw("clobTokenIds", json!("[\"1\"]")), MarketFlaw::Tokens { outcomes: 2, .. }));
+    assert!(matches!(flaw("clobTokenIds", json!(["7", "7"])), MarketFlaw::Tokens { .. }));
+    assert!(matches!(flaw("clobTokenIds", json!(["0x7", "8"])), MarketFlaw::Tokens { .. }));
+    assert!(matches!(flaw("outcomes", Value::Null), MarketFlaw::Tokens { outcomes: 0, .. }));
+    assert!(matches!(flaw("clobTokenIds", up_or_down()["positionIds"].clone()), MarketFlaw::Protocol { .. }));
+    assert!(matches!(flaw("orderPriceMinTickSize", Value::Null), MarketFlaw::Tick(_)));
+    assert!(matches!(flaw("orderPriceMinTickSize", json!(0.03)), MarketFlaw::Tick(_)));
+    let stale = json!({"exponent": 2, "rate": 0.25});
+    assert!(matches!(flaw("feeSchedule", stale), MarketFlaw::Fee(_)));
+}
+
+#[test]
+fn a_market_body_survives_being_written() {
+    for value in [fed(), up_or_down()] {
+        let body: MarketBody = serde_json::from_value(value.clone()).unwrap();
+        let written = serde_json::to_value(&body).unwrap();
+        assert!(written["outcomes"].is_string(), "lists inside strings, as the venue writes them");
+        assert_eq!(read(written), read(value));
+    }
+}
+
+/// Cut from a live book of July 2026: bids rise and asks fall towards the end, the best come last.
+fn book() -> Value {
+    json!({
+        "market": "0x779291bef19b6709f61e9764a954aafe9ffae488d50ae674aabdcb4f248006d5",
+        "asset_id": "14965588658799411272385430903075831224615961675357217884735713260981483529984",
+        "timestamp": "1785207332003",
+        "hash": "ed51f29564356daa77080c931e5dedaa7c2217ac",
+        "bids": [{"price": "0.01", "size": "97895.02"}, {"price": "0.5", "size": "260"}],
+        "asks": [{"price": "0.53", "size": "229.67"}, {"price": "0.52", "size": "210"}],
+        "min_order_size": "5", "tick_size": "0.01", "neg_risk": false, "last_trade_price": "0.510"
+    })
+}
+
+#[test]
+fn a_book_is_read_from_its_worst_level_to_its_best() {
+    let token = book()["asset_id"].as_str().unwrap().parse().unwrap();
+    let read = |value| serde_json::from_value::<BookBody>(value).unwrap().into_book(token);
+    let made = read(book()).unwrap();
+    assert_eq!(made.best_bid(), Some("0.5".parse().unwrap()));
+    assert_eq!(made.best_ask(), Some("0.52".parse().unwrap()));
+    assert_eq!(made.bids[1].shares, "97895.02".parse().unwrap());
+    assert_eq!(made.at.micros(), 1_785_207_332_003_000);
+
+    // Numbers may come bare; a book may be empty.
+    let bare = with(book(), "bids", json!([{"price": 0.5, "size": 260}, {"price": 0.01, "size": 97895.02}]));
+    assert_eq!(read(bare).unwrap(), made);
+    let empty = with(with(book(), "bids", json!([])), "asks", json!([]));
+    assert_eq!(read(empty).unwrap().mid(), None);
+
+    for (field, value) in [
+        ("asset_id", json!("1")),
+        ("timestamp", json!("soon")),
+        ("tick_size", json!("0.02")),
+        ("bids", json!([{"price": "1", "size": "5"}])),
+        ("bids", json!([{"price": "0.5", "size": "-5"}])),
+        ("asks", json!([{"price": "0.5", "size": "1e9"}])),
+    ] {
+        assert!(read(with(book(), field, value)).is_err(), "{field}");
+    }
+}

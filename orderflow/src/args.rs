@@ -1,0 +1,185 @@
+//! The command line: what can be asked, in one definition that also gives the help and the variables.
+
+use std::path::PathBuf;
+
+use domain::Wallet;
+use orderflow_executor::{StrategySettings, VenueSettings};
+use orderflow_listener::ListenerSettings;
+use orderflow_reputation::ReputationSettings;
+use service::DatabaseSettings;
+use service::telemetry::TelemetrySettings;
+
+/// Order flow of Polymarket: every trade streamed, every wallet scored, whales followed on paper.
+#[derive(Debug, clap::Parser)]
+#[command(name = "orderflow", version, about, max_term_width = 100)]
+pub(crate) struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What `orderflow` can do.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Run listener, reputation and executor against the live chain and the live books, on paper.
+    Run(Box<Run>),
+    /// Run the same three services for a while against a simulated world, to see them work.
+    Demo(Demo),
+    /// Run the simulated world alone, for any client to be pointed at.
+    Devnet(Devnet),
+    /// Play a recorded tape (trades.csv and resolutions.csv) through the strategy, in the tape's own time.
+    Replay(Box<Replay>),
+    /// Decode logs as `eth_getLogs` returns them: a JSON array in, JSON lines out.
+    Decode {
+        /// The file; `-` for standard input.
+        file: PathBuf,
+    },
+    /// Show a wallet's verdict with its five factors.
+    Wallet {
+        /// The 0x-address that trades.
+        address: Wallet,
+        /// How to show it, and from which database.
+        #[command(flatten)]
+        view: View,
+    },
+    /// Show the best wallets.
+    Wallets(List),
+    /// Show the newest signals.
+    Signals(List),
+    /// Show the newest positions.
+    Positions(List),
+    /// Stop new entries; open positions go on to their end.
+    Pause(Database),
+    /// Allow new entries again.
+    Resume(Database),
+    /// Print the database's address for `psql`; a private PostgreSQL is started if need be and left running.
+    Db {
+        /// Stop the private PostgreSQL, unless a program uses it.
+        #[arg(long)]
+        stop: bool,
+        /// Which database.
+        #[command(flatten)]
+        database: DatabaseSettings,
+    },
+}
+
+/// A command that needs nothing but the database.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Database {
+    /// Which database.
+    #[command(flatten)]
+    pub(crate) database: DatabaseSettings,
+}
+
+/// How something is shown.
+#[derive(Debug, clap::Args)]
+pub(crate) struct View {
+    /// As JSON, for scripts.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Which database.
+    #[command(flatten)]
+    pub(crate) database: DatabaseSettings,
+}
+
+/// A list.
+#[derive(Debug, clap::Args)]
+pub(crate) struct List {
+    /// How many rows.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) top: u32,
+    /// How it is shown.
+    #[command(flatten)]
+    pub(crate) view: View,
+}
+
+/// Everything the three services can be told, and the logs.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) database: DatabaseSettings,
+    #[command(flatten)]
+    pub(crate) listener: ListenerSettings,
+    #[command(flatten)]
+    pub(crate) reputation: ReputationSettings,
+    #[command(flatten)]
+    pub(crate) strategy: StrategySettings,
+    #[command(flatten)]
+    pub(crate) venue: VenueSettings,
+    #[command(flatten)]
+    pub(crate) telemetry: TelemetrySettings,
+}
+
+/// A replay.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Replay {
+    /// The folder with trades.csv and resolutions.csv.
+    pub(crate) folder: PathBuf,
+    /// End with one JSON object instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) database: DatabaseSettings,
+    #[command(flatten)]
+    pub(crate) reputation: ReputationSettings,
+    #[command(flatten)]
+    pub(crate) strategy: StrategySettings,
+}
+
+/// A demonstration.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Demo {
+    /// The simulated world: the same seed is the same world.
+    #[arg(long, default_value_t = 7)]
+    pub(crate) seed: u64,
+    /// How long it runs, such as 90s or 5m.
+    #[arg(long = "for", default_value = "60s", value_parser = duration, value_name = "DURATION")]
+    pub(crate) length: std::time::Duration,
+    /// How many times faster than Polygon the world goes.
+    #[arg(long, default_value_t = 1.0, value_parser = speed)]
+    pub(crate) speed: f64,
+    /// End with one JSON object instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) strategy: StrategySettings,
+    #[command(flatten)]
+    pub(crate) reputation: ReputationSettings,
+}
+
+/// The simulated world alone.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Devnet {
+    /// The simulated world: the same seed is the same world.
+    #[arg(long, default_value_t = 7)]
+    pub(crate) seed: u64,
+    /// The chain's port; the CLOB takes the next one, Gamma the one after. Not set: any that are free.
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
+    /// How many times faster than Polygon the world goes.
+    #[arg(long, default_value_t = 1.0, value_parser = speed)]
+    pub(crate) speed: f64,
+}
+
+/// Reads `90s`, `5m`, `1h`, or plain seconds.
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let unreadable = || format!("`{text}` is not a duration such as 90s, 5m or 1h");
+    let split = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let number: u64 = number.parse().map_err(|_| unreadable())?;
+    let seconds = match unit {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        _ => return Err(unreadable()),
+    };
+    let length = number.checked_mul(seconds).filter(|length| (1..=86_400).contains(length));
+    length
+        .map(std::time::Duration::from_secs)
+        .ok_or_else(|| "it must be between 1 second and 24 hours".to_owned())
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "it is not a number".to_owned())?;
+    if (0.1..=20.0).contains(&number) { Ok(number) } else { Err("it must be between 0.1 and 20".to_owned()) }
+}

@@ -1,0 +1,99 @@
+//! `orderflow demo`: the real three services against a simulated world, over real sockets, for a while.
+
+use std::collections::BTreeSet;
+
+use devnet::{Devnet, DevnetConfig, Truth};
+use domain::Wallet;
+use serde_json::{Value, json};
+use service::{Database, Supervisor, clock};
+use store::managed::Durability;
+use store::{Store, reports, scores};
+
+use crate::args::{Demo, Run};
+use crate::{live, render, run};
+
+/// Seconds between two passes of the reputation service: a demonstration has no hour to wait.
+const PASS_SECS: u32 = 5;
+
+/// Runs the demonstration and ends with what it came to.
+pub(crate) async fn run(settings: Demo) -> anyhow::Result<()> {
+    // Its own folder, thrown away afterwards: the user's database is never touched, wherever it is.
+    let folder = tempfile::Builder::new().prefix("orderflow-demo-").tempdir()?;
+    let screen = if settings.json { live::To::Nowhere } else { live::To::Screen };
+    let say = |text: &str| if settings.json { Ok(()) } else { render::line(text) };
+    say(
+        "*** SIMULATED: an invented market of invented wallets on this machine. No money, no real prices. ***",
+    )?;
+
+    let mut supervisor = Supervisor::new();
+    let config = DevnetConfig { seed: settings.seed, speed: settings.speed, ..DevnetConfig::default() };
+    let world = Devnet::start(config, clock::now(), supervisor.stop()).await?;
+    say(&format!("world   {} with {} fills of history", world.urls().rpc_http, world.fills()))?;
+    let database = Database::private(folder.path().to_owned(), Durability::Throwaway).await?;
+    let services = services(&settings, &world, folder.path())?;
+    run::spawn_services(&mut supervisor, &database, &services);
+    supervisor.spawn("the screen", live::lines(database.store.clone(), screen, supervisor.stop()));
+    let (stop, length) = (supervisor.stop(), settings.length);
+    tokio::spawn(async move {
+        tokio::time::sleep(length).await;
+        stop.cancel();
+    });
+    let ran = supervisor.run().await;
+    let summary = summary(&database.store, &world.truth()).await;
+    let closed = database.close().await;
+    ran?;
+    closed?;
+    world.wait().await?;
+    say("*** SIMULATED: nothing above says what the strategy earns in the real market. ***")?;
+    Ok(render::summary(&summary?, settings.json)?)
+}
+
+/// The services' settings, which differ from a live run's in the addresses and in how long an hour is.
+fn services(settings: &Demo, world: &Devnet, folder: &std::path::Path) -> anyhow::Result<Run> {
+    let urls = world.urls();
+    // The same definitions as for a live run, so that a demonstration cannot drift away from it.
+    let defaults = <Defaults as clap::Parser>::try_parse_from([
+        "orderflow",
+        "--polygon-rpc-url",
+        &urls.rpc_ws,
+        "--gamma-url",
+        &urls.gamma,
+        "--clob-url",
+        &urls.clob,
+        "--start-block",
+        &world.first_block().to_string(),
+        "--orderflow-data-dir",
+        &folder.to_string_lossy(),
+    ])?;
+    let mut run = defaults.run;
+    run.strategy = settings.strategy.clone();
+    run.reputation = settings.reputation.clone();
+    run.reputation.reputation_interval_secs = run.reputation.reputation_interval_secs.min(PASS_SECS);
+    Ok(run)
+}
+
+/// A command line that is nothing but a run's settings.
+#[derive(clap::Parser)]
+struct Defaults {
+    #[command(flatten)]
+    run: Run,
+}
+
+/// What it came to, and how many of the truly skilled wallets the two numbers found.
+async fn summary(store: &Store, truth: &Truth) -> anyhow::Result<Value> {
+    let mut connection = store.connection().await?;
+    let mut summary = render::totals(&reports::totals(&mut connection).await?);
+    let rated = scores::rated(&mut connection).await?;
+    let skilled: BTreeSet<Wallet> = truth.skilled.iter().copied().collect();
+    let found = |test: &dyn Fn(&domain::Verdict) -> bool| {
+        let chosen: Vec<Wallet> = rated.iter().filter(|verdict| test(verdict)).map(|v| v.wallet).collect();
+        let right = chosen.iter().filter(|wallet| skilled.contains(*wallet)).count();
+        json!({ "found": right, "mistaken": chosen.len() - right })
+    };
+    summary["simulated"] = json!(true);
+    summary["truly_skilled_wallets"] = json!(skilled.len());
+    summary["by_score_7_and_more"] = found(&|verdict| 7.0 <= verdict.score);
+    summary["by_skill_two_errors_above_0"] =
+        found(&|verdict| 2.0 * verdict.skill.standard_error <= verdict.skill.kappa);
+    Ok(summary)
+}

@@ -1,0 +1,130 @@
+//! `orderflow replay`: a recorded tape through the same store, reputation and executor as live trades, in the
+//! tape's own time.
+//!
+//! An hour is taken in, acted on, and scored, in this order, so that nothing is seen before it happened.
+//! Every part commits with its own cursor; a replay that was killed goes on in the hour it was killed in and
+//! comes to the same end.
+
+mod tape;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use domain::{BlockHash, Market, Timestamp};
+use indicatif::{ProgressBar, ProgressStyle};
+use orderflow_executor::{Executor, Prints, StrategySettings, Venue};
+use orderflow_reputation::{Reputation, ReputationSettings};
+use store::facts::{self, Block, Point};
+use store::{Store, controls, markets};
+use tape::Tape;
+
+/// The name of the tape's place among the writers'.
+const WRITER: &str = "orderflow-replay";
+/// What a database filled from a tape belongs to.
+const SOURCE: &str = "a recorded tape";
+
+/// An hour of the tape in which something happened.
+struct Hour<'tape> {
+    end: Timestamp,
+    blocks: &'tape [Block],
+    markets: Vec<Market>,
+}
+
+/// Plays a folder's tape into the database.
+pub(crate) async fn play(
+    folder: &Path,
+    store: &Store,
+    strategy: &StrategySettings,
+    reputation: &ReputationSettings,
+) -> anyhow::Result<()> {
+    // The whole tape is read and checked before the database is touched.
+    let tape = Tape::read(folder)?;
+    let _only = store.become_only(WRITER).await?;
+    let _scorer = store.become_only("orderflow-reputation").await?;
+    let _trader = store.become_only("orderflow-executor").await?;
+    let mut transaction = store.begin().await?;
+    controls::claim(&mut transaction, SOURCE).await?;
+    Store::commit(transaction).await?;
+
+    let known = known_blocks(store, &tape).await?;
+    let mut scorer = Reputation::resume(store.clone(), reputation.eligibility()).await?;
+    refuse_another_past(&tape, &known, scorer.last_pass())?;
+    let venue = Venue::Tape(Prints::default());
+    let mut trader = Executor::resume(store.clone(), strategy.policy(), venue).await?;
+
+    let progress = progress(tape.trades);
+    for hour in hours(&tape) {
+        let trades = hour.blocks.iter().map(|block| block.facts.len() as u64).sum();
+        if scorer.last_pass().is_none_or(|last| last < hour.end) {
+            take_in(store, &hour).await?;
+            trader.catch_up().await?;
+            scorer.catch_up(i64::MAX).await?;
+            scorer.publish(hour.end, hour.end).await?;
+        }
+        trader.catch_up().await?;
+        progress.inc(trades);
+    }
+    progress.finish_and_clear();
+    Ok(())
+}
+
+/// Takes an hour's markets and blocks into the database.
+async fn take_in(store: &Store, hour: &Hour<'_>) -> anyhow::Result<()> {
+    let (Some(first), Some(last)) = (hour.blocks.first(), hour.blocks.last()) else {
+        return Ok(());
+    };
+    let mut transaction = store.begin().await?;
+    markets::learn(&mut transaction, &hour.markets, first.time).await?;
+    let through = Point { number: last.number, hash: last.hash };
+    facts::commit(&mut transaction, WRITER, hour.blocks, through).await?;
+    Store::commit(transaction).await?;
+    Ok(())
+}
+
+/// The tape's hours in which something happened.
+fn hours(tape: &Tape) -> impl Iterator<Item = Hour<'_>> {
+    let mut markets = tape.markets.iter().peekable();
+    tape.blocks.chunk_by(|one, next| one.time.hour_start() == next.time.hour_start()).map(move |blocks| {
+        let end = blocks
+            .first()
+            .map_or(Timestamp::default(), |block| block.time.hour_start().plus_micros(Timestamp::HOUR));
+        let mut fresh = vec![];
+        while let Some((_, market)) = markets.next_if(|(from, _)| *from < end) {
+            fresh.push(market.clone());
+        }
+        Hour { end, blocks, markets: fresh }
+    })
+}
+
+async fn known_blocks(store: &Store, tape: &Tape) -> anyhow::Result<BTreeSet<BlockHash>> {
+    let hashes: Vec<BlockHash> = tape.blocks.iter().map(|block| block.hash).collect();
+    let known = facts::known(&mut *store.connection().await?, &hashes).await?;
+    Ok(known.into_iter().collect())
+}
+
+/// What was decided cannot be decided again with another past: up to the last pass, the tape must be the one
+/// that the database was filled from.
+fn refuse_another_past(
+    tape: &Tape,
+    known: &BTreeSet<BlockHash>,
+    decided: Option<Timestamp>,
+) -> anyhow::Result<()> {
+    let Some(decided) = decided else { return Ok(()) };
+    let stranger = tape.blocks.iter().find(|block| block.time < decided && !known.contains(&block.hash));
+    if let Some(block) = stranger {
+        bail!(
+            "this database was filled from another tape and decided up to {decided}, but has nothing that happened \
+             at {}: replay into another database (DATABASE_URL) or folder (ORDERFLOW_DATA_DIR)",
+            block.time
+        );
+    }
+    Ok(())
+}
+
+fn progress(trades: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} events  {per_sec}  {eta} left")
+        .context("the progress bar's template")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(trades).with_style(style)
+}

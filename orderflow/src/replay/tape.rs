@@ -1,0 +1,356 @@
+//! A recorded tape: `trades.csv` and `resolutions.csv`, read and checked whole before anything is done with it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use alloy_primitives::{B256, U256, keccak256};
+use domain::{
+    BlockHash, ChainEvent, ConditionId, Exchange, Fact, Fee, Fill, Market, Payouts, Place, Role, Shares,
+    Side, Tick, Timestamp, TokenId, TxHash, Usd, Wallet,
+};
+use store::facts::Block;
+
+const TRADES: &str = "trades.csv";
+const TRADE_COLUMNS: [&str; 7] = ["timestamp", "wallet", "market", "outcome", "side", "shares", "usd"];
+const RESOLUTIONS: &str = "resolutions.csv";
+const RESOLUTION_COLUMNS: [&str; 4] = ["market", "outcomes", "winner", "resolved_at"];
+
+/// Why a tape cannot be played.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TapeError {
+    /// A file cannot be opened or read.
+    #[error("cannot read {}", file.display())]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        source: csv::Error,
+    },
+    /// The first line does not name the columns.
+    #[error("{}, line 1: the columns are `{found}`, but must be `{expected}`", file.display())]
+    Columns {
+        /// The file.
+        file: PathBuf,
+        /// Those it has.
+        found: String,
+        /// Those it must have.
+        expected: String,
+    },
+    /// A field does not hold what it must.
+    #[error("{}, line {line}, field `{field}`: `{value}` {problem}", file.display())]
+    Field {
+        /// The file.
+        file: PathBuf,
+        /// The line, counted from 1.
+        line: u64,
+        /// The column.
+        field: &'static str,
+        /// What it holds.
+        value: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// A tape: blocks in their order, and the markets they trade.
+#[derive(Debug)]
+pub(crate) struct Tape {
+    /// A block a moment, oldest first.
+    pub(crate) blocks: Vec<Block>,
+    /// Markets by the moment of their first trade.
+    pub(crate) markets: Vec<(Timestamp, Market)>,
+    /// How many trades there are.
+    pub(crate) trades: u64,
+}
+
+/// One market as `resolutions.csv` describes it.
+struct Described {
+    market: Market,
+    result: Option<(Timestamp, Payouts)>,
+    line: String,
+}
+
+/// What happened at a moment, and the lines that say so.
+#[derive(Default)]
+struct Moment {
+    events: Vec<ChainEvent>,
+    lines: String,
+}
+
+impl Tape {
+    /// Reads a folder's tape.
+    pub(crate) fn read(folder: &Path) -> Result<Self, TapeError> {
+        let described = read_resolutions(&folder.join(RESOLUTIONS))?;
+        let mut moments: BTreeMap<Timestamp, Moment> = BTreeMap::new();
+        let mut first_trades: BTreeMap<ConditionId, Timestamp> = BTreeMap::new();
+        let mut trades = 0;
+        let file = folder.join(TRADES);
+        for row in Rows::open(&file, &TRADE_COLUMNS)? {
+            let row = row?;
+            let (at, condition, fill) = read_trade(&row, &described)?;
+            let first = first_trades.entry(condition).or_insert(at);
+            *first = at.min(*first);
+            let moment = moments.entry(at).or_default();
+            moment.events.push(ChainEvent::Fill(fill));
+            moment.lines.push_str(&row.line_text());
+            trades += 1;
+        }
+        let mut markets = vec![];
+        for described in described.into_values() {
+            let Described { market, result, line } = described;
+            let known_from = first_trades.get(&market.condition).copied();
+            if let Some((at, payouts)) = result {
+                let moment = moments.entry(at).or_default();
+                moment.events.push(ChainEvent::Resolution { condition: market.condition, payouts });
+                moment.lines.push_str(&line);
+            }
+            let resolved_at = moments.keys().next_back().copied().unwrap_or_default();
+            markets.push((known_from.unwrap_or(resolved_at), market));
+        }
+        markets.sort_by_key(|(at, market)| (*at, market.condition));
+        Ok(Self {
+            blocks: moments.into_iter().map(|(at, moment)| block(at, moment)).collect(),
+            markets,
+            trades,
+        })
+    }
+}
+
+/// A moment becomes a block whose hash is made of its content: the same lines are the same block in every
+/// tape, and other lines are another.
+fn block(at: Timestamp, moment: Moment) -> Block {
+    let hash = BlockHash(keccak256(format!("orderflow tape block\n{at}\n{}", moment.lines)));
+    let number = u64::try_from(at.seconds()).unwrap_or(0);
+    let facts = moment
+        .events
+        .into_iter()
+        .zip(0u32..)
+        .map(|(event, log_index)| {
+            let tx = keccak256([hash.0.as_slice(), &log_index.to_be_bytes()].concat());
+            let place = Place {
+                block_number: number,
+                block_hash: hash,
+                block_time: at,
+                tx_hash: TxHash(tx),
+                log_index,
+            };
+            Fact { place, event }
+        })
+        .collect();
+    Block { number, hash, time: at, learned: at, facts, unreadable: vec![] }
+}
+
+fn read_resolutions(file: &Path) -> Result<BTreeMap<String, Described>, TapeError> {
+    let mut described: BTreeMap<String, Described> = BTreeMap::new();
+    for row in Rows::open(file, &RESOLUTION_COLUMNS)? {
+        let row = row?;
+        let name = row.field("market").to_owned();
+        if name.is_empty() {
+            return Err(row.bad("market", "is empty"));
+        }
+        let outcomes: Vec<String> = row.field("outcomes").split('|').map(str::to_owned).collect();
+        if outcomes.len() < 2 || outcomes.iter().any(String::is_empty) {
+            return Err(row.bad("outcomes", "does not name at least two outcomes, separated by `|`"));
+        }
+        let market = market(&name, outcomes);
+        let result = read_result(&row, &market)?;
+        let line = row.line_text();
+        if described.insert(name, Described { market, result, line }).is_some() {
+            return Err(row.bad("market", "stands here a second time"));
+        }
+    }
+    Ok(described)
+}
+
+/// A result, or none where both of its fields are empty.
+fn read_result(row: &Row<'_>, market: &Market) -> Result<Option<(Timestamp, Payouts)>, TapeError> {
+    let (winner, at) = (row.field("winner"), row.field("resolved_at"));
+    if winner.is_empty() && at.is_empty() {
+        return Ok(None);
+    }
+    let at = Timestamp::parse_rfc3339(at)
+        .map_err(|_| row.bad("resolved_at", "is not a time such as 2022-11-19T23:21:29Z"))?;
+    let payouts = market
+        .outcomes
+        .iter()
+        .position(|outcome| outcome == winner)
+        .and_then(|index| Payouts::winner(index, market.outcomes.len()))
+        .ok_or_else(|| row.bad("winner", "is none of the market's outcomes"))?;
+    Ok(Some((at, payouts)))
+}
+
+fn read_trade(
+    row: &Row<'_>,
+    described: &BTreeMap<String, Described>,
+) -> Result<(Timestamp, ConditionId, Fill), TapeError> {
+    let at = Timestamp::parse_rfc3339(row.field("timestamp"))
+        .map_err(|_| row.bad("timestamp", "is not a time such as 2022-01-12T21:10:26Z"))?;
+    let wallet: Wallet =
+        row.field("wallet").parse().map_err(|_| row.bad("wallet", "is not a 0x-address of 40 hex digits"))?;
+    let market = &described
+        .get(row.field("market"))
+        .ok_or_else(|| row.bad("market", "is not described in resolutions.csv"))?
+        .market;
+    let token = market
+        .outcomes
+        .iter()
+        .position(|outcome| outcome == row.field("outcome"))
+        .and_then(|index| market.tokens.get(index))
+        .ok_or_else(|| row.bad("outcome", "is none of the market's outcomes"))?;
+    let side =
+        Side::from_name(row.field("side")).ok_or_else(|| row.bad("side", "is neither BUY nor SELL"))?;
+    let shares: Shares = row
+        .field("shares")
+        .parse()
+        .map_err(|error: domain::money::AmountError| row.bad("shares", &plain(&error)))?;
+    if !shares.is_positive() {
+        return Err(row.bad("shares", "is not above zero"));
+    }
+    let usd: Usd = row
+        .field("usd")
+        .parse()
+        .map_err(|error: domain::money::AmountError| row.bad("usd", &plain(&error)))?;
+    if usd < Usd::ZERO {
+        return Err(row.bad("usd", "is below zero"));
+    }
+    let fill = Fill {
+        exchange: Exchange::Tape,
+        wallet,
+        // A tape does not say who stood opposite: one wallet a row, the aggressor.
+        counterparty: Wallet::default(),
+        role: Role::Taker,
+        side,
+        token: *token,
+        shares,
+        usd,
+        fee: Fee::NONE,
+    };
+    Ok((at, market.condition, fill))
+}
+
+/// What is wrong with an amount, behind its value.
+fn plain(error: &domain::money::AmountError) -> String {
+    use domain::money::AmountError;
+    match error {
+        AmountError::NotDecimal(_) => "is not a decimal number".to_owned(),
+        AmountError::TooPrecise(_) => "has more than six decimals".to_owned(),
+        AmountError::TooLarge(_) => "is too large".to_owned(),
+    }
+}
+
+/// A market that has only names gets its ids from them.
+fn market(name: &str, outcomes: Vec<String>) -> Market {
+    let condition = ConditionId(named(&["condition", name, &outcomes.join("|")]));
+    let tokens = outcomes
+        .iter()
+        .map(|outcome| TokenId(U256::from_be_bytes(named(&["token", name, outcome]).0)))
+        .collect();
+    Market {
+        condition,
+        title: name.to_owned(),
+        slug: name.to_owned(),
+        event: name.to_owned(),
+        category: None,
+        outcomes,
+        tokens,
+        neg_risk: false,
+        protocol_v2: false,
+        tick: Tick::CENT,
+        fee_rate_ppm: 0,
+        end: None,
+    }
+}
+
+fn named(parts: &[&str]) -> B256 {
+    keccak256(format!("orderflow tape\n{}", parts.join("\n")))
+}
+
+/// The rows of a file whose first line names its columns.
+struct Rows<'file> {
+    file: &'file Path,
+    columns: HashMap<&'static str, usize>,
+    records: csv::StringRecordsIntoIter<std::fs::File>,
+}
+
+impl<'file> Rows<'file> {
+    fn open(file: &'file Path, expected: &[&'static str]) -> Result<Self, TapeError> {
+        let failed = |source| TapeError::Read { file: file.to_owned(), source };
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_path(file).map_err(failed)?;
+        let headers = reader.headers().map_err(failed)?;
+        let found: Vec<&str> = headers.iter().map(str::trim).collect();
+        if found != expected {
+            return Err(TapeError::Columns {
+                file: file.to_owned(),
+                found: found.join(","),
+                expected: expected.join(","),
+            });
+        }
+        let columns = expected.iter().copied().zip(0..).collect();
+        Ok(Self { file, columns, records: reader.into_records() })
+    }
+}
+
+impl<'file> Iterator for Rows<'file> {
+    type Item = Result<Row<'file>, TapeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let record = self.records.next()?;
+        Some(match record {
+            Err(source) => Err(TapeError::Read { file: self.file.to_owned(), source }),
+            Ok(record) => Row::new(self.file, record, &self.columns),
+        })
+    }
+}
+
+/// One row, which knows where it stands.
+struct Row<'file> {
+    file: &'file Path,
+    line: u64,
+    record: csv::StringRecord,
+    columns: HashMap<&'static str, usize>,
+}
+
+impl<'file> Row<'file> {
+    fn new(
+        file: &'file Path,
+        record: csv::StringRecord,
+        columns: &HashMap<&'static str, usize>,
+    ) -> Result<Self, TapeError> {
+        let line = record.position().map_or(0, csv::Position::line);
+        let row = Self { file, line, record, columns: columns.clone() };
+        if row.record.len() != row.columns.len() {
+            let problem = format!("has {} fields instead of {}", row.record.len(), row.columns.len());
+            let whole = row.record.iter().collect::<Vec<_>>().join(",");
+            let error = TapeError::Field {
+                file: file.to_owned(),
+                line,
+                field: "(the whole line)",
+                value: whole,
+                problem,
+            };
+            return Err(error);
+        }
+        Ok(row)
+    }
+
+    fn field(&self, name: &'static str) -> &str {
+        self.columns.get(name).and_then(|index| self.record.get(*index)).unwrap_or_default().trim()
+    }
+
+    fn bad(&self, field: &'static str, problem: &str) -> TapeError {
+        TapeError::Field {
+            file: self.file.to_owned(),
+            line: self.line,
+            field,
+            value: self.field(field).to_owned(),
+            problem: problem.to_owned(),
+        }
+    }
+
+    fn line_text(&self) -> String {
+        let mut text = self.record.iter().collect::<Vec<_>>().join(",");
+        text.push('\n');
+        text
+    }
+}

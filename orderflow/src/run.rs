@@ -1,0 +1,37 @@
+//! `orderflow run`: the three services in one process.
+
+use std::time::Duration;
+
+use service::{Database, Supervisor};
+
+use crate::args::Run;
+use crate::live;
+
+/// Runs everything until Ctrl-C.
+pub(crate) async fn run(settings: Run) -> anyhow::Result<()> {
+    settings.telemetry.start()?;
+    let database = settings.database.open().await?;
+    let mut supervisor = Supervisor::new();
+    spawn_services(&mut supervisor, &database, &settings);
+    let lines = live::lines(database.store.clone(), live::To::Screen, supervisor.stop());
+    supervisor.spawn("the screen", lines);
+    let ran = supervisor.run().await;
+    let closed = database.close().await;
+    ran.and(closed)
+}
+
+/// Starts the three services, which know each other only through the database.
+pub(crate) fn spawn_services(supervisor: &mut Supervisor, database: &Database, settings: &Run) {
+    let store = || database.store.clone();
+    let stop = supervisor.stop();
+    let listener = orderflow_listener::run(settings.listener.clone(), store(), stop.clone());
+    let reputation = orderflow_reputation::run(settings.reputation.clone(), store(), stop.clone());
+    let (strategy, venue) = (settings.strategy.clone(), settings.venue.clone());
+    let executor = orderflow_executor::run(strategy, venue, store(), stop);
+    supervisor.spawn("orderflow-listener", listener);
+    supervisor.spawn("orderflow-reputation", reputation);
+    supervisor.spawn("orderflow-executor", executor);
+}
+
+/// How often the screen is brought up to date.
+pub(crate) const SCREEN: Duration = Duration::from_millis(500);
