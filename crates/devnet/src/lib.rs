@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::account::TestAccount;
 use self::chain::Step;
 use self::shared::Shared;
-use self::world::{World, WorldConfig};
+use self::world::{FIRST_BLOCK, World, WorldConfig};
 
 /// What kind of world, and where.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -108,7 +108,6 @@ pub struct Devnet {
     urls: Urls,
     shared: Arc<Shared>,
     truth: Truth,
-    first_block: u64,
     tasks: JoinSet<Result<(), DevnetError>>,
 }
 
@@ -136,7 +135,6 @@ impl Devnet {
         let shared = Arc::new(Shared::new(now, begun, stop));
         advance(&shared, &mut world);
         let truth = Truth { skilled: world.skilled(), degens: world.degens() };
-        let first_block = shared.read().chain.first().map_or(0, |block| block.number);
         tracing::info!(
             fills = shared.read().chain.fills(),
             markets = world.markets().len(),
@@ -153,7 +151,7 @@ impl Devnet {
             tasks.spawn(serve(listener, router, shared.stop.clone()));
         }
         tasks.spawn(run(Arc::clone(&shared), world));
-        Ok(Self { urls, shared, truth, first_block, tasks })
+        Ok(Self { urls, shared, truth, tasks })
     }
 
     /// Where the services are.
@@ -162,10 +160,11 @@ impl Devnet {
         &self.urls
     }
 
-    /// The height of the first block.
+    /// The height to follow the chain from: the first block in which anything happens. There is an empty
+    /// one before it.
     #[must_use]
     pub const fn first_block(&self) -> u64 {
-        self.first_block
+        FIRST_BLOCK
     }
 
     /// An account with dollars, for trying things out.

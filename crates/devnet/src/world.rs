@@ -28,7 +28,8 @@ pub use self::market::SimMarket;
 pub use self::matching::{Trade, Tx};
 use self::people::{Kind, People};
 
-/// The first block's height: a round number after every contract of the venue was deployed.
+/// The height of the first block in which anything happens: a round number after every contract of the
+/// venue was deployed. An empty one stands before it, for followers that want to know what they follow on.
 pub const FIRST_BLOCK: u64 = 92_000_000;
 
 /// How the world is made.
@@ -94,7 +95,7 @@ impl World {
             open: Vec::new(),
             events: 0,
             ready: VecDeque::new(),
-            next_number: FIRST_BLOCK,
+            next_number: FIRST_BLOCK - 1,
             start,
             interval: dice::whole(1_500_000.0 / speed),
             live_blocks: 0,

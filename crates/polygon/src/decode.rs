@@ -10,7 +10,7 @@ mod exchange;
 mod modules;
 mod positions;
 #[cfg(test)]
-mod tests;
+mod sample;
 mod words;
 
 use domain::{ChainEvent, TxHash};
@@ -152,5 +152,33 @@ fn recognise(log: &RawLog) -> Result<Option<ChainEvent>, Reason> {
         Kind::AutoRedeemer => positions::auto_redeemer(topic, log),
         Kind::Module(module) => modules::decode(module, topic, log),
         Kind::Other => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::LogData;
+    use domain::Timestamp;
+
+    use super::sample::{USER, at, recorded};
+    use super::*;
+    use crate::contracts::{CONDITIONAL_TOKENS, watched_topics};
+
+    #[test]
+    fn every_watched_topic_from_a_stranger_is_unknown() {
+        for topic in watched_topics() {
+            let mut log = at(USER, LogData::default());
+            log.topics = vec![topic];
+            assert_eq!(decode(&log), Ok(Decoded::Unknown));
+        }
+        assert_eq!(decode(&at(CONDITIONAL_TOKENS, LogData::default())), Ok(Decoded::Unknown));
+    }
+
+    #[test]
+    fn the_place_is_the_logs_own() {
+        let [log, ..] = recorded();
+        let place = log.place(Timestamp::from_seconds(1_775_220_779));
+        assert_eq!((place.block_number, place.log_index), (85_050_371, 257));
+        assert_eq!(Some(place.block_time), log.block_timestamp);
     }
 }

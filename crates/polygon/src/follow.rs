@@ -191,7 +191,7 @@ pub enum FollowError {
 /// Follows the chain until stopped, for as long as somebody receives the updates.
 ///
 /// `known` are blocks seen in earlier runs, from which the beginning of a reorganisation that happened in
-/// between is found. Nodes that fail, stall or contradict themselves are left for the next one, with growing
+/// between is found; without them, a block to resume behind that is gone is an error. Nodes that fail, stall or contradict themselves are left for the next one, with growing
 /// pauses once all have failed, for ever. A full channel holds the follower back.
 ///
 /// # Errors

@@ -32,6 +32,10 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a node has for logs, which it may have to search for.
 const LOGS_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The largest answer that is read, unpacked; parsed it takes several times as much. Larger ones are asked
+/// for in smaller parts.
+const LARGEST_ANSWER: usize = 48 << 20;
+
 /// A client of one node.
 pub struct RpcClient {
     endpoint: Arc<Endpoint>,

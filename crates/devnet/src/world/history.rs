@@ -35,10 +35,11 @@ struct Calendar {
 impl World {
     /// Makes `days` of past, all of it answered before the present begins.
     pub(super) fn live_through_history(&mut self, days: i64) {
+        let begins = Timestamp::from_seconds(self.start.plus_micros(-days * Timestamp::DAY).seconds());
+        self.push_block(begins.plus_micros(-BLOCK), Vec::new());
         if days < 1 {
             return;
         }
-        let begins = Timestamp::from_seconds(self.start.plus_micros(-days * Timestamp::DAY).seconds());
         let calendar = self.past_markets(begins, days);
         let mut intents = Vec::new();
         for person in 0..self.people.len() {

@@ -116,3 +116,124 @@ fn index_below(word: Word<'_>) -> Result<U256, Reason> {
     }
     Ok(index)
 }
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::FixedBytes;
+    use domain::{Payouts, Wallet};
+
+    use super::*;
+    use crate::abi;
+    use crate::contracts::{BINARY_MODULE, COMBINATORIAL_MODULE, NEG_RISK_MODULE, PUSD};
+    use crate::decode::sample::{USER, at, event, micros, reason};
+    use crate::decode::{Decoded, decode};
+
+    /// A Protocol V2 condition: 31 bytes, and the same padded.
+    fn short_condition() -> (FixedBytes<31>, ConditionId) {
+        let short = FixedBytes::<31>::repeat_byte(3);
+        let mut padded = B256::repeat_byte(3);
+        padded[31] = 0;
+        (short, ConditionId(padded))
+    }
+
+    #[test]
+    fn modules_split_merge_and_redeem() {
+        let (short, condition) = short_condition();
+        let (wallet, amount) = (Wallet(USER), U256::from(10));
+        let split = abi::modules::PositionsSplit {
+            initiator: USER,
+            conditionId: short,
+            recipient0: USER,
+            recipient1: PUSD,
+            amount,
+        };
+        let merge =
+            abi::modules::PositionsMerged { initiator: USER, conditionId: short, recipient: USER, amount };
+        let redeemed = abi::modules::PositionRedeemed {
+            initiator: USER,
+            positionId: U256::from(5),
+            recipient: USER,
+            amount,
+            payout: U256::from(7),
+        };
+        for module in [BINARY_MODULE, NEG_RISK_MODULE, COMBINATORIAL_MODULE] {
+            let at_module = |data| event(&at(module, data));
+            assert_eq!(
+                at_module(split.encode_log_data()),
+                ChainEvent::Split { wallet, condition, amount: micros(10) }
+            );
+            assert_eq!(
+                at_module(merge.encode_log_data()),
+                ChainEvent::Merge { wallet, condition, amount: micros(10) }
+            );
+            let expected = ChainEvent::Redemption {
+                wallet,
+                condition: None,
+                token: Some(TokenId(U256::from(5))),
+                payout: Usd::from_micros(7),
+            };
+            assert_eq!(at_module(redeemed.encode_log_data()), expected);
+        }
+        let mut dirty = at(BINARY_MODULE, merge.encode_log_data());
+        dirty.topics[2].0[31] = 1;
+        assert_eq!(reason(&dirty), Reason::DirtyPadding { field: "conditionId" });
+    }
+
+    #[test]
+    fn a_condition_of_protocol_v2_resolves_in_parts_per_million() {
+        let (short, condition) = short_condition();
+        let resolved = |result: &[u64]| {
+            let result = result.iter().copied().map(U256::from).collect();
+            let event = abi::modules::ConditionResolved { conditionId: short, result };
+            at(BINARY_MODULE, event.encode_log_data())
+        };
+        let payouts = Payouts::new(vec![250_000, 750_000]).unwrap();
+        assert_eq!(event(&resolved(&[250_000, 750_000])), ChainEvent::Resolution { condition, payouts });
+        assert_eq!(reason(&resolved(&[1, 0])), Reason::PayoutPpm(1));
+        assert_eq!(reason(&resolved(&[0, 0])), Reason::PayoutSum);
+        // Parlays do not resolve by themselves.
+        let parlay = RawLog { address: COMBINATORIAL_MODULE, ..resolved(&[0, 1_000_000]) };
+        assert_eq!(decode(&parlay), Ok(Decoded::Unknown));
+    }
+
+    #[test]
+    fn siblings_of_a_neg_risk_event_follow_without_an_event_of_their_own() {
+        let (short, condition) = short_condition();
+        let event_id = FixedBytes::<29>::repeat_byte(4);
+        let mut padded = B256::repeat_byte(4);
+        padded[29..].fill(0);
+        let no = abi::modules::RemainingConditionsDerivableAsNo { eventId: event_id };
+        let yes = abi::modules::SyntheticConditionDerivableAsYes { eventId: event_id, conditionId: short };
+        assert_eq!(
+            event(&at(NEG_RISK_MODULE, no.encode_log_data())),
+            ChainEvent::Derivable { event: padded, yes: None }
+        );
+        assert_eq!(
+            event(&at(NEG_RISK_MODULE, yes.encode_log_data())),
+            ChainEvent::Derivable { event: padded, yes: Some(condition) }
+        );
+        let mut dirty = at(NEG_RISK_MODULE, no.encode_log_data());
+        dirty.topics[1].0[29] = 1;
+        assert_eq!(reason(&dirty), Reason::DirtyPadding { field: "eventId" });
+        assert_eq!(decode(&at(BINARY_MODULE, no.encode_log_data())), Ok(Decoded::Unknown));
+    }
+
+    #[test]
+    fn a_conversion_at_the_module_names_one_condition() {
+        let converted = |index: u64| {
+            let event = abi::modules::PositionConverted {
+                initiator: USER,
+                eventId: FixedBytes::repeat_byte(4),
+                recipient: USER,
+                conditionIndex: U256::from(index),
+                amount: U256::from(10),
+            };
+            at(NEG_RISK_MODULE, event.encode_log_data())
+        };
+        let ChainEvent::Conversion { wallet, index_set, amount, .. } = event(&converted(65_535)) else {
+            panic!("no conversion")
+        };
+        assert_eq!((wallet, index_set, amount), (Wallet(USER), U256::from(65_535), micros(10)));
+        assert_eq!(reason(&converted(65_536)), Reason::IndexTooLarge);
+    }
+}

@@ -161,3 +161,229 @@ fn is_full_set(mut partition: impl ExactSizeIterator<Item = U256>) -> bool {
     partition.len() == 2
         && matches!((partition.next(), partition.next()), (Some(a), Some(b)) if (a == one && b == two) || (a == two && b == one))
 }
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::address;
+    use domain::{ConditionId, Payouts, Wallet};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::abi;
+    use crate::contracts::{CONDITIONAL_TOKENS, NEG_RISK_ADAPTER, PUSD};
+    use crate::decode::sample::{CONDITION, USER, at, event, micros, reason, recorded};
+    use crate::decode::{Decoded, decode};
+
+    #[test]
+    fn a_split_is_read_with_its_condition() {
+        let [.., log] = recorded();
+        let expected = ChainEvent::Split {
+            wallet: "0x20d2309cd92b797ae7ca175ed828ed8a27fbe29d".parse().unwrap(),
+            condition: "0xb907d819a95244f9e19dc779e3db2a33133a864d22e9ce222d09a16b48759f49".parse().unwrap(),
+            amount: micros(20_000_000),
+        };
+        assert_eq!(event(&log), expected);
+    }
+
+    fn resolution(outcomes: u64, numerators: &[U256]) -> RawLog {
+        let event = abi::conditional_tokens::ConditionResolution {
+            conditionId: CONDITION,
+            oracle: USER,
+            questionId: B256::ZERO,
+            outcomeSlotCount: U256::from(outcomes),
+            payoutNumerators: numerators.to_vec(),
+        };
+        at(CONDITIONAL_TOKENS, event.encode_log_data())
+    }
+
+    #[test]
+    fn payouts_must_pay_somebody() {
+        let (zero, one) = (U256::ZERO, U256::from(1));
+        let paid = ChainEvent::Resolution {
+            condition: ConditionId(CONDITION),
+            payouts: Payouts::winner(1, 2).unwrap(),
+        };
+        assert_eq!(event(&resolution(2, &[zero, one])), paid);
+        assert_eq!(reason(&resolution(2, &[zero, zero])), Reason::PayoutSum);
+        assert_eq!(reason(&resolution(0, &[])), Reason::PayoutSum);
+        assert_eq!(reason(&resolution(3, &[zero, one])), Reason::PayoutCount);
+        assert_eq!(
+            reason(&resolution(2, &[zero, U256::from(1) << 64])),
+            Reason::PayoutTooLarge { outcome: 1 }
+        );
+        let full = U256::from(u64::MAX);
+        assert_eq!(reason(&resolution(2, &[full, one])), Reason::PayoutSum);
+    }
+
+    #[test]
+    fn an_array_stands_in_one_place_only() {
+        let log = resolution(2, &[U256::ZERO, U256::from(1)]);
+        let changed = |word: usize, value: u64| {
+            let mut data = log.data.to_vec();
+            data[word * 32..][..32].copy_from_slice(&U256::from(value).to_be_bytes::<32>());
+            RawLog { data: data.into(), ..log.clone() }
+        };
+        let field = "payoutNumerators";
+        assert_eq!(reason(&changed(1, 96)), Reason::ArrayOffset { field });
+        assert_eq!(reason(&changed(1, 0)), Reason::ArrayOffset { field });
+        assert_eq!(reason(&changed(2, 1)), Reason::ArrayLength { field });
+        assert_eq!(reason(&changed(2, u64::MAX)), Reason::ArrayLength { field });
+        let longer = RawLog { data: [log.data.as_ref(), &[0; 32]].concat().into(), ..log.clone() };
+        assert_eq!(reason(&longer), Reason::ArrayLength { field });
+        let ragged = RawLog { data: [log.data.as_ref(), &[0]].concat().into(), ..log.clone() };
+        assert_eq!(reason(&ragged), Reason::ArrayLength { field });
+        let short = RawLog { data: log.data.slice(..64), ..log.clone() };
+        assert_eq!(reason(&short), Reason::BodyLength { expected: 96, found: 64 });
+    }
+
+    #[test]
+    fn only_full_sets_of_dollars_are_splits_and_merges() {
+        let split = |collateral: Address, parent: B256, partition: &[u64]| {
+            let event = abi::conditional_tokens::PositionSplit {
+                stakeholder: USER,
+                collateralToken: collateral,
+                parentCollectionId: parent,
+                conditionId: CONDITION,
+                partition: partition.iter().copied().map(U256::from).collect(),
+                amount: U256::from(3),
+            };
+            at(CONDITIONAL_TOKENS, event.encode_log_data())
+        };
+        let expected =
+            ChainEvent::Split { wallet: Wallet(USER), condition: ConditionId(CONDITION), amount: micros(3) };
+        assert_eq!(event(&split(USDC_E, B256::ZERO, &[1, 2])), expected);
+        assert_eq!(event(&split(WRAPPED_COLLATERAL, B256::ZERO, &[2, 1])), expected);
+        for other in [
+            split(PUSD, B256::ZERO, &[1, 2]),
+            split(USDC_E, CONDITION, &[1, 2]),
+            split(USDC_E, B256::ZERO, &[1, 1]),
+            split(USDC_E, B256::ZERO, &[1, 2, 4]),
+            split(USDC_E, B256::ZERO, &[3]),
+            split(USDC_E, B256::ZERO, &[]),
+        ] {
+            assert_eq!(decode(&other), Ok(Decoded::Unknown));
+        }
+    }
+
+    #[test]
+    fn a_redemption_in_a_worthless_token_pays_nothing() {
+        let redemption = |collateral| {
+            let event = abi::conditional_tokens::PayoutRedemption {
+                redeemer: USER,
+                collateralToken: collateral,
+                parentCollectionId: B256::ZERO,
+                conditionId: CONDITION,
+                indexSets: vec![U256::from(1)],
+                payout: U256::from(59),
+            };
+            at(CONDITIONAL_TOKENS, event.encode_log_data())
+        };
+        let expected = ChainEvent::Redemption {
+            wallet: Wallet(USER),
+            condition: Some(ConditionId(CONDITION)),
+            token: None,
+            payout: Usd::from_micros(59),
+        };
+        assert_eq!(event(&redemption(USDC_E)), expected);
+        assert_eq!(decode(&redemption(USER)), Ok(Decoded::Unknown));
+    }
+
+    #[test]
+    fn the_adapters_speak_for_users() {
+        let amount = U256::from(10);
+        let split =
+            abi::neg_risk_adapter::PositionSplit { stakeholder: USER, conditionId: CONDITION, amount };
+        let merge =
+            abi::neg_risk_adapter::PositionsMerge { stakeholder: USER, conditionId: CONDITION, amount };
+        let (wallet, condition) = (Wallet(USER), ConditionId(CONDITION));
+        let at_adapter = |data| event(&at(NEG_RISK_ADAPTER, data));
+        assert_eq!(
+            at_adapter(split.encode_log_data()),
+            ChainEvent::Split { wallet, condition, amount: micros(10) }
+        );
+        assert_eq!(
+            at_adapter(merge.encode_log_data()),
+            ChainEvent::Merge { wallet, condition, amount: micros(10) }
+        );
+        let converted = abi::neg_risk_adapter::PositionsConverted {
+            stakeholder: USER,
+            marketId: CONDITION,
+            indexSet: U256::from(1024),
+            amount,
+        };
+        let conversion = ChainEvent::Conversion {
+            wallet,
+            market: CONDITION,
+            index_set: U256::from(1024),
+            amount: micros(10),
+        };
+        assert_eq!(at_adapter(converted.encode_log_data()), conversion);
+
+        let payout = U256::from(7);
+        let redeemed = ChainEvent::Redemption {
+            wallet,
+            condition: Some(condition),
+            token: None,
+            payout: Usd::from_micros(7),
+        };
+        let amounts = vec![amount, U256::ZERO];
+        let direct = abi::neg_risk_adapter::PayoutRedemption {
+            redeemer: USER,
+            conditionId: CONDITION,
+            amounts: amounts.clone(),
+            payout,
+        };
+        assert_eq!(at_adapter(direct.encode_log_data()), redeemed);
+        let indirect = abi::collateral_adapter::PositionsRedeemed {
+            initiator: USER,
+            conditionId: CONDITION,
+            amounts,
+            payout,
+        };
+        let adapter = address!("AdA100Db00Ca00073811820692005400218FcE1f");
+        assert_eq!(event(&at(adapter, indirect.encode_log_data())), redeemed);
+        assert_eq!(decode(&at(NEG_RISK_ADAPTER, indirect.encode_log_data())), Ok(Decoded::Unknown));
+    }
+
+    #[test]
+    fn the_redeemer_names_whose_shares_it_redeemed() {
+        let redeemer = address!("a1200000d0002264C9a1698e001292D00E1b00af");
+        let payout = U256::from(7);
+        let redeemed = |condition, token| ChainEvent::Redemption {
+            wallet: Wallet(USER),
+            condition,
+            token,
+            payout: Usd::from_micros(7),
+        };
+        let position = abi::auto_redeemer::Redemption { from: USER, positionId: U256::from(5), payout };
+        assert_eq!(
+            event(&at(redeemer, position.encode_log_data())),
+            redeemed(None, Some(TokenId(U256::from(5))))
+        );
+        let binary = abi::auto_redeemer::BinaryRedemption { from: USER, conditionId: CONDITION, payout };
+        let neg_risk = abi::auto_redeemer::NegRiskRedemption { from: USER, conditionId: CONDITION, payout };
+        for data in [binary.encode_log_data(), neg_risk.encode_log_data()] {
+            assert_eq!(event(&at(redeemer, data)), redeemed(Some(ConditionId(CONDITION)), None));
+        }
+    }
+
+    proptest! {
+        /// The full decoder of the ABI takes any encoding; what it reads, written again, shows which was the
+        /// canonical one.
+        #[test]
+        fn only_canonical_arrays_pass(words in proptest::collection::vec(
+            prop_oneof![(0u64..4).prop_map(U256::from), (0u64..6).prop_map(|words| U256::from(words * 32))], 0..7,
+        )) {
+            let data: Vec<u8> = words.iter().flat_map(U256::to_be_bytes::<32>).collect();
+            let mut log = resolution(2, &[]);
+            log.data = data.clone().into();
+            let read = ctf::ConditionResolution::decode_raw_log(log.topics.iter().copied(), &data);
+            let canonical = read.is_ok_and(|event| event.encode_log_data().data == log.data);
+            let refused = matches!(
+                decode(&log).map_err(|error| error.reason),
+                Err(Reason::ArrayOffset { .. } | Reason::ArrayLength { .. } | Reason::BodyLength { .. })
+            );
+            prop_assert_eq!(canonical, !refused);
+        }
+    }
+}

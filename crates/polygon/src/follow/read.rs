@@ -1,4 +1,9 @@
 //! Reading blocks from a node so that what comes back belongs together.
+//!
+//! Of the last blocks everything is checked: each is the child of the one before it, and its logs were asked
+//! for by its hash. Of settled ranges the two ends are checked, and that nothing in between contradicts itself;
+//! a hash in the middle is the node's word, because a question for each block would make history ten times as
+//! long to read.
 
 use domain::Timestamp;
 use futures_util::stream::{self, StreamExt, TryStreamExt};

@@ -9,13 +9,11 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::Value;
 
-use super::RpcError;
 use super::endpoint::Endpoint;
 use super::wire;
+use super::{LARGEST_ANSWER, RpcError};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The largest answer that is read, unpacked. Providers promise not to send more than 150 MB.
-const LARGEST_ANSWER: usize = 160 << 20;
 
 pub(super) struct Http {
     client: Client,

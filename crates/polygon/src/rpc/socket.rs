@@ -17,9 +17,9 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
-use super::RpcError;
 use super::endpoint::Endpoint;
 use super::wire;
+use super::{LARGEST_ANSWER, RpcError};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,7 +28,6 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(15);
 /// How many questions wait for the task, and how many for the node.
 const IN_FLIGHT: usize = 64;
-const LARGEST_MESSAGE: usize = 160 << 20;
 /// The id of the subscription's own request; questions count from 1.
 const SUBSCRIPTION: u64 = 0;
 
@@ -106,8 +105,8 @@ impl Owner {
 
     async fn connect(&self) -> Result<Stream, RpcError> {
         let config = WebSocketConfig::default()
-            .max_message_size(Some(LARGEST_MESSAGE))
-            .max_frame_size(Some(LARGEST_MESSAGE));
+            .max_message_size(Some(LARGEST_ANSWER))
+            .max_frame_size(Some(LARGEST_ANSWER));
         let connecting = connect_async_with_config(self.endpoint.url().as_str(), Some(config), true);
         match timeout(CONNECT_TIMEOUT, connecting).await {
             Ok(Ok((stream, _))) => Ok(stream),
@@ -208,6 +207,9 @@ impl Owner {
     }
 
     fn broken(&self, error: &Error) -> RpcError {
-        RpcError::Transport { what: self.endpoint.scrub(error) }
+        match error {
+            Error::Capacity(_) => RpcError::TooManyResults { message: self.endpoint.scrub(error) },
+            _ => RpcError::Transport { what: self.endpoint.scrub(error) },
+        }
     }
 }

@@ -1,4 +1,6 @@
 //! The follower against nodes on loopback: whatever they do, what comes out is the chain.
+use std::io;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use domain::{BlockHash, Timestamp};
@@ -330,6 +332,52 @@ async fn over_websocket_a_new_head_wakes_the_follower() {
     node.inner().mood = Mood::Well;
     ledger.agrees_with(&node, 1).await;
     ledger.close().await;
+}
+
+/// What the follower says, to be read by the test.
+#[derive(Clone, Default)]
+struct Spoken(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Spoken {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn an_outage_is_said_once_and_without_the_key() {
+    let spoken = Spoken::default();
+    let writer = spoken.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
+    // The runtime has one thread, so that the follower's task speaks through this too.
+    let _heard = tracing::subscriber::set_default(subscriber);
+    let node = Node::start(Chain::of(40)).await;
+    let settings = settings(&[node.http()], Start::Block(1));
+    let counters = settings.counters.clone();
+    let mut ledger = Ledger::open(settings, vec![]);
+    ledger.agrees_with(&node, 1).await;
+    node.inner().mood = Mood::Status(502);
+    let several_failures = async {
+        while counters.failovers() < 3 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, several_failures).await.unwrap();
+    node.inner().mood = Mood::Well;
+    node.change(|chain| chain.extend(1, 0));
+    ledger.agrees_with(&node, 1).await;
+    ledger.close().await;
+    let text = String::from_utf8(spoken.0.lock().unwrap().clone()).unwrap();
+    let warnings: Vec<_> = text.lines().filter(|line| line.contains("WARN")).collect();
+    assert_eq!(warnings.len(), 1, "{text}");
+    assert!(warnings[0].contains("http://127.0.0.1:") && warnings[0].contains("502"), "{text}");
+    assert_eq!(text.matches("has recovered").count(), 1, "{text}");
+    assert!(!text.contains("s3cr3tk3y"), "{text}");
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ async fn both_transports_answer_alike() {
 async fn a_faulty_server_is_told_from_a_refusing_one() {
     let node = Node::start(Chain::of(3)).await;
     let client = RpcClient::new(&node.http()).unwrap();
-    let mut in_mood = async |mood| {
+    let in_mood = async |mood| {
         node.inner().mood = mood;
         let error = client.block_number().await.unwrap_err();
         assert!(!format!("{error} {error:?}").contains("s3cr3tk3y"), "{error:?}");

@@ -1,0 +1,71 @@
+//! A program that uses the server, in a process of its own.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use store::managed::{Durability, ManagedPostgres, ManagedSettings};
+
+/// Set for the process that [`program`] runs in.
+const DATA_DIR: &str = "ORDERFLOW_TEST_DATA_DIR";
+
+/// A program that starts a server, prints its URL and waits for the end of its input: these tests' own
+/// executable, told to run [`program`] only.
+pub(crate) struct Program {
+    pub(crate) child: Child,
+    output: BufReader<ChildStdout>,
+    pub(crate) url: String,
+}
+
+/// What a [`Program`] does; for nobody else.
+#[tokio::test]
+#[ignore = "it is the program that other tests start"]
+async fn program() {
+    let Some(data_dir) = std::env::var_os(DATA_DIR).map(PathBuf::from) else {
+        return;
+    };
+    let settings = ManagedSettings { data_dir, durability: Durability::Throwaway };
+    let managed = ManagedPostgres::start(&settings).await.unwrap();
+    println!("\nURL {}", managed.url("orderflow"));
+    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+    println!("\nLEFT {:?}", managed.stop().await.unwrap());
+}
+
+impl Program {
+    pub(crate) fn command() -> Command {
+        Program::at(&std::env::current_exe().unwrap())
+    }
+
+    pub(crate) fn at(executable: &Path) -> Command {
+        let mut command = Command::new(executable);
+        command.args(["--exact", "program::program", "--ignored", "--nocapture"]);
+        command
+    }
+
+    pub(crate) fn start(command: &mut Command, data_dir: &Path) -> Program {
+        command.env(DATA_DIR, data_dir).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let url = line_after("URL ", &mut output);
+        Program { child, output, url }
+    }
+
+    /// Ends its input and returns what it says about the server.
+    pub(crate) fn finish(mut self) -> String {
+        drop(self.child.stdin.take());
+        let left = line_after("LEFT ", &mut self.output);
+        // It must be able to say the rest, too.
+        self.output.read_to_end(&mut Vec::new()).unwrap();
+        assert!(self.child.wait().unwrap().success());
+        left
+    }
+
+    pub(crate) fn pid(&self) -> String {
+        self.child.id().to_string()
+    }
+}
+
+fn line_after(mark: &str, output: &mut BufReader<ChildStdout>) -> String {
+    let line = output.lines().map(|line| line.unwrap()).find(|line| line.starts_with(mark));
+    line.expect("the program ended too early")[mark.len()..].to_owned()
+}
