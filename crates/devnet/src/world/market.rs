@@ -239,14 +239,10 @@ impl Ids {
         bytes[1..17].copy_from_slice(&question_id[..16]);
         bytes[18] = 2;
         let condition = ConditionId(B256::from(bytes));
-        let tokens =
-            [0, 1].map(|outcome| protocol_v2_token(condition, outcome).unwrap_or(TokenId(bytes_of(bytes))));
+        let tokens = [0, 1]
+            .map(|outcome| protocol_v2_token(condition, outcome).unwrap_or(TokenId(condition.0.into())));
         Self { exchange: Exchange::V3, condition, question_id, tokens }
     }
-}
-
-fn bytes_of(bytes: [u8; 32]) -> alloy_primitives::U256 {
-    alloy_primitives::U256::from_be_bytes(bytes)
 }
 
 /// The path of the belief's log-odds, given the answer.

@@ -155,11 +155,14 @@ fn is_dollar(token: Address) -> bool {
     token == USDC_E || token == WRAPPED_COLLATERAL
 }
 
-/// Whether a partition is the two single outcomes: markets have two, and only their full set is worth a dollar.
+/// Whether a partition is the two single outcomes: markets have two, and only their full set is worth a
+/// dollar.
 fn is_full_set(mut partition: impl ExactSizeIterator<Item = U256>) -> bool {
     let (one, two) = (U256::from(1), U256::from(2));
-    partition.len() == 2
-        && matches!((partition.next(), partition.next()), (Some(a), Some(b)) if (a == one && b == two) || (a == two && b == one))
+    match (partition.len(), partition.next(), partition.next()) {
+        (2, Some(a), Some(b)) => (a == one && b == two) || (a == two && b == one),
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -1,34 +1,21 @@
-//! The simulated world over real sockets, asked by the clients the system itself uses.
+//! The simulated node over real sockets, asked by hand and by the system's own follower.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod started;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use devnet::{Devnet, DevnetConfig, DevnetError};
-use domain::{Rounding, Shares, Timestamp, TokenId, Usd};
 use futures_util::{SinkExt, StreamExt};
 use polygon::contracts::{PUSD, watched_addresses, watched_topics};
 use polygon::log::RawLog;
-use polymarket::{Clob, Gamma, VenueError};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
 
-const START: Timestamp = Timestamp::from_seconds(1_795_420_800);
-
-/// A small fast world: a block each tenth of a second.
-async fn small() -> (Devnet, CancellationToken) {
-    begin(400, 6).await
-}
-
-async fn begin(wallets: usize, history_days: u32) -> (Devnet, CancellationToken) {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let stop = CancellationToken::new();
-    let config = DevnetConfig { speed: 15.0, wallets, skilled: 20, history_days, ..DevnetConfig::default() };
-    let devnet = Devnet::start(config, START, stop.clone()).await.unwrap();
-    (devnet, stop)
-}
+use started::{START, begin, small};
 
 async fn post(url: &str, body: impl Into<reqwest::Body>) -> Value {
     let response = reqwest::Client::new().post(url).body(body).send().await.unwrap();
@@ -251,205 +238,22 @@ async fn subscribers_hear_of_blocks_logs_and_reorganisations() {
     };
     assert_eq!(timeout(Duration::from_secs(5), unsubscribed).await.unwrap(), true);
 }
-
-/// The tokens of the open markets, through the catalogue's own pages.
-async fn open_tokens(devnet: &Devnet) -> Vec<TokenId> {
-    let url = format!("{}/markets/keyset?limit=100", devnet.urls().gamma);
-    let page: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
-    let ids = page["markets"].as_array().unwrap().iter().flat_map(|market| {
-        let list = if market["version"] == "v2" {
-            market["positionIds"].as_array().unwrap().clone()
-        } else {
-            serde_json::from_str(market["clobTokenIds"].as_str().unwrap()).unwrap()
-        };
-        list.into_iter().map(|id| id.as_str().unwrap().parse().unwrap())
-    });
-    ids.collect()
-}
-
-#[tokio::test]
-async fn the_clients_understand_books_and_markets() {
-    let (devnet, _stop) = small().await;
-    let clob = Clob::new(&devnet.urls().clob).unwrap();
-    let gamma = Gamma::new(&devnet.urls().gamma).unwrap();
-    let tokens = open_tokens(&devnet).await;
-    assert!(tokens.len() >= 80, "{}", tokens.len());
-    let listing = gamma.markets_of_tokens(&tokens).await.unwrap();
-    assert_eq!(listing.rejected, []);
-    assert!(listing.markets.len() * 2 >= tokens.len() - 4);
-    assert!(listing.markets.iter().any(|market| market.protocol_v2));
-    assert!(listing.markets.iter().any(|market| market.neg_risk));
-
-    let (mut tight, mut deep, mut seen) = (0, 0, 0);
-    for market in &listing.markets {
-        assert!(market.category.is_some() && market.end.is_some() && market.event != market.slug);
-        for token in &market.tokens {
-            let book = match clob.book(*token).await {
-                Ok(book) => book,
-                // It may have been answered in between.
-                Err(VenueError::NoBook { .. }) => continue,
-                Err(error) => panic!("{error}"),
-            };
-            let (bid, ask) = (book.best_bid().unwrap().ppm(), book.best_ask().unwrap().ppm());
-            assert!(bid < ask && book.at >= START);
-            seen += 1;
-            tight += u32::from(ask - bid == 10_000);
-            let near = book.asks.iter().filter(|level| level.price.ppm() <= ask + 20_000);
-            let dollars: Usd = near.map(|level| level.shares.at(level.price, Rounding::Down)).sum();
-            deep += u32::from(dollars >= Usd::whole(3_000));
-        }
-        let terms = clob.market(market.condition).await.unwrap();
-        assert_eq!(
-            (terms.fee_rate_ppm, terms.neg_risk, terms.protocol_v2, terms.tick, terms.min_order),
-            (market.fee_rate_ppm, market.neg_risk, market.protocol_v2, market.tick, Shares::whole(5))
-        );
-        assert_eq!(clob.condition_of(market.tokens[1]).await.unwrap(), market.condition);
-    }
-    assert!(seen > 60 && tight * 10 > seen * 7 && deep * 10 > seen * 9, "{tight} and {deep} of {seen}");
-
-    // Answered markets are found too, by token and by condition, and have no book.
-    let closed = format!("{}/markets/keyset?limit=100&closed=true", devnet.urls().gamma);
-    let page: Value = reqwest::get(closed).await.unwrap().json().await.unwrap();
-    let old = page["markets"].as_array().unwrap();
-    assert_eq!(old.len(), 1.max(old.len()));
-    assert!(old.iter().all(
-        |market| market["closed"] == true && market["outcomePrices"].as_str().unwrap().contains("\"1\"")
-    ));
-    let conditions: Vec<_> = old
-        .iter()
-        .map(|market| format!("{:0<66}", market["conditionId"].as_str().unwrap()).parse().unwrap())
-        .collect();
-    let listing = gamma.markets_of_conditions(&conditions).await.unwrap();
-    assert_eq!((listing.markets.len(), listing.rejected.len()), (conditions.len(), 0));
-    let error = clob.book(listing.markets[0].tokens[0]).await.unwrap_err();
-    assert!(matches!(error, VenueError::NoBook { .. }), "{error}");
-    assert!(matches!(
-        clob.market("0x".to_owned().replace("0x", &format!("0x{}", "3".repeat(64))).parse().unwrap()).await,
-        Err(VenueError::Status { code: 404, .. })
-    ));
-    let offset = reqwest::get(format!("{}/markets/keyset?offset=5", devnet.urls().gamma)).await.unwrap();
-    assert_eq!(offset.status(), 422);
-}
-
-#[tokio::test]
-async fn pages_show_every_market_once() {
-    let (devnet, _stop) = small().await;
-    let mut seen = BTreeSet::new();
-    let mut cursor = String::new();
-    loop {
-        let url = format!("{}/markets/keyset?limit=30&closed=true{cursor}", devnet.urls().gamma);
-        let page: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
-        for market in page["markets"].as_array().unwrap() {
-            assert!(seen.insert(market["id"].as_str().unwrap().to_owned()), "twice");
-        }
-        match page["next_cursor"].as_str() {
-            Some(next) => cursor = format!("&after_cursor={next}"),
-            None => break,
-        }
-    }
-    assert!(seen.len() > 40);
-    let id = seen.first().unwrap();
-    let one: Value =
-        reqwest::get(format!("{}/markets/{id}", devnet.urls().gamma)).await.unwrap().json().await.unwrap();
-    let slug = one["slug"].as_str().unwrap();
-    let same: Value = reqwest::get(format!("{}/markets/slug/{slug}", devnet.urls().gamma))
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
-    assert_eq!(one["conditionId"], same["conditionId"]);
-    assert_eq!(
-        reqwest::get(format!("{}/markets/99999999", devnet.urls().gamma)).await.unwrap().status(),
-        404
-    );
-}
-
-#[tokio::test]
-async fn the_small_questions_of_the_clob() {
-    let (devnet, _stop) = small().await;
-    let clob = devnet.urls().clob.clone();
-    let get = async |path: String| {
-        reqwest::get(format!("{clob}{path}")).await.unwrap().json::<Value>().await.unwrap()
-    };
-    let token = open_tokens(&devnet).await.pop().unwrap();
-    assert_eq!(get("/ok".into()).await, "OK");
-    assert_eq!(get("/version".into()).await, json!({"version": 2}));
-    assert!(get("/time".into()).await.as_i64().unwrap() >= START.seconds());
-    assert_eq!(get(format!("/tick-size?token_id={token}")).await["minimum_tick_size"], 0.01);
-    assert!(get(format!("/neg-risk?token_id={token}")).await["neg_risk"].is_boolean());
-    assert!(get(format!("/midpoint?token_id={token}")).await["mid"].as_str().unwrap().starts_with("0."));
-    assert_eq!(get("/tick-size?token_id=5".into()).await["error"], "market not found");
-    assert!(
-        get("/book?token_id=5".into()).await["error"].as_str().unwrap().starts_with("No orderbook exists")
-    );
-    let asked = json!([{"token_id": token.to_string()}, {"token_id": "5"}]);
-    let client = reqwest::Client::new();
-    let books: Value =
-        client.post(format!("{clob}/books")).json(&asked).send().await.unwrap().json().await.unwrap();
-    assert_eq!(books.as_array().unwrap().len(), 1);
-    assert_eq!(books[0]["asset_id"], token.to_string());
-    let bids = books[0]["bids"].as_array().unwrap();
-    let prices: Vec<f64> = bids.iter().map(|bid| bid["price"].as_str().unwrap().parse().unwrap()).collect();
-    assert!(prices.is_sorted(), "worst first");
-    let many: Vec<Value> = (0..501).map(|id| json!({"token_id": id.to_string()})).collect();
-    let refused = client.post(format!("{clob}/books")).json(&many).send().await.unwrap();
-    assert_eq!(refused.status(), 400);
-}
-
-#[tokio::test]
-async fn the_market_channel_keeps_a_book_current() {
-    let (devnet, _stop) = small().await;
-    let (mut socket, _) = tokio_tungstenite::connect_async(&devnet.urls().clob_ws).await.unwrap();
-    let tokens: Vec<String> = open_tokens(&devnet).await.iter().map(TokenId::to_string).collect();
-    let wish = json!({"type": "market", "assets_ids": tokens});
-    socket.send(Message::text(wish.to_string())).await.unwrap();
-    socket.send(Message::text("PING")).await.unwrap();
-    let mut kinds = BTreeSet::new();
-    let mut ponged = false;
-    let (mut changes, mut dumped) = (0, 0);
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
-    while !(ponged && kinds.len() == 4) {
-        let message = tokio::time::timeout_at(deadline, socket.next()).await.unwrap().unwrap().unwrap();
-        if message.to_text().unwrap() == "PONG" {
-            ponged = true;
-            continue;
-        }
-        let message: Value = serde_json::from_str(message.to_text().unwrap()).unwrap();
-        let events = message.as_array().cloned().unwrap_or_else(|| vec![message]);
-        for event in events {
-            let kind = event["event_type"].as_str().unwrap().to_owned();
-            match kind.as_str() {
-                "book" => dumped += 1,
-                "price_change" => {
-                    for change in event["price_changes"].as_array().unwrap() {
-                        changes += 1;
-                        assert!(tokens.contains(&change["asset_id"].as_str().unwrap().to_owned()));
-                    }
-                }
-                "last_trade_price" => assert!(event["size"].as_str().unwrap().parse::<f64>().unwrap() > 0.0),
-                "market_resolved" => assert!(event["winning_outcome"].is_string()),
-                kind => panic!("{kind}"),
-            }
-            kinds.insert(kind);
-        }
-    }
-    assert!(dumped >= tokens.len() - 6 && changes > 10, "{dumped} {changes}");
-}
-
 #[tokio::test]
 async fn ports_follow_each_other_or_are_refused() {
-    let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-    let base = free.min(65_000);
-    let config = DevnetConfig {
-        port: Some(base),
-        wallets: 10,
-        skilled: 1,
-        history_days: 0,
-        ..DevnetConfig::default()
-    };
+    let config = DevnetConfig { wallets: 10, skilled: 1, history_days: 0, ..DevnetConfig::default() };
     let stop = CancellationToken::new();
-    let devnet = Devnet::start(config, START, stop.clone()).await.unwrap();
+    // The two ports after a free one may be somebody else's: then another one is tried.
+    let (devnet, config, base) = loop {
+        let probe = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = probe.local_addr().unwrap().port().min(65_000);
+        drop(probe);
+        let config = DevnetConfig { port: Some(base), ..config };
+        match Devnet::start(config, START, stop.clone()).await {
+            Ok(devnet) => break (devnet, config, base),
+            Err(DevnetError::Listen { port, .. }) => assert!((base..base + 3).contains(&port)),
+            Err(error) => panic!("{error}"),
+        }
+    };
     assert_eq!(devnet.urls().rpc_http, format!("http://127.0.0.1:{base}"));
     assert_eq!(devnet.urls().clob, format!("http://127.0.0.1:{}", base + 1));
     assert_eq!(devnet.urls().gamma, format!("http://127.0.0.1:{}", base + 2));
