@@ -46,12 +46,12 @@ pub enum LogParseError {
         found: &'static str,
     },
     /// One of the logs is malformed.
-    #[error("log {index}: {source}")]
+    #[error("log {index}: {flaw}")]
     Log {
         /// Its place in the array, from 0.
         index: usize,
         /// What is wrong with it.
-        source: FieldError,
+        flaw: FieldError,
     },
 }
 
@@ -102,6 +102,9 @@ impl fmt::Display for Problem {
 
 /// Reads the logs of a JSON array, or of a JSON-RPC answer whose result is one.
 ///
+/// Recordings are not always whole: a log may stand in an object of its own under `log`, and may have lost its
+/// block's hash, which says where it was but not what it means. Such a hash is read as zero.
+///
 /// # Errors
 /// Where the text is not JSON, not an array, or holds a malformed log: then which one, which field, and why.
 pub fn parse_logs(json: &[u8]) -> Result<Vec<RawLog>, LogParseError> {
@@ -110,13 +113,24 @@ pub fn parse_logs(json: &[u8]) -> Result<Vec<RawLog>, LogParseError> {
     if let Some(result) = value.get_mut("result") {
         value = result.take();
     }
+    value.as_array_mut().into_iter().flatten().for_each(complete);
     logs_from_value(&value)
+}
+
+/// Makes a recorded log whole enough to be read.
+fn complete(recorded: &mut Value) {
+    if let Some(inner) = recorded.get_mut("log").filter(|inner| inner.is_object()) {
+        *recorded = inner.take();
+    }
+    if let Some(log) = recorded.as_object_mut() {
+        log.entry("blockHash").or_insert_with(|| Value::String(format!("{:#x}", B256::ZERO)));
+    }
 }
 
 /// Reads the logs of a JSON array that has been parsed already.
 pub(crate) fn logs_from_value(value: &Value) -> Result<Vec<RawLog>, LogParseError> {
     let logs = value.as_array().ok_or(LogParseError::NotAnArray { found: hex::name_of(value) })?;
-    let read = |(index, log)| RawLog::from_value(log).map_err(|source| LogParseError::Log { index, source });
+    let read = |(index, log)| RawLog::from_value(log).map_err(|flaw| LogParseError::Log { index, flaw });
     logs.iter().enumerate().map(read).collect()
 }
 
