@@ -27,7 +27,6 @@ const DUST: Shares = Shares::from_micros(10_000);
 #[derive(Clone, Debug)]
 pub struct History {
     eligibility: Eligibility,
-    now: Timestamp,
     wallets: BTreeMap<Wallet, Record>,
     positions: BTreeMap<(TokenId, Wallet), Position>,
     outcomes: BTreeMap<TokenId, Outcome>,
@@ -90,7 +89,6 @@ impl History {
     pub fn new(eligibility: Eligibility) -> Self {
         Self {
             eligibility,
-            now: Timestamp::default(),
             wallets: BTreeMap::new(),
             positions: BTreeMap::new(),
             outcomes: BTreeMap::new(),
@@ -153,16 +151,15 @@ impl History {
         }
     }
 
-    /// The verdicts that may have changed since the last pass, by wallet: those with news, and on the first
-    /// pass of a UTC day everyone who traded within 30 days, because the volume window has moved on.
+    /// The verdicts that changed since the last pass, by wallet: of those with news, and on a new UTC day of
+    /// those with a day of trading that has left the volume window.
     pub fn pass(&mut self, as_of: Timestamp) -> Vec<WalletScore> {
         self.mature(as_of);
-        self.now = self.now.max(as_of);
-        if self.scored_day != Some(as_of.day()) {
-            let recent = self.wallets.iter().filter(|(_, record)| record.traded_since(as_of.day() - 31));
-            self.changed.extend(recent.map(|(wallet, _)| *wallet));
-            self.scored_day = Some(as_of.day());
+        if let Some(scored) = self.scored_day.filter(|scored| *scored < as_of.day()) {
+            let lesser = self.wallets.iter().filter(|(_, record)| record.loses_volume(scored, as_of.day()));
+            self.changed.extend(lesser.map(|(wallet, _)| *wallet));
         }
+        self.scored_day = self.scored_day.max(Some(as_of.day()));
         let changed = std::mem::take(&mut self.changed);
         changed.into_iter().filter_map(|wallet| self.verdict(wallet, as_of)).collect()
     }
@@ -343,7 +340,6 @@ impl History {
                 self.changed.insert(wallet);
             }
         }
-        self.now = self.now.max(at);
     }
 
     fn event(&mut self, name: &str) -> u32 {

@@ -51,10 +51,13 @@ impl Store {
         let options: PgConnectOptions = url.parse().map_err(unreadable)?;
         let database =
             format!("{} on {}", options.get_database().unwrap_or("of the user's name"), options.get_host());
+        // Tables grow from nothing to millions of rows under statements prepared once: a plan made for an empty
+        // table must not be kept.
+        let options = options.application_name("orderflow").options([("plan_cache_mode", "force_custom_plan")]);
         let pool = PgPoolOptions::new()
             .max_connections(8)
             .acquire_timeout(Duration::from_secs(15))
-            .connect_with(options.application_name("orderflow"))
+            .connect_with(options)
             .await
             .map_err(|source| StoreError::Connect { database, source })?;
         Self::over(pool).await

@@ -117,8 +117,9 @@ impl Record {
         self.drift += dollars;
     }
 
-    pub(super) fn traded_since(&self, day: i64) -> bool {
-        self.days.back().is_some_and(|(latest, _)| day <= *latest)
+    /// Whether a day of trading is in the window that ends with `from` and not in the one that ends with `to`.
+    pub(super) fn loses_volume(&self, from: i64, to: i64) -> bool {
+        self.days.iter().any(|(day, _)| from - VOLUME_DAYS < *day && *day <= to - VOLUME_DAYS)
     }
 
     /// Dollars traded on the 30 calendar days that end with `day`.

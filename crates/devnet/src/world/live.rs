@@ -9,8 +9,9 @@ use super::people::Kind;
 /// How many markets are open at any time, or one event fewer.
 const OPEN_MARKETS: usize = 40;
 
-/// A market lives between so many blocks: 20 to 120 seconds at speed 1.
-const LIFE: (i64, i64) = (14, 80);
+/// A market lives between so many blocks: 15 to 60 seconds at speed 1, so that a demonstration of a minute
+/// sees bets from their beginning to their end.
+const LIFE: (i64, i64) = (10, 40);
 
 /// A panic begins every so many blocks: about 25 seconds at speed 1.
 const PANIC_EVERY: i64 = 17;

@@ -1,0 +1,303 @@
+//! A recorded tape through the whole system, as a user plays it: the binary, a private PostgreSQL, `psql`.
+
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// A folder of its own with a tape, and a database of its own on the tests' server.
+struct Desk {
+    folder: tempfile::TempDir,
+    database: store::testing::TestDatabase,
+}
+
+/// Settings under which a small tape has whales.
+const NAIVE: [(&str, &str); 4] = [
+    ("CONFIDENCE_MODEL", "score"),
+    ("MIN_RATED_DECISIONS", "3"),
+    ("MIN_RATED_EVENTS", "3"),
+    ("MIN_RATED_DAYS", "2"),
+];
+
+impl Desk {
+    async fn new() -> Self {
+        let desk = Self { folder: tempfile::tempdir().unwrap(), database: store::testing::TestDatabase::create().await };
+        let (trades, resolutions) = tape();
+        desk.write("trades.csv", &trades);
+        desk.write("resolutions.csv", &resolutions);
+        desk
+    }
+
+    fn write(&self, file: &str, text: &str) {
+        fs::write(self.path().join(file), text).unwrap();
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_orderflow"));
+        command.args(arguments).env("DATABASE_URL", self.database.url()).envs(NAIVE).stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn replay(&self) -> Value {
+        json(&self.run(&["replay", self.path().to_str().unwrap(), "--json"]))
+    }
+
+    fn psql(&self, statement: &str) -> String {
+        let output = Command::new("psql")
+            .args([self.database.url(), "-v", "ON_ERROR_STOP=1", "-Atc", statement])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+}
+
+fn json(output: &Output) -> Value {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn wallet(number: u32) -> String {
+    format!("0x{number:040x}")
+}
+
+/// Forty markets, each of which resolves a day after it trades. Wallet 1 always buys the winner at 0.50 with
+/// $1,000; wallet 2 always the loser; a crowd trades on both sides.
+fn tape() -> (String, String) {
+    let mut trades = "timestamp,wallet,market,outcome,side,shares,usd\n".to_owned();
+    let mut resolutions = "market,outcomes,winner,resolved_at\n".to_owned();
+    for market in 0..40u32 {
+        let (month, day) = (1 + market / 28, 1 + market % 28);
+        let winner = if market % 3 == 0 { "No" } else { "Yes" };
+        let loser = if winner == "No" { "Yes" } else { "No" };
+        let mut trade = |minute: u32, who: u32, outcome: &str, side: &str, shares: u32, usd: u32| {
+            let at = format!("2022-{month:02}-{day:02}T10:{minute:02}:00Z");
+            writeln!(trades, "{at},{},market_{market},{outcome},{side},{shares},{usd}", wallet(who)).unwrap();
+        };
+        for crowd in 0..8u32 {
+            let outcome = if crowd % 2 == 0 { "Yes" } else { "No" };
+            trade(crowd, 10 + crowd, outcome, "BUY", 100 + crowd, 50 + crowd);
+        }
+        trade(20, 1, winner, "BUY", 2_000, 1_000);
+        trade(25, 2, loser, "BUY", 2_000, 1_000);
+        trade(40, 10, "Yes", "SELL", 50, 27);
+        let at = format!("2022-{month:02}-{day:02}T22:00:00Z");
+        writeln!(resolutions, "market_{market},Yes|No,{winner},{at}").unwrap();
+    }
+    (trades, resolutions)
+}
+
+/// Σ sells − Σ buys + remaining shares of winners, from the files alone.
+fn cash_and_payout(folder: &Path, who: &str) -> f64 {
+    let read = |file: &str| -> Vec<Vec<String>> {
+        let text = fs::read_to_string(folder.join(file)).unwrap();
+        text.lines().skip(1).map(|line| line.split(',').map(str::to_owned).collect()).collect()
+    };
+    let resolutions = read("resolutions.csv");
+    let wins = |market: &str, outcome: &str| {
+        resolutions.iter().any(|resolution| resolution[0] == market && resolution[2] == outcome)
+    };
+    let mut total = 0.0;
+    for trade in read("trades.csv").iter().filter(|trade| trade[1] == who) {
+        let (shares, usd): (f64, f64) = (trade[5].parse().unwrap(), trade[6].parse().unwrap());
+        let sign = if trade[4] == "BUY" { 1.0 } else { -1.0 };
+        total += sign * (if wins(&trade[2], &trade[3]) { shares } else { 0.0 } - usd);
+    }
+    total
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tape_is_traded_settled_and_not_traded_twice() {
+    let desk = Desk::new().await;
+    let first = desk.replay();
+    assert_eq!(first["trades"], 40 * 11);
+    assert_eq!(first["wallets"], 10);
+    assert_eq!((&first["markets"], &first["resolved_markets"]), (&40.into(), &40.into()));
+    assert!(first["signals"]["follow_whale"].as_i64().unwrap() > 5, "{first}");
+    let positions = &first["positions"];
+    assert!(positions["won"].as_i64().unwrap() > 5, "{first}");
+    assert_eq!(positions["open"], 0);
+    assert!(first["pnl_usd"].as_f64().unwrap() > 0.0);
+
+    assert_eq!(desk.replay(), first);
+    assert_eq!(desk.psql("SELECT count(*) FROM orderflow_trades"), "440");
+
+    let other = Desk::new().await;
+    assert_eq!(other.replay(), first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wallets_result_ties_to_cash_and_payouts() {
+    let desk = Desk::new().await;
+    desk.replay();
+    for who in [1, 2, 10, 11, 17].map(wallet) {
+        let shown = json(&desk.run(&["wallet", &who, "--json"]));
+        let expected = cash_and_payout(&desk.path(), &who);
+        assert!((shown["total_pnl_usd"].as_f64().unwrap() - expected).abs() < 0.005, "{who}: {shown}");
+        let factors = [
+            ("win_rate_score", 0.40),
+            ("profit_factor_score", 0.30),
+            ("consistency_score", 0.15),
+            ("volume_score", 0.10),
+            ("timing_score", 0.05),
+        ];
+        let total: f64 = factors.iter().map(|(name, weight)| shown[*name].as_f64().unwrap() * weight).sum();
+        assert!((shown["reputation_score"].as_f64().unwrap() - total).abs() < 0.001, "{shown}");
+    }
+    assert_eq!(json(&desk.run(&["wallet", &wallet(1), "--json"]))["trader_tier"], "WHALE");
+    assert_eq!(json(&desk.run(&["wallet", &wallet(2), "--json"]))["trader_tier"], "DEGEN");
+    let unknown = desk.run(&["wallet", &wallet(4_000)]);
+    assert!(!unknown.status.success() && stderr(&unknown).contains("no verdict"));
+}
+
+/// Killed at many moments, a replay goes on and comes to the end of an undisturbed one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_replay_comes_to_the_same_end() {
+    let undisturbed = Desk::new().await.replay();
+    let desk = Desk::new().await;
+    for round in 1..=12u64 {
+        let mut child = desk
+            .command(&["replay", desk.path().to_str().unwrap(), "--json"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(40 + 35 * round));
+        // A replay that is through already cannot be killed any more, which is as good.
+        let _ = child.kill();
+        child.wait().unwrap();
+    }
+    assert_eq!(desk.replay(), undisturbed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_row_is_named_and_leaves_the_database_as_it_was() {
+    let desk = Desk::new().await;
+    let before = desk.replay();
+    let (good, resolutions) = tape();
+    let line = |bad: &str| format!("{good}{bad}\n");
+    let market = "market_0,Yes";
+    let who = wallet(1);
+    let at = "2022-03-01T10:00:00Z";
+    for (row, field, value) in [
+        (format!("yesterday,{who},{market},BUY,1,1"), "timestamp", "yesterday"),
+        (format!("{at},0x12,{market},BUY,1,1"), "wallet", "0x12"),
+        (format!("{at},{who},nowhere,Yes,BUY,1,1"), "market", "nowhere"),
+        (format!("{at},{who},market_0,Maybe,BUY,1,1"), "outcome", "Maybe"),
+        (format!("{at},{who},{market},HOLD,1,1"), "side", "HOLD"),
+        (format!("{at},{who},{market},BUY,-3,1"), "shares", "-3"),
+        (format!("{at},{who},{market},BUY,1,1e9"), "usd", "1e9"),
+        (format!("{at},{who},{market},BUY,1"), "whole line", "1"),
+    ] {
+        desk.write("trades.csv", &line(&row));
+        let output = desk.run(&["replay", desk.path().to_str().unwrap(), "--json"]);
+        let message = stderr(&output);
+        assert!(!output.status.success(), "{row}");
+        for part in ["trades.csv", "line 442", field, value] {
+            assert!(message.contains(part), "{part}: {message}");
+        }
+    }
+    desk.write("trades.csv", &good);
+    desk.write("resolutions.csv", &resolutions.replace("market_7,Yes|No,Yes", "market_7,Yes|No,Perhaps"));
+    let message = stderr(&desk.run(&["replay", desk.path().to_str().unwrap()]));
+    assert!(message.contains("resolutions.csv, line 9") && message.contains("Perhaps"), "{message}");
+    desk.write("resolutions.csv", &resolutions);
+    assert_eq!(desk.replay(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_past_is_refused() {
+    let desk = Desk::new().await;
+    desk.replay();
+    let (trades, _) = tape();
+    desk.write("trades.csv", &trades.replace(",2000,1000\n", ",2000,900\n"));
+    let output = desk.run(&["replay", desk.path().to_str().unwrap(), "--json"]);
+    assert!(!output.status.success());
+    assert!(stderr(&output).contains("another tape"), "{}", stderr(&output));
+}
+
+/// Applied by `psql` and by the programs, in either order and again, the schema stays whole; and the
+/// strategy's own queries run on it unchanged.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_schema_applies_both_ways_and_the_queries_run() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations/001_orderflow_schema.sql");
+    let desk = Desk::new().await;
+    let apply = || {
+        let output = Command::new("psql")
+            .args([desk.database.url(), "-v", "ON_ERROR_STOP=1", "-qf", file])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+    };
+    apply();
+    apply();
+    desk.replay();
+    apply();
+    let tables = "SELECT count(*) FROM information_schema.tables
+                  WHERE table_schema = 'public' AND table_type = 'BASE TABLE'
+                    AND table_name = ANY (ARRAY['orderflow_blocks', 'orderflow_trades', 'orderflow_markets',
+                        'orderflow_wallet_positions', 'orderflow_wallet_stats', 'orderflow_score_history',
+                        'orderflow_signals', 'orderflow_orders', 'orderflow_positions', 'orderflow_controls'])";
+    assert_eq!(desk.psql(tables), "10");
+
+    let whales = desk.psql(
+        "SELECT wallet_address, reputation_score, win_rate, total_pnl_usd, total_trades, trader_tier
+         FROM orderflow_wallet_stats WHERE trader_tier = 'WHALE' ORDER BY reputation_score DESC LIMIT 20;",
+    );
+    assert!(whales.contains(&wallet(1)), "{whales}");
+    // The tape is of 2022: to be within the last hours, its signals are asked for as if it were then.
+    desk.psql(
+        "SELECT id, signal_type, market_title, outcome, confidence, status, profit_loss_usd, created_at
+         FROM orderflow_signals WHERE created_at > NOW() - INTERVAL '24 hours' ORDER BY created_at DESC;",
+    );
+    desk.psql(
+        "SELECT DATE(created_at) as date, COUNT(*) as signals,
+                COUNT(CASE WHEN outcome_status = 'WIN' THEN 1 END) as wins,
+                AVG(profit_loss_usd) as avg_profit, SUM(profit_loss_usd) as total_pnl
+         FROM orderflow_signals
+         WHERE created_at > NOW() - INTERVAL '7 days' AND outcome_status IN ('WIN', 'LOSS')
+         GROUP BY DATE(created_at) ORDER BY date DESC;",
+    );
+    let settled = desk.psql(
+        "SELECT count(*) FROM orderflow_signals s JOIN orderflow_positions p USING (id)
+         WHERE s.status = 'SETTLED' AND s.profit_loss_usd = p.pnl_usd
+           AND (s.outcome_status = 'WIN') = (p.status = 'WON')",
+    );
+    assert_eq!(settled, desk.psql("SELECT count(*) FROM orderflow_positions WHERE status <> 'OPEN'"));
+    for table in ["orderflow_wallet_stats ORDER BY reputation_score", "orderflow_signals ORDER BY created_at"] {
+        desk.psql(&format!("SELECT * FROM {table} DESC LIMIT 10"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_are_tables_for_people_and_json_for_scripts() {
+    let desk = Desk::new().await;
+    desk.replay();
+    for list in ["wallets", "signals", "positions"] {
+        let rows = json(&desk.run(&[list, "--top", "3", "--json"]));
+        assert_eq!(rows.as_array().unwrap().len(), 3, "{list}");
+        let table = String::from_utf8(desk.run(&[list, "--top", "3"]).stdout).unwrap();
+        assert_eq!(table.lines().count(), 4, "{table}");
+    }
+    assert!(desk.run(&["pause"]).status.success());
+    assert_eq!(desk.psql("SELECT paused FROM orderflow_controls"), "t");
+    assert!(desk.run(&["resume"]).status.success());
+    assert_eq!(desk.psql("SELECT paused FROM orderflow_controls"), "f");
+}
