@@ -69,7 +69,8 @@ fn a_fill_decodes_to_its_own_wallet() {
 
 #[test]
 fn a_body_cut_short_is_undecodable_and_says_where() {
-    let output = decode(&format!("[{}]", LOG.replace("00000000\",\n  \"blockNumber", "\",\n  \"blockNumber")));
+    let output =
+        decode(&format!("[{}]", LOG.replace("00000000\",\n  \"blockNumber", "\",\n  \"blockNumber")));
     let log: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(log["kind"], "undecodable");
     assert!(log["error"].as_str().unwrap().contains("220 bytes"), "{log}");
@@ -78,7 +79,9 @@ fn a_body_cut_short_is_undecodable_and_says_where() {
 
 #[test]
 fn what_is_no_log_is_a_clear_error() {
-    for (input, part) in [("nonsense", "not JSON"), ("{}", "not an array"), (r#"[{"address": "0x12"}]"#, "`address`")] {
+    for (input, part) in
+        [("nonsense", "not JSON"), ("{}", "not an array"), (r#"[{"address": "0x12"}]"#, "`address`")]
+    {
         let output = decode(input);
         assert!(!output.status.success());
         assert!(text(&output.stderr).contains(part), "{}", text(&output.stderr));
@@ -104,9 +107,8 @@ fn the_demonstration_trades_and_finds_the_skilled() {
 #[test]
 fn the_private_database_is_reachable_by_psql() {
     let folder = tempfile::tempdir().unwrap();
-    let db = |arguments: &[&str]| {
-        orderflow(arguments).env("ORDERFLOW_DATA_DIR", folder.path()).output().unwrap()
-    };
+    let db =
+        |arguments: &[&str]| orderflow(arguments).env("ORDERFLOW_DATA_DIR", folder.path()).output().unwrap();
     let output = db(&["db"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let url = text(&output.stdout).trim().to_owned();

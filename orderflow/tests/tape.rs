@@ -26,7 +26,10 @@ const NAIVE: [(&str, &str); 4] = [
 
 impl Desk {
     async fn new() -> Self {
-        let desk = Self { folder: tempfile::tempdir().unwrap(), database: store::testing::TestDatabase::create().await };
+        let desk = Self {
+            folder: tempfile::tempdir().unwrap(),
+            database: store::testing::TestDatabase::create().await,
+        };
         let (trades, resolutions) = tape();
         desk.write("trades.csv", &trades);
         desk.write("resolutions.csv", &resolutions);
@@ -281,7 +284,8 @@ async fn the_schema_applies_both_ways_and_the_queries_run() {
            AND (s.outcome_status = 'WIN') = (p.status = 'WON')",
     );
     assert_eq!(settled, desk.psql("SELECT count(*) FROM orderflow_positions WHERE status <> 'OPEN'"));
-    for table in ["orderflow_wallet_stats ORDER BY reputation_score", "orderflow_signals ORDER BY created_at"] {
+    for table in ["orderflow_wallet_stats ORDER BY reputation_score", "orderflow_signals ORDER BY created_at"]
+    {
         desk.psql(&format!("SELECT * FROM {table} DESC LIMIT 10"));
     }
 }
