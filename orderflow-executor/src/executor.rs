@@ -57,7 +57,7 @@ impl Executor {
         for (condition, payouts) in resume::results(&mut connection, seq).await? {
             engine.remember_result(condition, payouts);
         }
-        engine.rate(&scores::rated(&mut connection).await?);
+        engine.rate(&scores::rated_at(&mut connection, seq).await?);
         if let Some(reached) = resume::reached(&mut connection, seq).await? {
             let since = reached.plus_micros(-LOOKBACK);
             for (fill, at) in resume::recent_fills(&mut connection, seq, since).await? {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use polymarket::Clob;
 use service::CancellationToken;
-use store::Store;
+use store::{Store, controls};
 
 pub use executor::Executor;
 pub use settings::{ServiceSettings, StrategySettings, VenueSettings};
@@ -30,6 +30,7 @@ pub async fn run(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let _only = store.become_only("orderflow-executor").await?;
+    controls::refuse_tape(&mut *store.connection().await?).await?;
     let mut news = store.listen().await?;
     let venue = Venue::Paper(Clob::new(&venue.clob_url)?);
     let mut executor = Executor::resume(store, strategy.policy(), venue).await?;

@@ -1,7 +1,5 @@
 //! The `.env.example` beside this service is what its settings say.
 
-#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
-
 use clap::CommandFactory as _;
 use orderflow_executor::ServiceSettings;
 use service::settings::env_example;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use polygon::follow::{BlockPoint, FollowSettings, Start, follow};
 use polymarket::Gamma;
 use service::{CancellationToken, Supervisor};
-use store::{Store, facts};
+use store::{Store, controls, facts};
 use tokio::sync::{Notify, mpsc};
 
 use ingest::WRITER;
@@ -64,6 +64,6 @@ async fn starting_point(
     let mut follow_settings = FollowSettings::new(settings.endpoints()?, start);
     follow_settings.poll_interval = Duration::from_secs(u64::from(settings.poll_interval_secs));
     follow_settings.max_range = u64::from(settings.max_block_range);
-    store::controls::claim(&mut connection, &format!("chain {}", follow_settings.chain_id)).await?;
+    controls::claim(&mut connection, &controls::chain(follow_settings.chain_id)).await?;
     Ok((follow_settings, known.into_iter().map(to_point).collect()))
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use domain::Timestamp;
 use service::{CancellationToken, clock};
-use store::Store;
+use store::{Store, controls};
 
 pub use fold::Reputation;
 pub use settings::{ReputationSettings, ServiceSettings};
@@ -24,6 +24,7 @@ const LOOK: Duration = Duration::from_secs(3);
 /// If another one runs on this database, or the database fails.
 pub async fn run(settings: ReputationSettings, store: Store, stop: CancellationToken) -> anyhow::Result<()> {
     let _only = store.become_only("orderflow-reputation").await?;
+    controls::refuse_tape(&mut *store.connection().await?).await?;
     let mut news = store.listen().await?;
     let mut reputation = Reputation::resume(store, settings.eligibility()).await?;
     let interval = settings.interval();

@@ -11,7 +11,12 @@ use service::telemetry::TelemetrySettings;
 
 /// Order flow of Polymarket: every trade streamed, every wallet scored, whales followed on paper.
 #[derive(Debug, clap::Parser)]
-#[command(name = "orderflow", version, about, max_term_width = 100)]
+#[command(
+    name = "orderflow",
+    version,
+    about = "Order flow of Polymarket: every trade streamed, every wallet scored, whales followed on paper",
+    max_term_width = 100
+)]
 pub(crate) struct Args {
     /// What to do.
     #[command(subcommand)]

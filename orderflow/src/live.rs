@@ -75,7 +75,10 @@ fn card(signal: &Value) -> String {
         number("kelly_fraction"),
         number("kelly_applied"),
         number("confidence") * 100.0,
-        text("status"),
+        match signal["refusal"].as_str() {
+            Some(refusal) => format!("REFUSED: {refusal}"),
+            None => text("status"),
+        },
     )
 }
 

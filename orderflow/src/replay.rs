@@ -21,8 +21,6 @@ use tape::Tape;
 
 /// The name of the tape's place among the writers'.
 const WRITER: &str = "orderflow-replay";
-/// What a database filled from a tape belongs to.
-const SOURCE: &str = "a recorded tape";
 
 /// An hour of the tape in which something happened.
 struct Hour<'tape> {
@@ -44,7 +42,7 @@ pub(crate) async fn play(
     let _scorer = store.become_only("orderflow-reputation").await?;
     let _trader = store.become_only("orderflow-executor").await?;
     let mut transaction = store.begin().await?;
-    controls::claim(&mut transaction, SOURCE).await?;
+    controls::claim(&mut transaction, controls::TAPE).await?;
     Store::commit(transaction).await?;
 
     let known = known_blocks(store, &tape).await?;

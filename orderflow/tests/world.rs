@@ -43,6 +43,7 @@ impl Listening {
 }
 
 async fn world(stop: &CancellationToken) -> Devnet {
+    service::process::use_tls();
     let config = DevnetConfig {
         seed: 11,
         speed: 2.0,
@@ -55,7 +56,7 @@ async fn world(stop: &CancellationToken) -> Devnet {
 }
 
 async fn count(store: &Store) -> i64 {
-    store::reports::totals(&mut *store.connection().await.unwrap()).await.unwrap().trades
+    store::reports::totals(&mut store.connection().await.unwrap()).await.unwrap().trades
 }
 
 /// Waits until the database has what the world has: the world goes on meanwhile, so both are looked at again.
@@ -136,7 +137,7 @@ async fn beliefs_are_found_anew_after_a_reorganisation() {
 
 /// Every wallet with its number of fills.
 async fn beliefs(store: &Store) -> Vec<(Wallet, u64)> {
-    let rows = store::reports::wallets(&mut *store.connection().await.unwrap(), 100_000).await.unwrap();
+    let rows = store::reports::wallets(&mut store.connection().await.unwrap(), 100_000).await.unwrap();
     let mut beliefs: Vec<(Wallet, u64)> = rows
         .iter()
         .map(|row| {

@@ -1,5 +1,5 @@
 //! From a wallet's record to the probability that the trade wins, and the confidence that it pays
-//! (`strategy-evidence` §8.2).
+//! (`ORDER_FLOW_STRATEGY.md` §4).
 
 use domain::{ConfidenceModel, Probability, Skill};
 
@@ -10,7 +10,7 @@ const KEPT: f64 = 0.25;
 const KEPT_DEVIATION: f64 = 0.15;
 /// However strong the record: a belief this far from the market is a mistake more often than a find.
 const MAX_LEAN: f64 = 0.06;
-/// The part of a panic's drop that comes back, and how unsure that is (`strategy-evidence` §5.5).
+/// The part of a panic's drop that comes back, and how unsure that is (`ORDER_FLOW_STRATEGY.md` §6).
 const REBOUND: f64 = 0.10;
 const REBOUND_DEVIATION: f64 = 0.10;
 
@@ -96,7 +96,7 @@ mod tests {
         Skill { kappa, standard_error }
     }
 
-    /// `strategy-evidence` §4, last line: κ̂ = 0.12 at a middle of 0.74 moves p to 0.753.
+    /// `ORDER_FLOW_STRATEGY.md` §10: κ̂ = 0.12 at a middle of 0.74 moves p to 0.753.
     #[test]
     fn an_honest_estimate_is_the_published_one() {
         let estimate = follow(ConfidenceModel::Skill, 8.5, skill(0.12, 0.05), 0.74, 0.7526);

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    Book, ConditionId, ConfidenceModel, Fill, Market, Order, Payouts, Price, Report, Side, Signal,
+    Book, ConditionId, ConfidenceModel, Fill, Market, Order, Payouts, Price, Report, Rounding, Side, Signal,
     SignalKind, Skill, Tier, Timestamp, TokenId, Usd, Verdict, Wallet,
 };
 
@@ -20,12 +20,12 @@ use crate::record::Record;
 use crate::refusal::{Reason, Refusal};
 use crate::{risk, sizing, venue};
 
-/// Prices at which there is something to win and the bet is no long shot (`strategy-evidence` §5.4).
+/// Prices at which there is something to win and the bet is no long shot (`ORDER_FLOW_STRATEGY.md` §5).
 const MIN_PRICE_PPM: u32 = 100_000;
 const MAX_PRICE_PPM: u32 = 900_000;
 /// The most the limit may lie above the whale's price under the skill model, dollars a share.
 const MAX_RUN_UP: f64 = 0.02;
-/// The smallest full Kelly fraction worth an order (`strategy-evidence` §8.3).
+/// The smallest full Kelly fraction worth an order (`ORDER_FLOW_STRATEGY.md` §7).
 const MIN_KELLY: f64 = 0.01;
 
 /// How far back fills must be known for the engine to be as it would have been without a restart.
@@ -68,9 +68,8 @@ struct Candidate {
     score: f64,
     notional: Usd,
     reference: Price,
-    /// How far a panic moved the price, and from where on that counts; nothing for a whale.
+    /// How far a panic moved the price; nothing for a whale.
     drop: f64,
-    least_drop: f64,
 }
 
 /// A candidate that has been asked before the restart.
@@ -218,7 +217,6 @@ impl Engine {
                     notional: entry.notional,
                     reference: entry.price,
                     drop: 0.0,
-                    least_drop: 0.0,
                 })
             }
             Side::Sell if self.is_degen(fill.wallet) => self.panic_candidate(fill, block_time),
@@ -241,7 +239,6 @@ impl Engine {
             notional: panic.notional,
             reference: panic.price,
             drop: panic.drop,
-            least_drop: panic.least_drop,
         })
     }
 
@@ -270,9 +267,6 @@ impl Engine {
         if !(MIN_PRICE_PPM..=MAX_PRICE_PPM).contains(&candidate.reference.ppm()) {
             return Some(Reason::PriceBand { price: candidate.reference });
         }
-        if candidate.drop < candidate.least_drop {
-            return Some(Reason::DropTooSmall { drop: candidate.drop, limit: candidate.least_drop });
-        }
         None
     }
 
@@ -297,7 +291,12 @@ impl Engine {
             return Err(Reason::OneSidedBook);
         };
         let slippage = self.slippage(candidate, mid, ask, market.fee_rate_ppm);
-        let limit = sizing::limit_price(candidate.reference, slippage, book.tick);
+        // The strategy's example rounds 0.756 to 0.76. A limit that is meant to protect rounds down.
+        let rounding = match self.policy.confidence_model {
+            ConfidenceModel::Score => Rounding::Nearest,
+            ConfidenceModel::Skill => Rounding::Down,
+        };
+        let limit = sizing::limit_price(candidate.reference, slippage, book.tick, rounding);
         if limit < ask {
             return Err(Reason::AboveLimit { ask, limit });
         }
@@ -347,7 +346,7 @@ impl Engine {
     /// How far above the reference price the order may go, as a fraction of it.
     ///
     /// The strategy's 5 % is the outer bound. It is larger than the whole documented edge, so the skill model
-    /// gives away at most half of what it expects to gain, and two cents (`strategy-evidence` §5.4).
+    /// gives away at most half of what it expects to gain, and two cents (`ORDER_FLOW_STRATEGY.md` §5).
     fn slippage(&self, candidate: &Candidate, mid: Price, ask: Price, fee_rate_ppm: u32) -> f64 {
         match self.policy.confidence_model {
             ConfidenceModel::Score => self.policy.max_slippage,
@@ -375,7 +374,8 @@ impl Engine {
         };
         let kelly = sizing::kelly(estimate.probability, cost);
         let wished = sizing::part_of(self.portfolio.bankroll(), kelly * self.policy.kelly_fraction);
-        View { estimate, cost, kelly, stake: wished.min(self.policy.max_position) }
+        let most = Order::largest_stake(self.policy.max_position, fee_rate_ppm);
+        View { estimate, cost, kelly, stake: wished.min(most) }
     }
 
     /// Records a signal, and orders if risk lets it.
@@ -385,7 +385,8 @@ impl Engine {
         let event =
             self.markets.get(&signal.condition).map(|market| market.event.clone()).unwrap_or_default();
         // The day's remaining budget makes the stake smaller before it makes it impossible.
-        signal.stake = signal.stake.min(risk::daily_budget(&self.portfolio, &self.policy));
+        let budget = risk::daily_budget(&self.portfolio, &self.policy);
+        signal.stake = signal.stake.min(Order::largest_stake(budget, signal.fee_rate_ppm));
         let order = Order {
             id: signal.id,
             at: signal.at,

@@ -1,4 +1,4 @@
-//! When the selling of a token is a panic of wallets that are usually wrong (`strategy-evidence` §5.5).
+//! When the selling of a token is a panic of wallets that are usually wrong (`ORDER_FLOW_STRATEGY.md` §6).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -12,6 +12,9 @@ const REARM: i64 = 60 * Timestamp::MINUTE;
 const MIN_SOLD: Usd = Usd::whole(50);
 /// All of them together count from this many.
 const MIN_SOLD_TOGETHER: Usd = Usd::whole(1_000);
+/// Selling that moves the price by less is no panic: this many dollars a share, and this part of the price.
+const MIN_DROP: f64 = 0.05;
+const MIN_DROP_PART: f64 = 0.10;
 
 /// How far back fills must be known for every window to be complete.
 pub const LOOKBACK: i64 = WINDOW + BASELINE;
@@ -27,8 +30,6 @@ pub struct Panic {
     pub price: Price,
     /// How far the price is below its average of the hour before, dollars a share.
     pub drop: f64,
-    /// The drop from which a panic counts: the larger of 5 cents and a tenth of the price.
-    pub least_drop: f64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +61,7 @@ impl Tapes {
         }
     }
 
-    /// Whether enough wallets that `panics` names sell the token now; asking is remembered.
+    /// Whether enough wallets that `panics` names sell the token now, and move its price; asking is remembered.
     pub fn ask(
         &mut self,
         token: TokenId,
@@ -106,12 +107,15 @@ impl Tapes {
         }
         let baseline = average(tape.iter().filter(|print| !is_recent(print)))?.to_f64();
         let last = average(tape.iter().rev().take(1))?.to_f64();
+        let drop = baseline - last;
+        if drop < MIN_DROP.max(MIN_DROP_PART * baseline) {
+            return None;
+        }
         Some(Panic {
             sellers: net.into_keys().collect(),
             notional,
             price: Price::average(notional, shares)?,
-            drop: baseline - last,
-            least_drop: (0.10 * baseline).max(0.05),
+            drop,
         })
     }
 
@@ -178,7 +182,6 @@ mod tests {
         let panic = panic_of(5).unwrap();
         assert_eq!(panic.sellers.len(), 5);
         assert!((panic.drop - 0.10).abs() < 1e-9);
-        assert!((panic.least_drop - 0.06).abs() < 1e-9);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! When a whale's buying is worth a look: fills become entries, and an entry asks once.
 //!
 //! Prints of one order arrive by the dozen, so fills of a wallet in a token with gaps of ten minutes at
-//! most, one hour at most in all, are one entry (`strategy-evidence` §5.1). An entry is a candidate when
-//! its dollars cross a threshold, and again only when they have doubled since (§5.4).
+//! most, one hour at most in all, are one entry (`ORDER_FLOW_STRATEGY.md` §5). An entry is a candidate when
+//! its dollars cross a threshold, and again only when they have doubled since.
 
 use std::collections::BTreeMap;
 

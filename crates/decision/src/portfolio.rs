@@ -69,7 +69,7 @@ impl Portfolio {
     #[must_use]
     pub fn free_cash(&self) -> Usd {
         let held: Usd = self.positions.values().map(|position| position.cost).sum();
-        let ordered: Usd = self.ordered.values().map(|(order, _)| order.stake).sum();
+        let ordered: Usd = self.ordered.values().map(|(order, _)| order.most()).sum();
         self.start + self.realized - held - ordered
     }
 

@@ -42,13 +42,6 @@ pub enum Reason {
         /// The price.
         price: Price,
     },
-    /// The panic moved the price too little to come back.
-    DropTooSmall {
-        /// How far it fell, dollars a share.
-        drop: f64,
-        /// The least that counts.
-        limit: f64,
-    },
     /// The venue had no book.
     NoBook {
         /// What it said.
@@ -100,24 +93,24 @@ pub enum Reason {
     },
     /// There is a position in this event already.
     EventHeld,
-    /// The stake is above the most one trade may cost.
+    /// The order could cost more than one trade may.
     AboveMaxPosition {
-        /// The stake.
-        stake: Usd,
+        /// What the order can cost, fee included.
+        cost: Usd,
         /// The most.
         limit: Usd,
     },
     /// The day's loss would exceed its limit if this trade lost.
     DailyBudget {
-        /// The stake.
-        stake: Usd,
+        /// What the order can cost, fee included.
+        cost: Usd,
         /// What may still be lost today.
         left: Usd,
     },
     /// There is not enough money that is not in a position.
     Cash {
-        /// The stake.
-        stake: Usd,
+        /// What the order can cost, fee included.
+        cost: Usd,
         /// The money there is.
         free: Usd,
     },
@@ -132,7 +125,6 @@ impl Reason {
             Self::UnknownMarket => "unknown_market",
             Self::Resolved => "resolved",
             Self::PriceBand { .. } => "price_band",
-            Self::DropTooSmall { .. } => "drop_too_small",
             Self::NoBook { .. } => "no_book",
             Self::OneSidedBook => "one_sided_book",
             Self::AboveLimit { .. } => "above_limit",
@@ -163,7 +155,6 @@ impl fmt::Display for Reason {
             Self::PriceBand { price } => {
                 write!(f, "the price {price} is outside 0.10 to 0.90")
             }
-            Self::DropTooSmall { drop, limit } => write!(f, "the price fell {drop:.3}, less than {limit:.3}"),
             Self::NoBook { detail } => write!(f, "no book: {detail}"),
             Self::OneSidedBook => f.write_str("the book has only one side"),
             Self::AboveLimit { ask, limit } => write!(f, "the best offer {ask} is above the limit {limit}"),
@@ -182,19 +173,17 @@ impl fmt::Display for Reason {
                 write!(f, "{open} positions are open or ordered, {limit} at most")
             }
             Self::EventHeld => f.write_str("there is a position in this event already"),
-            Self::AboveMaxPosition { stake, limit } => {
-                write!(f, "the stake ${} is above ${}", stake.cents(), limit.cents())
+            Self::AboveMaxPosition { cost, limit } => {
+                write!(f, "the trade can cost ${}, more than ${}", cost.cents(), limit.cents())
             }
-            Self::DailyBudget { stake, left } => {
-                write!(
-                    f,
-                    "the stake ${} is above the ${} the day may still lose",
-                    stake.cents(),
-                    left.cents()
-                )
-            }
-            Self::Cash { stake, free } => {
-                write!(f, "the stake ${} is above the free ${}", stake.cents(), free.cents())
+            Self::DailyBudget { cost, left } => write!(
+                f,
+                "the trade can cost ${}, more than the ${} the day may still lose",
+                cost.cents(),
+                left.cents()
+            ),
+            Self::Cash { cost, free } => {
+                write!(f, "the trade can cost ${}, more than the free ${}", cost.cents(), free.cents())
             }
         }
     }

@@ -1,5 +1,5 @@
 //! From facts to verdicts: a fold over everything that happened, in the order it happened, and the
-//! strategy's score read off it (`strategy-evidence` §2.6, column as-spec).
+//! strategy's score read off it (`ORDER_FLOW_STRATEGY.md` §2, column as-spec).
 //!
 //! Nothing in a verdict was learned after its moment, and the same facts give the same verdicts, however
 //! they are cut into batches.

@@ -37,7 +37,8 @@ pub fn approve(
     policy: &Policy,
     at: Timestamp,
 ) -> Result<Approved<Order>, Reason> {
-    let stake = order.stake;
+    // What the order can cost counts, fee included.
+    let (stake, cost) = (order.stake, order.most());
     if portfolio.paused {
         return Err(Reason::Paused);
     }
@@ -51,19 +52,19 @@ pub fn approve(
     if policy.max_open_positions <= open {
         return Err(Reason::TooManyPositions { open, limit: policy.max_open_positions });
     }
-    if policy.max_position < stake {
-        return Err(Reason::AboveMaxPosition { stake, limit: policy.max_position });
+    if policy.max_position < cost {
+        return Err(Reason::AboveMaxPosition { cost, limit: policy.max_position });
     }
     if stake < policy.min_stake {
         return Err(Reason::StakeTooSmall { stake, minimum: policy.min_stake });
     }
     let left = daily_budget(portfolio, policy);
-    if left < stake {
-        return Err(Reason::DailyBudget { stake, left });
+    if left < cost {
+        return Err(Reason::DailyBudget { cost, left });
     }
     let free = portfolio.free_cash();
-    if free < stake {
-        return Err(Reason::Cash { stake, free });
+    if free < cost {
+        return Err(Reason::Cash { cost, free });
     }
     Ok(Approved(order))
 }

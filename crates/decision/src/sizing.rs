@@ -3,7 +3,7 @@
 use domain::{Price, Probability, Rounding, Tick, Usd};
 
 /// The part of the bankroll that maximises its growth: `(p - c) / (1 - c)` for a share that costs `c` and
-/// pays a dollar with probability `p`. Zero where there is no edge (Kelly 1956; `strategy-evidence` §3).
+/// pays a dollar with probability `p`. Zero where there is no edge (Kelly 1956; `ORDER_FLOW_STRATEGY.md` §7).
 #[must_use]
 pub fn kelly(probability: Probability, cost: f64) -> f64 {
     if !(0.0..1.0).contains(&cost) {
@@ -26,15 +26,13 @@ pub fn part_of(amount: Usd, part: f64) -> Usd {
     Usd::from_micros((amount.micros() as f64 * part).floor() as i64).min(amount)
 }
 
-/// The highest price an order may pay: the whale's price plus the slippage allowed.
-///
-/// To the nearest tick, as the strategy's own example does (0.72 and 5 % give 0.76).
+/// The highest price an order may pay: the reference price plus the slippage allowed, moved onto the grid.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a clamped number of millionths")]
-pub fn limit_price(reference: Price, slippage: f64, tick: Tick) -> Price {
+pub fn limit_price(reference: Price, slippage: f64, tick: Tick, rounding: Rounding) -> Price {
     let ppm = (reference.to_f64() * (1.0 + slippage.max(0.0)) * 1_000_000.0).round();
     let ppm = ppm.clamp(1.0, 999_999.0) as u32;
-    Price::from_ppm(ppm).unwrap_or(reference).on_tick(tick, Rounding::Nearest)
+    Price::from_ppm(ppm).unwrap_or(reference).on_tick(tick, rounding)
 }
 
 /// The taker fee a share, in dollars: `rate · p · (1 - p)` (docs.polymarket.com/trading/fees).
@@ -48,11 +46,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The strategy's worked example (`strategy-evidence` §4).
+    /// The strategy's worked example (`ORDER_FLOW_STRATEGY.md` §10).
     #[test]
     fn the_worked_example() {
         let whale: Price = "0.72".parse().unwrap();
-        assert_eq!(limit_price(whale, 0.05, Tick::CENT).to_string(), "0.76");
+        assert_eq!(limit_price(whale, 0.05, Tick::CENT, Rounding::Nearest).to_string(), "0.76");
+        assert_eq!(limit_price(whale, 0.05, Tick::CENT, Rounding::Down).to_string(), "0.75");
         let full = kelly(Probability::clamped(0.85), 0.74);
         assert!((full - 0.4231).abs() < 5e-5);
         let quarter = part_of(Usd::whole(2_000), 0.25 * full);

@@ -1,5 +1,5 @@
 //! The edge that the evidence supports: measured against the prices paid, pooled over decisions, shrunken
-//! toward the population (`strategy-evidence` §2.2 and §2.3).
+//! toward the population (`ORDER_FLOW_STRATEGY.md` §3).
 
 use domain::{Probability, Skill};
 
@@ -68,7 +68,7 @@ mod tests {
         sums.estimate()
     }
 
-    /// `strategy-evidence` §2.6: a genuine 70 % over 100 even-money decisions shrinks to κ̂ ≈ 0.185.
+    /// `ORDER_FLOW_STRATEGY.md` §2: a genuine 70 % over 100 even-money decisions shrinks to κ̂ ≈ 0.185.
     #[test]
     fn a_genuine_record_shrinks_as_published() {
         let skill = record(100, 70, 0.50);

@@ -1,7 +1,7 @@
 //! An order and what became of it.
 
 use crate::id::{ConditionId, TokenId};
-use crate::money::{Shares, Usd};
+use crate::money::{MICRO, Shares, Usd, saturate};
 use crate::price::Price;
 use crate::time::Timestamp;
 
@@ -24,6 +24,24 @@ pub struct Order {
     pub fee_rate_ppm: u32,
 }
 
+impl Order {
+    /// The most the order can cost, fee included: the fee is a part of the stake below the rate, because it is
+    /// `rate · (1 - price)` of it.
+    #[must_use]
+    pub fn most(&self) -> Usd {
+        let fee = i128::from(self.stake.micros()) * i128::from(self.fee_rate_ppm) / i128::from(MICRO);
+        self.stake + Usd::from_micros(saturate(fee))
+    }
+
+    /// The largest stake whose cost, fee included, stays within a budget.
+    #[must_use]
+    pub fn largest_stake(budget: Usd, fee_rate_ppm: u32) -> Usd {
+        let million = i128::from(MICRO);
+        let stake = i128::from(budget.micros()) * million / (million + i128::from(fee_rate_ppm));
+        Usd::from_micros(saturate(stake)).max(Usd::ZERO)
+    }
+}
+
 /// What became of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
@@ -35,4 +53,28 @@ pub struct Report {
     pub usd: Usd,
     /// The fee.
     pub fee: Usd,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_largest_stake_costs_no_more_than_its_budget(micros in 0i64..1_000_000_000_000, rate in 0u32..200_000) {
+            let budget = Usd::from_micros(micros);
+            let order = Order {
+                id: 1,
+                at: Timestamp::default(),
+                condition: ConditionId::default(),
+                token: TokenId::default(),
+                limit: "0.5".parse().unwrap(),
+                stake: Order::largest_stake(budget, rate),
+                fee_rate_ppm: rate,
+            };
+            prop_assert!(order.most() <= budget);
+            prop_assert!(budget.micros() - order.most().micros() <= 2);
+        }
+    }
 }

@@ -30,7 +30,7 @@ impl Tier {
         [Self::Unrated, Self::Degen, Self::Novice, Self::Average, Self::Smart, Self::Whale];
 
     /// The tier of a rated wallet's score.
-    /// The ends are the strategy's own; the middle is `strategy-evidence` §2.7.
+    /// The ends are the strategy's own; the middle is `ORDER_FLOW_STRATEGY.md` §2.
     #[must_use]
     pub fn of(score: f64) -> Self {
         match score {

@@ -17,7 +17,14 @@ pub struct DatabaseSettings {
     pub database_url: Option<String>,
     /// Where the private PostgreSQL and everything else on disk lives. Not set: the platform's data folder
     /// (/var/lib/orderflow for root).
-    #[arg(long, env = "ORDERFLOW_DATA_DIR", value_name = "DIR", help_heading = "Database")]
+    #[arg(
+        long,
+        env = "ORDERFLOW_DATA_DIR",
+        value_name = "DIR",
+        // An empty variable is one that is not set: clap's own parser of paths would refuse it.
+        value_parser = |text: &str| Ok::<_, std::convert::Infallible>(PathBuf::from(text)),
+        help_heading = "Database"
+    )]
     pub orderflow_data_dir: Option<PathBuf>,
 }
 

@@ -19,6 +19,32 @@ pub async fn claim(connection: &mut PgConnection, source: &str) -> Result<(), St
     if found == source { Ok(()) } else { Err(StoreError::ForeignSource { found, wanted: source.to_owned() }) }
 }
 
+/// What a database filled from a tape belongs to.
+pub const TAPE: &str = "a recorded tape";
+
+/// What a database filled from a chain belongs to.
+#[must_use]
+pub fn chain(id: u64) -> String {
+    format!("chain {id}")
+}
+
+/// Makes sure that the database is not a tape's: what runs by the clock has no business in the past.
+///
+/// # Errors
+/// `ForeignSource` if it is, or if the database refuses.
+pub async fn refuse_tape(connection: &mut PgConnection) -> Result<(), StoreError> {
+    let found: Option<String> = sqlx::query_scalar("SELECT source FROM orderflow_controls")
+        .fetch_one(connection)
+        .await
+        .during("read what the database is filled from")?;
+    match found {
+        Some(found) if found == TAPE => {
+            Err(StoreError::ForeignSource { found, wanted: "the live chain".to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Pauses or resumes entries.
 ///
 /// # Errors

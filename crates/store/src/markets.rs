@@ -111,7 +111,8 @@ pub async fn queue_unknown(connection: &mut PgConnection, tokens: &[TokenId]) ->
     .during("queue unknown tokens")
 }
 
-/// The unknown tokens whose turn it is, each put off for the next time: a minute, doubling to an hour.
+/// The unknown tokens whose turn it is, each put off for the next time: five seconds,
+/// doubling to an hour.
 ///
 /// # Errors
 /// If the database refuses.

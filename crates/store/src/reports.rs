@@ -159,15 +159,16 @@ pub async fn positions(connection: &mut PgConnection, limit: i64) -> Result<Vec<
     .await
 }
 
-/// The signals raised after `after`, oldest first.
+/// The signals raised after `after`, oldest first, each with the `refusal` that ended it, if one did.
 ///
 /// # Errors
 /// If the database refuses.
 pub async fn signals_after(connection: &mut PgConnection, after: i64) -> Result<Vec<Value>, StoreError> {
     objects(
         connection,
-        "SELECT to_jsonb(s)::text AS object FROM orderflow_signals s WHERE $1::text IS NULL AND id > $2
-         ORDER BY id LIMIT 50",
+        "SELECT (to_jsonb(s) || jsonb_build_object('refusal', (
+                    SELECT detail FROM orderflow_refusals r WHERE r.signal_id = s.id LIMIT 1)))::text AS object
+         FROM orderflow_signals s WHERE $1::text IS NULL AND id > $2 ORDER BY id LIMIT 50",
         None,
         after,
     )

@@ -244,6 +244,25 @@ pub async fn rated(connection: &mut PgConnection) -> Result<Vec<Verdict>, StoreE
     rows.iter().map(verdict_of).collect()
 }
 
+/// What was believed about every rated wallet at a place in the outbox, and nothing of what came after.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn rated_at(connection: &mut PgConnection, seq: i64) -> Result<Vec<Verdict>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT DISTINCT ON (wallet_address) wallet_address, reputation_score::float8, trader_tier,
+                skill_kappa::float8, skill_se::float8
+         FROM orderflow_score_history
+         WHERE as_of <= (SELECT max(as_of) FROM orderflow_outbox WHERE kind = 'scores' AND seq <= $1)
+         ORDER BY wallet_address, as_of DESC",
+    )
+    .bind(seq)
+    .fetch_all(connection)
+    .await
+    .during("read what was believed")?;
+    rows.iter().map(verdict_of).collect()
+}
+
 /// Forgets everything believed, so that it can be found anew from the facts: after a reorganisation.
 /// The history stays: it is what was believed then.
 ///

@@ -70,7 +70,7 @@ impl Raw {
         }
     }
 
-    /// Column *as-spec* of `strategy-evidence` §2.6. What is not known yet counts as neither good nor bad.
+    /// Column *as-spec* of `ORDER_FLOW_STRATEGY.md` §2. What is not known yet counts as neither good nor bad.
     fn factors(&self) -> FactorScores {
         let or_neutral = |factor: Option<f64>| factor.map_or(5.0, |score| score.clamp(0.0, 10.0));
         FactorScores {
