@@ -14,7 +14,7 @@ pub struct StrategySettings {
     /// The part of the Kelly stake that is taken, above 0 and at most 1.
     #[arg(long, env = "KELLY_FRACTION", default_value = "0.25", value_parser = fraction, help_heading = "Strategy")]
     pub kelly_fraction: f64,
-    /// The most one trade may cost, in dollars.
+    /// The most one trade may cost, in dollars, fee included.
     #[arg(long, env = "MAX_POSITION_USD", default_value = "1000", value_parser = dollars, help_heading = "Strategy")]
     pub max_position_usd: Usd,
     /// The smallest stake worth an order, in dollars.
