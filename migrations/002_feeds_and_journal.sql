@@ -1,19 +1,20 @@
 -- How the services learn from each other, what they could not read, and why they did not act.
 
--- What happened to positions other than by trading: splits, merges, redemptions, conversions, resolutions.
+-- What happened to positions other than by trading: splits, merges, redemptions, conversions, resolutions, and
+-- fees given back.
 CREATE TABLE IF NOT EXISTS orderflow_ledger_events (
     block_hash        text          NOT NULL,
     log_index         integer       NOT NULL,
     block_number      bigint        NOT NULL,
     block_time        timestamptz   NOT NULL,
     tx_hash           text          NOT NULL,
-    -- split, merge, redemption, conversion, resolution, derivable.
+    -- split, merge, redemption, refund, conversion, resolution, derivable.
     kind              text          NOT NULL,
     wallet_address    text,
     -- The condition; for a conversion the neg-risk market, for derivable results the event.
     condition_id      text,
     token_id          numeric(78,0),
-    -- Shares, or the dollars of a redemption.
+    -- Shares, or the dollars of a redemption or of a refund without a token.
     amount            numeric(20,6),
     -- The questions of a conversion; the condition that follows, of a derivable result.
     detail            text,

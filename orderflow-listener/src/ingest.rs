@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use domain::{ChainEvent, Fact, Timestamp, TokenId, Wallet};
+use domain::{ChainEvent, Fact, FeeKind, Timestamp, TokenId, Wallet};
 use polygon::contracts::is_protocol_contract;
 use polygon::decode::{Decoded, decode};
 use polygon::follow::{ChainBlock, ChainUpdate};
@@ -15,6 +15,9 @@ use tokio::sync::{Notify, mpsc};
 
 /// The name of this writer's place on the chain.
 pub(crate) const WRITER: &str = "orderflow-listener";
+
+/// Tokens remembered as seen. Beyond that all are forgotten, which costs a look into the database each.
+const MOST_SEEN: usize = 200_000;
 
 /// Stores what the chain did.
 pub(crate) struct Ingest {
@@ -75,6 +78,9 @@ impl Ingest {
         }
         Store::commit(transaction).await?;
         if !fresh.is_empty() {
+            if MOST_SEEN < self.seen.len() {
+                self.seen.clear();
+            }
             self.seen.extend(fresh);
             self.unknown_tokens.notify_one();
         }
@@ -130,13 +136,14 @@ fn read_block(block: &ChainBlock, learned: Timestamp) -> Block {
     Block { number: block.number, hash: block.hash, time: block.time, learned, facts, unreadable }
 }
 
-/// Whether an event moves a user's position. Matches and fees repeat what the fills say, and so do the splits
-/// and merges that an exchange makes while matching; those of adapters are made for somebody this log does
-/// not name.
+/// Whether an event moves a user's position. Matches and fees charged repeat what the fills say, and so do the
+/// splits and merges that an exchange makes while matching; those of adapters are made for somebody this log
+/// does not name. A fee given back is said nowhere else.
 fn counts(event: &ChainEvent) -> bool {
     let is_user = |wallet: &Wallet| !is_protocol_contract(wallet.0);
     match event {
-        ChainEvent::Match { .. } | ChainEvent::Fee { .. } => false,
+        ChainEvent::Match { .. } | ChainEvent::Fee { kind: FeeKind::Charged, .. } => false,
+        ChainEvent::Fee { kind: FeeKind::Refunded, receiver, .. } => is_user(receiver),
         ChainEvent::Fill(fill) => is_user(&fill.wallet),
         ChainEvent::Split { wallet, .. }
         | ChainEvent::Merge { wallet, .. }

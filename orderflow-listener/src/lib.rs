@@ -8,7 +8,7 @@ mod settings;
 use std::sync::Arc;
 use std::time::Duration;
 
-use polygon::follow::{BlockPoint, FollowSettings, Start, follow};
+use polygon::follow::{BlockPoint, FollowCounters, FollowSettings, Start, follow};
 use polymarket::Gamma;
 use service::{CancellationToken, Supervisor};
 use store::{Store, controls, facts};
@@ -17,8 +17,10 @@ use tokio::sync::{Notify, mpsc};
 use ingest::WRITER;
 pub use settings::{ListenerSettings, ServiceSettings};
 
-/// Updates that may wait between the chain and the database: few, because each may hold a whole range.
-const WAITING_UPDATES: usize = 4;
+/// Updates that may wait between the chain and the database: one, because each may hold a whole range.
+const WAITING_UPDATES: usize = 1;
+/// How often it is said what was mended.
+const REPORT: Duration = Duration::from_secs(60);
 /// How many blocks back a reorganisation is looked for.
 const REMEMBERED_BLOCKS: u32 = 256;
 
@@ -36,6 +38,8 @@ pub async fn run(settings: ListenerSettings, store: Store, stop: CancellationTok
     let mut tasks = Supervisor::new();
     let own_stop = tasks.stop();
     let follow_stop = own_stop.clone();
+    let counters = follow_settings.counters.clone();
+    tasks.spawn("counting what was mended", report(counters, own_stop.clone()));
     tasks.spawn("following the chain", async move {
         Ok(follow(follow_settings, known, sender, follow_stop).await?)
     });
@@ -47,6 +51,24 @@ pub async fn run(settings: ListenerSettings, store: Store, stop: CancellationTok
         own_stop.cancel();
     });
     tasks.run().await
+}
+
+/// Says now and then what went wrong with the nodes and was mended.
+async fn report(counters: Arc<FollowCounters>, stop: CancellationToken) -> anyhow::Result<()> {
+    let mut said = (0, 0, 0);
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(REPORT) => {}
+        }
+        let now = (counters.refetched(), counters.reverted(), counters.failovers());
+        if now != said {
+            let (refetched, reverted, failovers) = now;
+            tracing::info!(refetched, reverted, failovers, "mended since the start");
+            said = now;
+        }
+    }
 }
 
 /// Where to go on: behind the last block stored, else where the settings say.

@@ -1,24 +1,34 @@
 //! `orderflow demo`: the real three services against a simulated world, over real sockets, for a while.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use devnet::{Devnet, DevnetConfig, Truth};
 use domain::Wallet;
 use serde_json::{Value, json};
-use service::{Database, Supervisor, clock};
-use store::managed::Durability;
+use service::telemetry::TelemetrySettings;
+use service::{Database, Supervisor, clock, interrupted};
+use store::managed::{Durability, Left, ManagedPostgres, ManagedSettings};
 use store::{Store, reports, scores};
 
 use crate::args::{Demo, Run};
 use crate::{live, render, run};
 
+/// How the folders of demonstrations begin.
+const FOLDER: &str = "orderflow-demo-";
 /// Seconds between two passes of the reputation service: a demonstration has no hour to wait.
 const PASS_SECS: u32 = 5;
 
+/// What a demonstration runs on.
+struct Stage {
+    world: Devnet,
+    database: Database,
+}
+
 /// Runs the demonstration and ends with what it came to.
 pub(crate) async fn run(settings: Demo) -> anyhow::Result<()> {
-    // Its own folder, thrown away afterwards: the user's database is never touched, wherever it is.
-    let folder = tempfile::Builder::new().prefix("orderflow-demo-").tempdir()?;
+    // Only what went wrong: the lines that follow are the news.
+    TelemetrySettings { log_level: "warn".to_owned(), log_format: "text".to_owned() }.start()?;
     let screen = if settings.json { live::To::Nowhere } else { live::To::Screen };
     let say = |text: &str| if settings.json { Ok(()) } else { render::line(text) };
     say(
@@ -26,11 +36,17 @@ pub(crate) async fn run(settings: Demo) -> anyhow::Result<()> {
     )?;
 
     let mut supervisor = Supervisor::new();
-    let config = DevnetConfig { seed: settings.seed, speed: settings.speed, ..DevnetConfig::default() };
-    let world = Devnet::start(config, clock::now(), supervisor.stop()).await?;
+    // Its own folder, thrown away afterwards: the user's database is never touched, wherever it is.
+    let folder = tempfile::Builder::new().prefix(FOLDER).tempdir()?;
+    let stage = tokio::select! {
+        stage = set_up(&settings, folder.path(), &supervisor) => stage?,
+        heard = interrupted() => return heard,
+    };
+    let Stage { world, database } = stage;
     say(&format!("world   {} with {} fills of history", world.urls().rpc_http, world.fills()))?;
-    let database = Database::private(folder.path().to_owned(), Durability::Throwaway).await?;
     let services = services(&settings, &world, folder.path())?;
+    let truth = world.truth();
+    supervisor.spawn("the simulated world", async move { Ok(world.wait().await?) });
     run::spawn_services(&mut supervisor, &database, &services);
     supervisor.spawn("the screen", live::lines(database.store.clone(), screen, supervisor.stop()));
     let (stop, length) = (supervisor.stop(), settings.length);
@@ -39,17 +55,43 @@ pub(crate) async fn run(settings: Demo) -> anyhow::Result<()> {
         stop.cancel();
     });
     let ran = supervisor.run().await;
-    let summary = summary(&database.store, &world.truth()).await;
+    let summary = summary(&database.store, &truth).await;
     let closed = database.close().await;
     ran?;
     closed?;
-    world.wait().await?;
     say("*** SIMULATED: nothing above says what the strategy earns in the real market. ***")?;
     Ok(render::summary(&summary?, settings.json)?)
 }
 
+async fn set_up(settings: &Demo, folder: &Path, supervisor: &Supervisor) -> anyhow::Result<Stage> {
+    clear_away_the_killed().await;
+    let config = DevnetConfig { seed: settings.seed, speed: settings.speed, ..DevnetConfig::default() };
+    let world = Devnet::start(config, clock::now(), supervisor.stop()).await?;
+    let database = Database::private(folder.to_owned(), Durability::Throwaway).await?;
+    Ok(Stage { world, database })
+}
+
+/// Stops the databases of demonstrations that were killed, and removes their folders. One that still runs keeps
+/// its own; one of another user cannot be entered, which is as well.
+async fn clear_away_the_killed() {
+    let Ok(entries) = std::fs::read_dir(std::env::temp_dir()) else { return };
+    for folder in entries.flatten().map(|entry| entry.path()) {
+        let is_demo =
+            folder.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(FOLDER));
+        if !is_demo || !folder.join("postgres").join("users.lock").exists() {
+            continue;
+        }
+        let settings = ManagedSettings { data_dir: folder.clone(), durability: Durability::Throwaway };
+        let Ok(left) = ManagedPostgres::start(&settings).await else { continue };
+        if let Ok(Left::ServerStopped) = left.stop().await {
+            // What cannot be removed is in nobody's way.
+            let _ = std::fs::remove_dir_all(folder);
+        }
+    }
+}
+
 /// The services' settings, which differ from a live run's in the addresses and in how long an hour is.
-fn services(settings: &Demo, world: &Devnet, folder: &std::path::Path) -> anyhow::Result<Run> {
+fn services(settings: &Demo, world: &Devnet, folder: &Path) -> anyhow::Result<Run> {
     let urls = world.urls();
     // The same definitions as for a live run, so that a demonstration cannot drift away from it.
     let defaults = <Defaults as clap::Parser>::try_parse_from([

@@ -1,7 +1,7 @@
 //! `orderflow devnet`: the simulated world alone.
 
 use devnet::{Devnet, DevnetConfig};
-use service::{CancellationToken, clock};
+use service::{CancellationToken, clock, interrupted};
 
 use crate::args;
 use crate::render;
@@ -35,8 +35,12 @@ pub(crate) async fn run(settings: args::Devnet) -> anyhow::Result<()> {
     ))?;
     render::line(&format!("{:<24}{}", "first block", world.first_block()))?;
     render::line("Ctrl-C ends it.")?;
-    tokio::signal::ctrl_c().await?;
+    let mut ended = std::pin::pin!(world.wait());
+    tokio::select! {
+        // The world ends by itself only if a part of it failed.
+        failed = &mut ended => return Ok(failed?),
+        heard = interrupted() => heard?,
+    }
     stop.cancel();
-    world.wait().await?;
-    Ok(())
+    Ok(ended.await?)
 }

@@ -91,7 +91,7 @@ fn what_is_no_log_is_a_clear_error() {
 /// The demonstration: history read over real sockets, wallets scored, whales followed, positions settled.
 #[test]
 fn the_demonstration_trades_and_finds_the_skilled() {
-    let output = orderflow(&["demo", "--for", "45s", "--seed", "3", "--json"]).output().unwrap();
+    let output = orderflow(&["demo", "--for", "60s", "--seed", "3", "--json"]).output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(summary["simulated"], true);

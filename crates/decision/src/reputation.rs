@@ -10,8 +10,8 @@ mod record;
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    ChainEvent, ConditionId, Fact, Fill, Market, Payouts, Price, Shares, Side, Timestamp, TokenId, Usd,
-    Wallet, WalletScore,
+    ChainEvent, ConditionId, Fact, FeeKind, Fill, Market, Payouts, Price, Shares, Side, Timestamp, TokenId,
+    Usd, Wallet, WalletScore,
 };
 
 use crate::ledger::Holding;
@@ -141,11 +141,14 @@ impl History {
                 self.payouts.insert(*condition, resolved.clone());
                 self.settle(*condition, &resolved);
             }
-            // A redemption pays what the resolution already booked. Matches and fees repeat what the fills
-            // say. Conversions and derivable results need the whole event's questions and are not folded.
+            ChainEvent::Fee { kind: FeeKind::Refunded, receiver, token, micros, .. } => {
+                self.apply_refund(*receiver, *token, *micros, at);
+            }
+            // A redemption pays what the resolution already booked. Matches and fees charged repeat what the
+            // fills say. Conversions and derivable results need the whole event's questions and are not folded.
             ChainEvent::Redemption { .. }
             | ChainEvent::Match { .. }
-            | ChainEvent::Fee { .. }
+            | ChainEvent::Fee { kind: FeeKind::Charged, .. }
             | ChainEvent::Conversion { .. }
             | ChainEvent::Derivable { .. } => {}
         }
@@ -208,6 +211,20 @@ impl History {
             left -= part;
             outcomes -= 1;
             self.book(wallet, token, part, amount, at);
+        }
+    }
+
+    /// A fee given back: shares that were bought after all, or dollars that the sale brought after all.
+    fn apply_refund(&mut self, wallet: Wallet, token: Option<TokenId>, micros: i64, at: Timestamp) {
+        let Some(record) = self.wallets.get_mut(&wallet) else { return };
+        match token {
+            None => {
+                record.realize(Usd::from_micros(micros));
+                self.changed.insert(wallet);
+            }
+            Some(token) => {
+                self.book(wallet, token, Usd::ZERO, Shares::from_micros(micros), at);
+            }
         }
     }
 

@@ -4,8 +4,8 @@
 
 use decision::{Eligibility, History};
 use domain::{
-    BlockHash, ChainEvent, ConditionId, Exchange, Fact, Fee, Fill, Market, Payouts, Place, Price, Role,
-    Rounding, Shares, Side, Tick, Tier, Timestamp, TokenId, TxHash, Usd, Wallet, WalletScore,
+    BlockHash, ChainEvent, ConditionId, Exchange, Fact, Fee, FeeKind, Fill, Market, Payouts, Place, Price,
+    Role, Rounding, Shares, Side, Tick, Tier, Timestamp, TokenId, TxHash, Usd, Wallet, WalletScore,
 };
 use proptest::prelude::*;
 
@@ -120,6 +120,30 @@ fn fees_in_dollars_and_in_shares_are_paid() {
     let facts = [charged, in_shares, resolution(3, 1, 0)];
     assert_eq!(verdict(&facts, 1, 5).pnl, Usd::whole(58));
     assert_eq!(verdict(&facts, 2, 5).pnl, Usd::whole(55));
+}
+
+/// V1 took the largest fee the order allowed and gave the rest back: only the difference is paid.
+#[test]
+fn fees_given_back_are_not_paid() {
+    let mut bought = fill(1, 1, 1, Side::Buy, 100, 40);
+    if let ChainEvent::Fill(fill) = &mut bought.event {
+        fill.fee = Fee::Shares(Shares::whole(5));
+    }
+    let refund = |token, micros| ChainEvent::Fee {
+        exchange: None,
+        kind: FeeKind::Refunded,
+        receiver: wallet(1),
+        token,
+        micros,
+    };
+    let facts = [
+        bought,
+        fact(1, refund(Some(token(1, 0)), 4_000_000)),
+        fact(2, refund(None, 2_000_000)),
+        resolution(3, 1, 0),
+    ];
+    // 99 shares paid $99 for $40, and $2 came back.
+    assert_eq!(verdict(&facts, 1, 5).pnl, Usd::whole(61));
 }
 
 #[test]

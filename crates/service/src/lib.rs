@@ -8,5 +8,5 @@ pub mod supervisor;
 pub mod telemetry;
 
 pub use database::{Database, DatabaseSettings};
-pub use supervisor::Supervisor;
+pub use supervisor::{Supervisor, interrupted};
 pub use tokio_util::sync::CancellationToken;

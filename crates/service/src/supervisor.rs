@@ -10,7 +10,19 @@ use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// How long tasks have to finish what they are doing once they are asked to stop.
-const DRAIN: Duration = Duration::from_secs(15);
+const DRAIN: Duration = Duration::from_secs(12);
+
+/// Returns when a person or the system asks the process to end: Ctrl-C or SIGTERM.
+///
+/// # Errors
+/// If signals cannot be listened for.
+pub async fn interrupted() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    tokio::select! {
+        heard = tokio::signal::ctrl_c() => heard.context("cannot listen for Ctrl-C"),
+        _ = terminate.recv() => Ok(()),
+    }
+}
 
 /// The tasks of a process.
 #[derive(Debug, Default)]
@@ -48,12 +60,10 @@ impl Supervisor {
     /// # Errors
     /// The first task that failed, panicked, ended unasked, or did not stop in time, by its name.
     pub async fn run(mut self) -> anyhow::Result<()> {
-        let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
         let first = tokio::select! {
             biased;
             () = self.stop.cancelled() => None,
-            _ = tokio::signal::ctrl_c() => { tracing::info!("stopping: interrupted"); None }
-            _ = terminate.recv() => { tracing::info!("stopping: terminated"); None }
+            heard = interrupted() => { tracing::info!("stopping"); heard.err().map(Err) }
             ended = self.tasks.join_next_with_id() => ended.map(|ended| self.verdict(ended, false)),
         };
         self.stop.cancel();

@@ -53,6 +53,14 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether the database understood and refused, so that asking again would not help: not a lost connection.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Statement { source: sqlx::Error::Database(_), .. })
+    }
+}
+
 /// Names the operation that failed.
 pub(crate) trait During<T> {
     fn during(self, operation: &'static str) -> Result<T, StoreError>;

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use alloy_primitives::{B256, U256};
-use domain::{BlockHash, ChainEvent, Exchange, Fact, Fee, Fill, Payouts, Place, Role, Shares, Side, Usd};
+use domain::{
+    BlockHash, ChainEvent, Exchange, Fact, Fee, FeeKind, Fill, Payouts, Place, Role, Shares, Side, Usd,
+};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 
@@ -95,6 +97,13 @@ fn event_of(found: &PgRow) -> Result<ChainEvent, StoreError> {
             wallet: wallet()?,
             condition: condition()?,
             amount: row::shares(found, "amount")?,
+        },
+        "refund" => ChainEvent::Fee {
+            exchange: None,
+            kind: FeeKind::Refunded,
+            receiver: wallet()?,
+            token: row::maybe_text(found, "token_id", "a token id")?,
+            micros: row::usd(found, "amount")?.micros(),
         },
         "redemption" => ChainEvent::Redemption {
             wallet: wallet()?,

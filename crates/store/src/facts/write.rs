@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::{BlockHash, ChainEvent, ConditionId, Fee, Fill, Place, Shares};
+use domain::{BlockHash, ChainEvent, ConditionId, Fee, FeeKind, Fill, Place, Shares};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
@@ -114,7 +114,7 @@ struct LedgerRow {
     payouts: Option<Vec<i64>>,
 }
 
-/// What of an event goes into the ledger; fills have their own table, matches and fees repeat them.
+/// What of an event goes into the ledger; fills have their own table, matches and fees charged repeat them.
 fn ledger_row(event: &ChainEvent) -> Option<LedgerRow> {
     let set = |kind, wallet: &domain::Wallet, condition: &ConditionId, amount: &Shares| LedgerRow {
         kind,
@@ -124,7 +124,16 @@ fn ledger_row(event: &ChainEvent) -> Option<LedgerRow> {
         ..LedgerRow::default()
     };
     Some(match event {
-        ChainEvent::Fill(_) | ChainEvent::Match { .. } | ChainEvent::Fee { .. } => return None,
+        ChainEvent::Fill(_) | ChainEvent::Match { .. } | ChainEvent::Fee { kind: FeeKind::Charged, .. } => {
+            return None;
+        }
+        ChainEvent::Fee { kind: FeeKind::Refunded, receiver, token, micros, .. } => LedgerRow {
+            kind: "refund",
+            wallet: Some(receiver.to_string()),
+            token: token.map(|token| token.to_string()),
+            amount: Some(*micros),
+            ..LedgerRow::default()
+        },
         ChainEvent::Split { wallet, condition, amount } => set("split", wallet, condition, amount),
         ChainEvent::Merge { wallet, condition, amount } => set("merge", wallet, condition, amount),
         ChainEvent::Redemption { wallet, condition, token, payout } => LedgerRow {
