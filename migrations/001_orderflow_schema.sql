@@ -249,9 +249,9 @@ CREATE TABLE IF NOT EXISTS orderflow_controls (
     paused               boolean       NOT NULL DEFAULT false,
     -- Until when the day's loss stops entries.
     halted_until         timestamptz,
-    -- The current UTC day, with the equity and the bankroll it began with.
+    -- The current UTC day, with the result and the bankroll it began with.
     day                  date,
-    day_equity_usd       numeric(20,6),
+    day_result_usd       numeric(20,6),
     day_bankroll_usd     numeric(20,6),
     updated_at           timestamptz   NOT NULL DEFAULT now()
 );

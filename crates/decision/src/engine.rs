@@ -8,7 +8,7 @@ mod judge;
 use std::collections::BTreeMap;
 
 use domain::{
-    Book, ConditionId, Fill, Market, Order, Payouts, Price, Report, Side, Signal, SignalKind, Tier,
+    Book, ConditionId, Fill, Market, Order, Payouts, Price, Report, Shares, Side, Signal, SignalKind, Tier,
     Timestamp, TokenId, Usd, Verdict, Wallet,
 };
 
@@ -65,6 +65,8 @@ struct Candidate {
     score: f64,
     notional: Usd,
     reference: Price,
+    /// When the fill that led to it happened.
+    block_time: Timestamp,
     /// How far a panic moved the price; nothing for a whale.
     drop: f64,
 }
@@ -179,20 +181,18 @@ impl Engine {
 
     fn on_fill(&mut self, fill: &Fill, block_time: Timestamp, at: Timestamp, outcome: &mut Outcome) {
         self.remember(fill, block_time);
-        if let Some(price) = fill.price() {
+        if let Some(price) = fill.price().filter(|_| Shares::DUST <= fill.shares) {
             self.portfolio.mark(fill.token, price);
         }
         let Some(candidate) = self.candidate(fill, block_time) else {
             return;
         };
-        match self.objection(&candidate, fill.token, block_time, at) {
+        match self.objection(&candidate, fill.token, at) {
             Some(reason) => outcome.records.push(refusal(&candidate, fill.token, at, reason, None)),
             None => {
-                // Two candidates for one token need one book; the first is judged, the other asks again later.
-                if let std::collections::btree_map::Entry::Vacant(slot) = self.waiting.entry(fill.token) {
-                    slot.insert(candidate);
-                    outcome.commands.push(Command::Quote(fill.token));
-                }
+                // The world answers each question before it tells of the next fill, so nobody waits here yet.
+                self.waiting.insert(fill.token, candidate);
+                outcome.commands.push(Command::Quote(fill.token));
             }
         }
     }
@@ -213,6 +213,7 @@ impl Engine {
                     score: verdict.score,
                     notional: entry.notional,
                     reference: entry.price,
+                    block_time,
                     drop: 0.0,
                 })
             }
@@ -235,6 +236,7 @@ impl Engine {
             score: scores / f64::from(sellers.max(1)),
             notional: panic.notional,
             reference: panic.price,
+            block_time,
             drop: panic.drop,
         })
     }
@@ -244,16 +246,9 @@ impl Engine {
     }
 
     /// What already speaks against a candidate before its book is known.
-    fn objection(
-        &self,
-        candidate: &Candidate,
-        token: TokenId,
-        block_time: Timestamp,
-        at: Timestamp,
-    ) -> Option<Reason> {
-        let age = at.micros_since(block_time);
-        if self.policy.max_signal_age < age {
-            return Some(Reason::Stale { age, limit: self.policy.max_signal_age });
+    fn objection(&self, candidate: &Candidate, token: TokenId, at: Timestamp) -> Option<Reason> {
+        if let Some(stale) = self.staleness(candidate, at) {
+            return Some(stale);
         }
         let Some(condition) = self.tokens.get(&token) else {
             return Some(Reason::UnknownMarket);
@@ -265,6 +260,12 @@ impl Engine {
             return Some(Reason::PriceBand { price: candidate.reference });
         }
         None
+    }
+
+    /// Whether what a candidate is about happened too long ago: when we learn of it, and again when its book comes.
+    fn staleness(&self, candidate: &Candidate, at: Timestamp) -> Option<Reason> {
+        let (age, limit) = (at.micros_since(candidate.block_time), self.policy.max_signal_age);
+        (limit < age).then_some(Reason::Stale { age, limit })
     }
 
     fn on_book(&mut self, book: &Book, at: Timestamp, outcome: &mut Outcome) {

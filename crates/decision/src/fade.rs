@@ -53,6 +53,9 @@ impl Tapes {
     /// Adds a fill to its token's tape.
     pub fn observe(&mut self, fill: &Fill, at: Timestamp) {
         self.sweep(at);
+        if fill.shares < Shares::DUST {
+            return;
+        }
         let print = Print { at, wallet: fill.wallet, side: fill.side, usd: fill.usd, shares: fill.shares };
         let tape = self.prints.entry(fill.token).or_default();
         tape.push_back(print);

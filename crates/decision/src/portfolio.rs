@@ -58,11 +58,11 @@ impl Portfolio {
         }
     }
 
-    /// Dollars if every open position were worth its last price.
+    /// What has been won or lost so far, as if every open position were sold at its last price.
     #[must_use]
-    pub fn equity(&self) -> Usd {
+    pub fn result(&self) -> Usd {
         let unrealized: Usd = self.positions.values().map(|position| self.unrealized(position)).sum();
-        self.start + self.realized + unrealized
+        self.realized + unrealized
     }
 
     /// Dollars that are in no position and no order.
@@ -76,7 +76,7 @@ impl Portfolio {
     /// What the day has lost so far, marked to the last prices; below zero for a gain.
     #[must_use]
     pub fn day_loss(&self) -> Usd {
-        self.day.map_or(Usd::ZERO, |day| day.equity - self.equity())
+        self.day.map_or(Usd::ZERO, |day| day.result - self.result())
     }
 
     /// The bankroll that stakes are parts of today.
@@ -103,7 +103,7 @@ impl Portfolio {
         if self.day.is_some_and(|day| at.day() <= day.number) {
             return None;
         }
-        let day = Day { number: at.day(), equity: self.equity(), bankroll: self.start + self.realized };
+        let day = Day { number: at.day(), result: self.result(), bankroll: self.start + self.realized };
         self.day = Some(day);
         Some(Record::Day(day))
     }

@@ -20,8 +20,6 @@ use record::{Record, Trade};
 
 /// How long after an entry its price is looked at again.
 const DRIFT_HORIZON: i64 = Timestamp::DAY;
-/// Less than this many shares is nothing: rounding leaves such rests behind.
-const DUST: Shares = Shares::from_micros(10_000);
 
 /// Everything known of every wallet up to a moment.
 #[derive(Clone, Debug)]
@@ -32,6 +30,8 @@ pub struct History {
     outcomes: BTreeMap<TokenId, Outcome>,
     markets: BTreeMap<ConditionId, Vec<TokenId>>,
     payouts: BTreeMap<ConditionId, Resolved>,
+    /// Splits and merges of conditions whose tokens nobody has named yet.
+    undescribed: BTreeMap<ConditionId, Vec<(Wallet, Shares, Timestamp)>>,
     events: BTreeMap<String, u32>,
     prices: BTreeMap<TokenId, Price>,
     /// Entries whose price is to be looked at again, by when.
@@ -94,6 +94,7 @@ impl History {
             outcomes: BTreeMap::new(),
             markets: BTreeMap::new(),
             payouts: BTreeMap::new(),
+            undescribed: BTreeMap::new(),
             events: BTreeMap::new(),
             prices: BTreeMap::new(),
             maturing: BTreeMap::new(),
@@ -119,6 +120,9 @@ impl History {
             self.outcomes.insert(*token, Outcome { condition: market.condition, index, event });
         }
         self.markets.insert(market.condition, market.tokens.clone());
+        for (wallet, amount, at) in self.undescribed.remove(&market.condition).unwrap_or_default() {
+            self.apply_set(wallet, market.condition, amount, at);
+        }
         if let Some(resolved) = self.payouts.get(&market.condition).cloned() {
             self.settle(market.condition, &resolved);
         }
@@ -155,9 +159,9 @@ impl History {
     }
 
     /// The verdicts that changed since the last pass, by wallet: of those with news, and on a new UTC day of
-    /// those with a day of trading that has left the volume window.
+    /// those with a day of trading that has left the volume window. Entries are looked at again when a fact a
+    /// day later comes in and not here, so that a pass in between changes nothing.
     pub fn pass(&mut self, as_of: Timestamp) -> Vec<WalletScore> {
-        self.mature(as_of);
         if let Some(scored) = self.scored_day.filter(|scored| *scored < as_of.day()) {
             let lesser = self.wallets.iter().filter(|(_, record)| record.loses_volume(scored, as_of.day()));
             self.changed.extend(lesser.map(|(wallet, _)| *wallet));
@@ -186,7 +190,7 @@ impl History {
     }
 
     fn apply_fill(&mut self, fill: &Fill, at: Timestamp) {
-        if let Some(price) = fill.price().filter(|_| DUST <= fill.shares) {
+        if let Some(price) = fill.price().filter(|_| Shares::DUST <= fill.shares) {
             self.prices.insert(fill.token, price);
         }
         let record = self.wallets.entry(fill.wallet).or_insert_with(|| Record::new(at));
@@ -244,9 +248,9 @@ impl History {
             decision.sold -= change;
             decision.proceeds += cash;
         }
-        decision.uncovered |= position.holding.shares < -DUST;
+        decision.uncovered |= position.holding.shares < -Shares::DUST;
         let realized = position.holding.realized - before;
-        let sold_out = position.holding.shares.abs() < DUST;
+        let sold_out = position.holding.shares.abs() < Shares::DUST;
         let closed = if sold_out { position.decision.take() } else { None };
         if let Some(record) = self.wallets.get_mut(&wallet) {
             record.realize(realized);
@@ -316,7 +320,7 @@ impl History {
         payoff: f64,
         at: Timestamp,
     ) {
-        let is_bet = DUST <= decision.bought && decision.cost.is_positive() && !decision.uncovered;
+        let is_bet = Shares::DUST <= decision.bought && decision.cost.is_positive() && !decision.uncovered;
         if !is_bet {
             return;
         }

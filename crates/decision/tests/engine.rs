@@ -232,6 +232,28 @@ fn each_objection_before_the_book_has_its_reason() {
     assert_eq!(reasons(&desk.fill(trade(1, 4, Side::Buy, 600, "0.50")).records), ["resolved"]);
 }
 
+/// The book may come late: what was fresh when it was asked for is judged by the clock of the answer.
+#[test]
+fn a_book_that_comes_late_is_of_no_use() {
+    let mut desk = Desk::new(policy());
+    assert_eq!(desk.fill(trade(1, 1, Side::Buy, 600, "0.50")).commands, [Command::Quote(token(10))]);
+    desk.at = desk.at.plus_micros(31_000_000);
+    assert_eq!(reasons(&desk.tell(EventKind::Book(book(1, "0.49", "0.50"))).records), ["stale"]);
+}
+
+#[test]
+fn a_print_of_dust_moves_no_mark() {
+    let mut desk =
+        Desk::new(Policy { bankroll: Usd::whole(10_000), daily_loss_limit: Usd::whole(499), ..policy() });
+    assert!(opened(&desk.follow(1, "0.50", &book(1, "0.49", "0.50"))));
+    let dust = Fill {
+        shares: Shares::from_micros(9_999),
+        usd: Usd::from_micros(1),
+        ..trade(50, 1, Side::Sell, 1, "0.5")
+    };
+    assert!(!desk.fill(dust).records.iter().any(|record| matches!(record, Record::Halt { .. })));
+}
+
 #[test]
 fn each_objection_to_the_book_has_its_reason() {
     let mut desk = Desk::new(policy());

@@ -15,10 +15,10 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
 
-use started::{START, begin, small};
+use started::{START, begin, client, small};
 
 async fn post(url: &str, body: impl Into<reqwest::Body>) -> Value {
-    let response = reqwest::Client::new().post(url).body(body).send().await.unwrap();
+    let response = client().post(url).body(body).send().await.unwrap();
     response.json().await.unwrap()
 }
 

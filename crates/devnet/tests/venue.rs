@@ -7,27 +7,55 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use devnet::Devnet;
-use domain::{Rounding, Shares, TokenId, Usd};
+use domain::{Market, Price, Rounding, TokenId, Usd};
 use futures_util::{SinkExt, StreamExt};
+use polymarket::wire::clob::{TermsBody, TokenBody};
 use polymarket::{Clob, Gamma, VenueError};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use started::{START, small};
+use started::{START, client, small};
+
+async fn get(url: impl reqwest::IntoUrl) -> reqwest::Response {
+    client().get(url).send().await.unwrap()
+}
 
 /// The tokens of the open markets, through the catalogue's own pages.
 async fn open_tokens(devnet: &Devnet) -> Vec<TokenId> {
     let url = format!("{}/markets/keyset?limit=100", devnet.urls().gamma);
-    let page: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
-    let ids = page["markets"].as_array().unwrap().iter().flat_map(|market| {
-        let list = if market["version"] == "v2" {
-            market["positionIds"].as_array().unwrap().clone()
-        } else {
-            serde_json::from_str(market["clobTokenIds"].as_str().unwrap()).unwrap()
-        };
-        list.into_iter().map(|id| id.as_str().unwrap().parse().unwrap())
-    });
-    ids.collect()
+    let page: Value = get(url).await.json().await.unwrap();
+    page["markets"].as_array().unwrap().iter().flat_map(tokens_of).collect()
+}
+
+fn tokens_of(market: &Value) -> Vec<TokenId> {
+    let list = if market["version"] == "v2" {
+        market["positionIds"].as_array().unwrap().clone()
+    } else {
+        serde_json::from_str(market["clobTokenIds"].as_str().unwrap()).unwrap()
+    };
+    list.into_iter().map(|id| id.as_str().unwrap().parse().unwrap()).collect()
+}
+
+/// What the CLOB says of a market is what Gamma says of it.
+async fn the_venue_agrees(devnet: &Devnet, market: &Market) {
+    let clob = &devnet.urls().clob;
+    let url = format!("{clob}/clob-markets/{}", market.condition);
+    let terms: TermsBody = get(url).await.json().await.unwrap();
+    assert_eq!(terms.condition, Some(market.condition.to_string()));
+    let (tokens, names): (Vec<_>, Vec<_>) =
+        terms.tokens.into_iter().map(|outcome| (outcome.token, outcome.outcome)).unzip();
+    let tokens: Vec<TokenId> = tokens.iter().map(|token| token.parse().unwrap()).collect();
+    assert_eq!((&tokens, &names), (&market.tokens, &market.outcomes));
+    let rate = terms.fee.map_or(Usd::ZERO, |fee| fee.rate.0.parse().unwrap());
+    assert_eq!(rate.micros(), i64::from(market.fee_rate_ppm));
+    let tick: Price = terms.tick_size.0.parse().unwrap();
+    assert_eq!((tick.ppm(), terms.min_order_size), (market.tick.ppm(), 5.into()));
+    assert_eq!((terms.neg_risk, terms.version.is_some()), (market.neg_risk, market.protocol_v2));
+
+    let url = format!("{clob}/markets-by-token/{}", market.tokens[1]);
+    let token: TokenBody = get(url).await.json().await.unwrap();
+    assert_eq!(token.condition_id, market.condition.to_string());
+    assert_eq!(token.secondary_token_id, market.tokens[1].to_string());
 }
 
 #[tokio::test]
@@ -61,36 +89,32 @@ async fn the_clients_understand_books_and_markets() {
             let dollars: Usd = near.map(|level| level.shares.at(level.price, Rounding::Down)).sum();
             deep += u32::from(dollars >= Usd::whole(3_000));
         }
-        let terms = clob.market(market.condition).await.unwrap();
-        assert_eq!(
-            (terms.fee_rate_ppm, terms.neg_risk, terms.protocol_v2, terms.tick, terms.min_order),
-            (market.fee_rate_ppm, market.neg_risk, market.protocol_v2, market.tick, Shares::whole(5))
-        );
-        assert_eq!(clob.condition_of(market.tokens[1]).await.unwrap(), market.condition);
+        the_venue_agrees(&devnet, market).await;
     }
     assert!(seen > 60 && tight * 10 > seen * 7 && deep * 10 > seen * 9, "{tight} and {deep} of {seen}");
 
-    // Answered markets are found too, by token and by condition, and have no book.
+    // Answered markets are found too, by tokens and by condition, and have no book.
     let closed = format!("{}/markets/keyset?limit=100&closed=true", devnet.urls().gamma);
-    let page: Value = reqwest::get(closed).await.unwrap().json().await.unwrap();
+    let page: Value = get(closed).await.json().await.unwrap();
     let old = page["markets"].as_array().unwrap();
     assert!(!old.is_empty());
     assert!(old.iter().all(
         |market| market["closed"] == true && market["outcomePrices"].as_str().unwrap().contains("\"1\"")
     ));
-    let conditions: Vec<_> = old
-        .iter()
-        .map(|market| format!("{:0<66}", market["conditionId"].as_str().unwrap()).parse().unwrap())
-        .collect();
-    let listing = gamma.markets_of_conditions(&conditions).await.unwrap();
-    assert_eq!((listing.markets.len(), listing.rejected.len()), (conditions.len(), 0));
+    let tokens: Vec<TokenId> = old.iter().flat_map(tokens_of).collect();
+    let listing = gamma.markets_of_tokens(&tokens).await.unwrap();
+    assert_eq!((listing.markets.len(), listing.rejected.len()), (old.len(), 0));
+    for market in old {
+        let url = format!("{}/markets/keyset?closed=true&condition_ids=", devnet.urls().gamma);
+        let page: Value = get(url + market["conditionId"].as_str().unwrap()).await.json().await.unwrap();
+        assert_eq!(page["markets"].as_array().unwrap().len(), 1);
+        assert_eq!(page["markets"][0]["id"], market["id"]);
+    }
     let error = clob.book(listing.markets[0].tokens[0]).await.unwrap_err();
     assert!(matches!(error, VenueError::NoBook { .. }), "{error}");
-    assert!(matches!(
-        clob.market(format!("0x{}", "3".repeat(64)).parse().unwrap()).await,
-        Err(VenueError::Status { code: 404, .. })
-    ));
-    let offset = reqwest::get(format!("{}/markets/keyset?offset=5", devnet.urls().gamma)).await.unwrap();
+    let stranger = format!("{}/clob-markets/0x{}", devnet.urls().clob, "3".repeat(64));
+    assert_eq!(get(stranger).await.status(), 404);
+    let offset = get(format!("{}/markets/keyset?offset=5", devnet.urls().gamma)).await;
     assert_eq!(offset.status(), 422);
 }
 
@@ -101,7 +125,7 @@ async fn pages_show_every_market_once() {
     let mut cursor = String::new();
     loop {
         let url = format!("{}/markets/keyset?limit=30&closed=true{cursor}", devnet.urls().gamma);
-        let page: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
+        let page: Value = get(url).await.json().await.unwrap();
         for market in page["markets"].as_array().unwrap() {
             assert!(seen.insert(market["id"].as_str().unwrap().to_owned()), "twice");
         }
@@ -112,42 +136,31 @@ async fn pages_show_every_market_once() {
     }
     assert!(seen.len() > 40);
     let id = seen.first().unwrap();
-    let one: Value =
-        reqwest::get(format!("{}/markets/{id}", devnet.urls().gamma)).await.unwrap().json().await.unwrap();
+    let one: Value = get(format!("{}/markets/{id}", devnet.urls().gamma)).await.json().await.unwrap();
     let slug = one["slug"].as_str().unwrap();
-    let same: Value = reqwest::get(format!("{}/markets/slug/{slug}", devnet.urls().gamma))
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let same: Value = get(format!("{}/markets/slug/{slug}", devnet.urls().gamma)).await.json().await.unwrap();
     assert_eq!(one["conditionId"], same["conditionId"]);
-    assert_eq!(
-        reqwest::get(format!("{}/markets/99999999", devnet.urls().gamma)).await.unwrap().status(),
-        404
-    );
+    assert_eq!(get(format!("{}/markets/99999999", devnet.urls().gamma)).await.status(), 404);
 }
 
 #[tokio::test]
 async fn the_small_questions_of_the_clob() {
     let (devnet, _stop) = small().await;
     let clob = devnet.urls().clob.clone();
-    let get = async |path: String| {
-        reqwest::get(format!("{clob}{path}")).await.unwrap().json::<Value>().await.unwrap()
-    };
+    let ask = async |path: String| get(format!("{clob}{path}")).await.json::<Value>().await.unwrap();
     let token = open_tokens(&devnet).await.pop().unwrap();
-    assert_eq!(get("/ok".into()).await, "OK");
-    assert_eq!(get("/version".into()).await, json!({"version": 2}));
-    assert!(get("/time".into()).await.as_i64().unwrap() >= START.seconds());
-    assert_eq!(get(format!("/tick-size?token_id={token}")).await["minimum_tick_size"], 0.01);
-    assert!(get(format!("/neg-risk?token_id={token}")).await["neg_risk"].is_boolean());
-    assert!(get(format!("/midpoint?token_id={token}")).await["mid"].as_str().unwrap().starts_with("0."));
-    assert_eq!(get("/tick-size?token_id=5".into()).await["error"], "market not found");
+    assert_eq!(ask("/ok".into()).await, "OK");
+    assert_eq!(ask("/version".into()).await, json!({"version": 2}));
+    assert!(ask("/time".into()).await.as_i64().unwrap() >= START.seconds());
+    assert_eq!(ask(format!("/tick-size?token_id={token}")).await["minimum_tick_size"], 0.01);
+    assert!(ask(format!("/neg-risk?token_id={token}")).await["neg_risk"].is_boolean());
+    assert!(ask(format!("/midpoint?token_id={token}")).await["mid"].as_str().unwrap().starts_with("0."));
+    assert_eq!(ask("/tick-size?token_id=5".into()).await["error"], "market not found");
     assert!(
-        get("/book?token_id=5".into()).await["error"].as_str().unwrap().starts_with("No orderbook exists")
+        ask("/book?token_id=5".into()).await["error"].as_str().unwrap().starts_with("No orderbook exists")
     );
     let asked = json!([{"token_id": token.to_string()}, {"token_id": "5"}]);
-    let client = reqwest::Client::new();
+    let client = client();
     let books: Value =
         client.post(format!("{clob}/books")).json(&asked).send().await.unwrap().json().await.unwrap();
     assert_eq!(books.as_array().unwrap().len(), 1);

@@ -62,12 +62,6 @@ macro_rules! amount {
                 self.0 as f64 / MICRO as f64
             }
 
-            /// The sum, or `None` where it would not fit.
-            #[must_use]
-            pub fn checked_add(self, other: Self) -> Option<Self> {
-                self.0.checked_add(other.0).map(Self)
-            }
-
             /// The distance from zero.
             #[must_use]
             pub const fn abs(self) -> Self {
@@ -157,6 +151,12 @@ macro_rules! amount {
 
 amount!(Usd);
 amount!(Shares);
+
+impl Shares {
+    /// Less than this many shares (a hundredth) is nothing: rounding leaves such rests behind, and a print of
+    /// fewer says nothing about the price.
+    pub const DUST: Self = Self(10_000);
+}
 
 impl Usd {
     /// With two decimals, rounded half away from zero, as people read dollars: `74.32`, `-1.50`.

@@ -26,7 +26,7 @@ pub struct Order {
 
 impl Order {
     /// The most the order can cost, fee included: the fee is a part of the stake below the rate, because it is
-    /// `rate · (1 - price)` of it.
+    /// `rate · (1 - price)` of it. The venue's rounding can add a hundred-thousandth of a dollar a level.
     #[must_use]
     pub fn most(&self) -> Usd {
         let fee = i128::from(self.stake.micros()) * i128::from(self.fee_rate_ppm) / i128::from(MICRO);

@@ -53,8 +53,8 @@ impl Settlement {
 pub struct Day {
     /// Days since 1970.
     pub number: i64,
-    /// Equity at its start: what the day's loss is measured from.
-    pub equity: Usd,
+    /// What had been won or lost by its start, open positions marked: what the day's loss is measured from.
+    pub result: Usd,
     /// The bankroll stakes are parts of. Open positions count at cost: a gain not yet realised raises no stake.
     pub bankroll: Usd,
 }

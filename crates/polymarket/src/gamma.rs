@@ -1,10 +1,10 @@
 //! Gamma: what a token is a share of.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::{Display, Write as _};
+use std::fmt::Write as _;
 use std::time::Duration;
 
-use domain::{ConditionId, Market, TokenId};
+use domain::{Market, TokenId};
 use serde_json::Value;
 
 use crate::http::{Service, VenueError};
@@ -65,26 +65,6 @@ impl Gamma {
         let asked: BTreeSet<TokenId> = tokens.iter().copied().collect();
         let ids: Vec<TokenId> = asked.iter().copied().collect();
         let wanted = |market: &Market| market.tokens.iter().any(|token| asked.contains(token));
-        self.list("clob_token_ids", &ids, wanted).await
-    }
-
-    /// The markets, open and closed, of `conditions`.
-    ///
-    /// # Errors
-    /// As soon as one request fails; nothing is listed by halves.
-    pub async fn markets_of_conditions(&self, conditions: &[ConditionId]) -> Result<Listing, VenueError> {
-        let asked: BTreeSet<ConditionId> = conditions.iter().copied().collect();
-        // Gamma names a Protocol V2 condition by its 31 bytes, so those that could be one are asked both ways.
-        let ids: Vec<String> = asked.iter().flat_map(|condition| spellings(*condition)).collect();
-        self.list("condition_ids", &ids, |market| asked.contains(&market.condition)).await
-    }
-
-    async fn list<Id: Display>(
-        &self,
-        parameter: &str,
-        ids: &[Id],
-        wanted: impl Fn(&Market) -> bool,
-    ) -> Result<Listing, VenueError> {
         let mut markets = BTreeMap::new();
         let mut rejected = BTreeMap::new();
         for ids in ids.chunks(IDS_A_REQUEST) {
@@ -92,7 +72,7 @@ impl Gamma {
             for closed in [false, true] {
                 let mut query = format!("markets/keyset?limit=100&include_tag=true&closed={closed}");
                 for id in ids {
-                    let _ = write!(query, "&{parameter}={id}");
+                    let _ = write!(query, "&clob_token_ids={id}");
                 }
                 for value in self.pages(&query).await? {
                     match read_market(value) {
@@ -141,12 +121,6 @@ fn read_market(value: Value) -> Result<Market, Rejected> {
         .map_err(|error| MarketFlaw::Json(error.to_string()))
         .and_then(MarketBody::into_market)
         .map_err(|reason| Rejected { id, reason })
-}
-
-fn spellings(condition: ConditionId) -> Vec<String> {
-    let long = condition.to_string();
-    let short = long.strip_suffix("00").map(str::to_owned);
-    std::iter::once(long).chain(short).collect()
 }
 
 /// Percent-encodes what may not stand in a query.

@@ -1,10 +1,10 @@
 //! One GET and what can go wrong with it, for every service of the venue.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use domain::TokenId;
-use reqwest::header::RETRY_AFTER;
 use reqwest::{StatusCode, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -58,8 +58,6 @@ pub enum VenueError {
     RateLimited {
         /// The host asked.
         host: String,
-        /// How long a pause, where it said so.
-        retry_after: Option<Duration>,
     },
     /// The venue keeps no book for the token: unknown, not yet open, or already resolving.
     #[error("no book for token {token}")]
@@ -115,11 +113,13 @@ impl Service {
         if !base.path().ends_with('/') {
             base.set_path(&format!("{}/", base.path()));
         }
-        let client = reqwest::Client::builder()
+        let mut builder = reqwest::Client::builder()
             .user_agent(concat!("orderflow/", env!("CARGO_PKG_VERSION")))
-            .timeout(timeout)
-            .build()
-            .map_err(|source| VenueError::Client { source })?;
+            .timeout(timeout);
+        if is_loopback(&base) {
+            builder = builder.no_proxy();
+        }
+        let client = builder.build().map_err(|source| VenueError::Client { source })?;
         Ok(Self { client, base, host })
     }
 
@@ -132,14 +132,8 @@ impl Service {
         let url = self.base.join(path).map_err(|error| self.malformed(what, error.to_string()))?;
         let response = self.client.get(url).send().await.map_err(|error| self.unreachable(error))?;
         let status = response.status();
-        let retry_after = response
-            .headers()
-            .get(RETRY_AFTER)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|seconds| seconds.trim().parse().ok())
-            .map(Duration::from_secs);
         if status == StatusCode::TOO_MANY_REQUESTS {
-            return Err(VenueError::RateLimited { host: self.host.clone(), retry_after });
+            return Err(VenueError::RateLimited { host: self.host.clone() });
         }
         let body = self.body(response, what).await?;
         if !status.is_success() {
@@ -170,6 +164,13 @@ impl Service {
     }
 }
 
+/// Whether the service runs on this machine, where no proxy of the environment can reach it: `127.0.0.1` is
+/// another machine there.
+fn is_loopback(base: &Url) -> bool {
+    let host = base.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
 /// The venue's own words where the body is its JSON, else the beginning of the body.
 fn message(body: &[u8]) -> String {
     let text = match serde_json::from_slice::<ErrorBody>(body) {
@@ -177,4 +178,26 @@ fn message(body: &[u8]) -> String {
         Err(_) => String::from_utf8_lossy(body).into_owned(),
     };
     text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_MESSAGE).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_services_of_this_machine_are_asked_past_the_proxy() {
+        for (base, here) in [
+            ("http://127.0.0.1:8547", true),
+            ("http://127.8.8.8", true),
+            ("http://[::1]:8547/", true),
+            ("http://LOCALHOST:8547", true),
+            ("https://clob.polymarket.com", false),
+            ("http://10.0.0.1", false),
+            ("http://0.0.0.0", false),
+            ("http://localhost.example", false),
+            ("http://127.0.0.1.example", false),
+        ] {
+            assert_eq!(is_loopback(&Url::parse(base).unwrap()), here, "{base}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Polymarket as a venue and a catalogue: the books and terms of the CLOB, the markets of Gamma.
+//! Polymarket as a venue and a catalogue: the books of the CLOB, the markets of Gamma.
 //!
 //! Whoever calls this installs a rustls crypto provider first; building a client without one stops
 //! the process, as `reqwest` itself says.
@@ -8,7 +8,7 @@ mod gamma;
 mod http;
 pub mod wire;
 
-pub use clob::{Clob, Terms};
+pub use clob::Clob;
 pub use gamma::{Gamma, Listing, Rejected};
 pub use http::VenueError;
 pub use wire::gamma::MarketFlaw;

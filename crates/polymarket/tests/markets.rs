@@ -102,18 +102,57 @@ fn free_markets() {
 fn nothing_is_guessed() {
     let flaw = |field, value| read(with(fed(), field, value)).unwrap_err();
     assert_eq!(flaw("version", json!("v3")), MarketFlaw::Version(Some("v3".into())));
-    assert_eq!(flaw("version", Value::Null), MarketFlaw::Version(None));
     assert!(matches!(flaw("version", json!("v2")), MarketFlaw::Tokens { .. }));
     assert!(matches!(flaw("conditionId", json!("0x12")), MarketFlaw::Condition(_)));
     assert!(matches!(flaw("clobTokenIds", json!("[\"1\"]")), MarketFlaw::Tokens { outcomes: 2, .. }));
     assert!(matches!(flaw("clobTokenIds", json!(["7", "7"])), MarketFlaw::Tokens { .. }));
     assert!(matches!(flaw("clobTokenIds", json!(["0x7", "8"])), MarketFlaw::Tokens { .. }));
     assert!(matches!(flaw("outcomes", Value::Null), MarketFlaw::Tokens { outcomes: 0, .. }));
-    assert!(matches!(flaw("clobTokenIds", up_or_down()["positionIds"].clone()), MarketFlaw::Protocol { .. }));
-    assert!(matches!(flaw("orderPriceMinTickSize", Value::Null), MarketFlaw::Tick(_)));
     assert!(matches!(flaw("orderPriceMinTickSize", json!(0.03)), MarketFlaw::Tick(_)));
     let stale = json!({"exponent": 2, "rate": 0.25});
     assert!(matches!(flaw("feeSchedule", stale), MarketFlaw::Fee(_)));
+}
+
+#[test]
+fn what_an_old_market_lacks_is_completed() {
+    let mut old = fed();
+    let fields = old.as_object_mut().unwrap();
+    assert!(fields.remove("version").is_some() && fields.remove("orderPriceMinTickSize").is_some());
+    assert_eq!(read(old.clone()), read(fed()), "conditional tokens on a grid of cents");
+    let nulls = with(with(fed(), "version", Value::Null), "orderPriceMinTickSize", Value::Null);
+    assert_eq!(read(nulls), read(fed()));
+
+    // Which tokens count is not said, and the age does not tell.
+    let both = with(old.clone(), "positionIds", up_or_down()["positionIds"].clone());
+    assert_eq!(read(both), Err(MarketFlaw::Version(None)));
+    assert_eq!(read(with(up_or_down(), "version", Value::Null)), Err(MarketFlaw::Version(None)));
+    assert_eq!(read(with(old.clone(), "clobTokenIds", Value::Null)), Err(MarketFlaw::Version(None)));
+    // Nor does it excuse a fee of another form.
+    let fee = json!({"exponent": 2, "rate": 0.25});
+    assert!(matches!(read(with(old, "feeSchedule", fee)), Err(MarketFlaw::Fee(_))));
+}
+
+#[test]
+fn texts_with_control_characters_are_refused() {
+    for letter in ['\0', '\n', '\u{1b}', '\u{7f}', '\u{9b}'] {
+        let text = format!("Yes{letter}");
+        for (field, named, value) in [
+            ("question", "title", json!(text)),
+            ("slug", "slug", json!(text)),
+            ("events", "event", json!([{"id": 1, "slug": text}])),
+            ("outcomes", "outcomes", json!(["No", text])),
+            ("outcomes", "outcomes", json!(json!(["No", text]).to_string())),
+        ] {
+            let flaw = read(with(fed(), field, value)).unwrap_err();
+            assert_eq!(flaw, MarketFlaw::Text { field: named }, "{letter:?}");
+            assert!(!flaw.to_string().contains(letter));
+        }
+        // A category with one is simply not among the known.
+        let category = with(up_or_down(), "tags", json!([{"slug": format!("crypto{letter}")}]));
+        assert_eq!(read(category).unwrap().category, None);
+    }
+    let foreign = "Wird „Köln“ gewinnen\u{a0}? 🏆";
+    assert_eq!(read(with(fed(), "question", json!(foreign))).unwrap().title, foreign);
 }
 
 #[test]

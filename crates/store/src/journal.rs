@@ -96,8 +96,9 @@ pub async fn refusal(connection: &mut PgConnection, refusal: &RefusalRow<'_>) ->
     .execute(&mut *connection)
     .await
     .during("store a refusal")?;
+    let Some(signal) = refusal.signal else { return Ok(()) };
     sqlx::query("UPDATE orderflow_signals SET status = 'REFUSED' WHERE id = $1")
-        .bind(refusal.signal)
+        .bind(signal)
         .execute(connection)
         .await
         .map(|_| ())
@@ -209,11 +210,11 @@ pub async fn settled(connection: &mut PgConnection, settlement: &Settlement) -> 
 pub async fn day(connection: &mut PgConnection, day: &Day) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE orderflow_controls
-         SET day = date '1970-01-01' + $1::int, day_equity_usd = $2::bigint::numeric / 1000000,
+         SET day = date '1970-01-01' + $1::int, day_result_usd = $2::bigint::numeric / 1000000,
              day_bankroll_usd = $3::bigint::numeric / 1000000",
     )
     .bind(row::small(day.number))
-    .bind(day.equity.micros())
+    .bind(day.result.micros())
     .bind(day.bankroll.micros())
     .execute(connection)
     .await

@@ -25,6 +25,7 @@ mod command;
 mod database;
 mod download;
 mod error;
+mod installed;
 mod launch;
 mod layout;
 mod lock;
@@ -40,6 +41,7 @@ use binaries::{Binaries, Place, Search};
 use layout::Layout;
 
 pub use error::ManagedError;
+pub use installed::psql;
 
 /// The database that every managed server has.
 const DATABASE: &str = "orderflow";
@@ -259,11 +261,18 @@ impl Site {
         if cluster::major(&layout).is_none() {
             cluster::create(&layout, &account, &binaries, durability)?;
         }
-        // Counted before the server runs, so that a failure from here on stops it again.
+        // Counted before the server runs: who cannot be counted starts none. A server that does not get ready
+        // in time is left running, for the next start to find: it may be recovering from a crash, and a
+        // recovery that is stopped begins anew. Once it is ready, whatever fails stops it by dropping us.
         let users = lock::shared(&layout.users_lock, STOP_TURN)?;
         let socket = launch::ensure_running(&layout, &account, &binaries)?;
         Ok(ManagedPostgres { layout, account, binaries, socket, users: Some(users), turn: Some(turn) })
     }
+}
+
+/// The major version that a new cluster gets on this machine.
+pub(crate) async fn major_of_new_cluster() -> Result<u32, ManagedError> {
+    blocking(installed::major_of_new_cluster).await
 }
 
 /// Runs what waits for processes and files on a thread where it may.

@@ -67,7 +67,7 @@ pub async fn books(connection: &mut PgConnection, seq: i64) -> Result<Books, Sto
     .during("read results")?;
     let controls = sqlx::query(
         "SELECT paused, halted_until, (day - date '1970-01-01')::bigint AS day,
-                (day_equity_usd * 1000000)::bigint AS equity, (day_bankroll_usd * 1000000)::bigint AS bankroll
+                (day_result_usd * 1000000)::bigint AS result, (day_bankroll_usd * 1000000)::bigint AS bankroll
          FROM orderflow_controls",
     )
     .fetch_one(&mut *connection)
@@ -78,7 +78,7 @@ pub async fn books(connection: &mut PgConnection, seq: i64) -> Result<Books, Sto
         None => None,
         Some(number) => Some(Day {
             number,
-            equity: row::usd(&controls, "equity")?,
+            result: row::usd(&controls, "result")?,
             bankroll: row::usd(&controls, "bankroll")?,
         }),
     };

@@ -13,8 +13,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use nix::unistd::geteuid;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
+use tokio::sync::OnceCell;
 
-use crate::managed::{Durability, ManagedError, ManagedPostgres, ManagedSettings};
+use crate::managed::{self, Durability, ManagedError, ManagedPostgres, ManagedSettings};
 
 /// How many connections a test may hold, out of the server's 200.
 const CONNECTIONS: u32 = 5;
@@ -30,7 +31,7 @@ const PREFIX: &str = "test_";
 
 /// An empty database of one test, dropped with this value.
 ///
-/// All tests of one user share a server in the temporary directory, which the last of them stops.
+/// All tests of one user share a server in [`data_dir`], which the last of them stops.
 #[derive(Debug)]
 pub struct TestDatabase {
     name: String,
@@ -57,7 +58,7 @@ impl TestDatabase {
     }
 
     async fn try_create() -> Result<TestDatabase, ManagedError> {
-        let settings = ManagedSettings { data_dir: shared_data_dir()?, durability: Durability::Throwaway };
+        let settings = ManagedSettings { data_dir: data_dir().await?, durability: Durability::Throwaway };
         let server = ManagedPostgres::start(&settings).await?;
         drop_abandoned(&server).await;
         let name = new_name();
@@ -100,11 +101,20 @@ impl Drop for TestDatabase {
     }
 }
 
-/// One folder for all test processes of this user.
+/// One folder for all test processes of this user, in the temporary directory.
 ///
-/// Its name in the temporary directory is known to everybody, so one that is not our own is refused.
-fn shared_data_dir() -> Result<PathBuf, ManagedError> {
-    let path = std::env::temp_dir().join(format!("orderflow-test-postgres-{}", geteuid()));
+/// It is named after PostgreSQL's major version, too: the temporary directory may outlive an upgrade, and the
+/// new programs cannot open what the old ones made. The name is known to everybody, so a folder that is not
+/// our own is refused.
+///
+/// # Errors
+///
+/// The folder cannot be made, or is somebody else's; the server's user is not known.
+pub async fn data_dir() -> Result<PathBuf, ManagedError> {
+    // Once in a process: every server on the machine is run for its version.
+    static MAJOR: OnceCell<u32> = OnceCell::const_new();
+    let major = MAJOR.get_or_try_init(managed::major_of_new_cluster).await?;
+    let path = std::env::temp_dir().join(format!("orderflow-test-postgres-{major}-{}", geteuid()));
     let failed = |source| ManagedError::Prepare { path: path.clone(), source };
     match DirBuilder::new().mode(0o711).create(&path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),

@@ -2,14 +2,15 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use nix::unistd::geteuid;
 use store::managed::{Durability, ManagedPostgres, ManagedSettings};
 use store::testing::TestDatabase;
 
 #[tokio::test]
 async fn databases_of_tests_long_dead_are_dropped_and_those_of_today_are_not() {
-    let data_dir = std::env::temp_dir().join(format!("orderflow-test-postgres-{}", geteuid()));
-    let settings = ManagedSettings { data_dir, durability: Durability::Throwaway };
+    let settings = ManagedSettings {
+        data_dir: store::testing::data_dir().await.unwrap(),
+        durability: Durability::Throwaway,
+    };
     let server = ManagedPostgres::start(&settings).await.unwrap();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let process = std::process::id();

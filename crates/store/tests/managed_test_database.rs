@@ -25,6 +25,16 @@ async fn each_test_has_a_database_of_its_own_that_goes_with_it() {
     assert_eq!(left, 0, "{name} was not dropped");
 }
 
+/// A folder that outlived an upgrade of PostgreSQL would hold a cluster that the new programs cannot open.
+#[tokio::test]
+async fn the_servers_folder_is_named_after_the_version_it_was_made_by() {
+    let _database = TestDatabase::create().await;
+    let folder = store::testing::data_dir().await.unwrap();
+    let version = std::fs::read_to_string(folder.join("postgres/cluster/PG_VERSION")).unwrap();
+    let name = folder.file_name().unwrap().to_str().unwrap();
+    assert!(name.starts_with(&format!("orderflow-test-postgres-{}-", version.trim())), "{name} {version}");
+}
+
 #[tokio::test]
 async fn many_tests_at_once_share_the_server() {
     let databases: Vec<_> = (0..12).map(|_| tokio::spawn(TestDatabase::create())).collect();

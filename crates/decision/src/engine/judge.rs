@@ -23,6 +23,9 @@ struct View {
 impl Engine {
     /// Prices a candidate against its book: a signal, or why not.
     pub(super) fn judge(&self, candidate: &Candidate, book: &Book, at: Timestamp) -> Result<Signal, Reason> {
+        if let Some(stale) = self.staleness(candidate, at) {
+            return Err(stale);
+        }
         let market = self
             .tokens
             .get(&book.token)

@@ -20,3 +20,8 @@ pub(crate) async fn begin(wallets: usize, history_days: u32) -> (Devnet, Cancell
 pub(crate) async fn small() -> (Devnet, CancellationToken) {
     begin(400, 6).await
 }
+
+/// A client for what runs on this machine, whatever proxy the environment names.
+pub(crate) fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}

@@ -1,7 +1,6 @@
 //! What `/markets/keyset` says, and how much of it is a market.
 
-use alloy_primitives::U256;
-use domain::{Market, Timestamp, TokenId};
+use domain::{Market, Tick, Timestamp, TokenId};
 use serde::{Deserialize, Serialize};
 
 use super::clob::{read_condition, read_fee, read_tick};
@@ -24,7 +23,7 @@ pub struct Page {
 pub struct MarketBody {
     /// Gamma's own id.
     pub id: Number,
-    /// `v1` (conditional tokens) or `v2` (Protocol V2).
+    /// `v1` (conditional tokens) or `v2` (Protocol V2); absent on markets older than Protocol V2.
     #[serde(default)]
     pub version: Option<String>,
     /// 32 bytes, or 31 for `v2`.
@@ -149,7 +148,7 @@ pub enum MarketFlaw {
     /// Not the JSON of a market.
     #[error("it is not a market: {0}")]
     Json(String),
-    /// Neither `v1` nor `v2`: which tokens and which exchange count is unknown.
+    /// Neither `v1` nor `v2`, nor plainly older than both: which tokens and which exchange count is unknown.
     #[error("its version is {}", .0.as_deref().unwrap_or("not given"))]
     Version(Option<String>),
     /// The condition is no 31 or 32 bytes.
@@ -163,15 +162,13 @@ pub enum MarketFlaw {
         /// What is wrong.
         reason: String,
     },
-    /// The tokens are of the other protocol than the version says.
-    #[error("it says {version}, its token {token} says otherwise")]
-    Protocol {
-        /// The version it gives.
-        version: String,
-        /// The token.
-        token: TokenId,
+    /// A text with control characters: PostgreSQL stores no NUL, and a terminal obeys others.
+    #[error("its {field} has control characters")]
+    Text {
+        /// Which text.
+        field: &'static str,
     },
-    /// The price grid is missing or unknown.
+    /// The price grid is unknown.
     #[error("{0}")]
     Tick(String),
     /// The fee is not of the known form.
@@ -198,24 +195,22 @@ impl MarketBody {
     /// The market.
     ///
     /// # Errors
-    /// The first flaw found; nothing is guessed.
+    /// The first flaw found. What a market lacks because it is old is completed; nothing else is guessed.
     pub fn into_market(self) -> Result<Market, MarketFlaw> {
-        let protocol_v2 = match self.version.as_deref() {
-            Some("v1") => false,
-            Some("v2") => true,
-            _ => return Err(MarketFlaw::Version(self.version)),
-        };
+        let protocol_v2 = self.protocol_v2()?;
         let condition = read_condition(&self.condition_id).map_err(MarketFlaw::Condition)?;
         let ids = if protocol_v2 { &self.position_ids } else { &self.clob_token_ids };
         let tokens = read_tokens(&ids.0, self.outcomes.0.len())?;
-        if let Some(token) = tokens.iter().find(|token| is_protocol_v2(**token) != protocol_v2) {
-            return Err(MarketFlaw::Protocol { version: self.version.unwrap_or_default(), token: *token });
-        }
-        let tick = self.order_price_min_tick_size.as_ref();
-        let tick = tick.ok_or_else(|| "it has no tick size".to_owned()).and_then(read_tick);
+        // A grid that is not given must not keep the bets on a market from being settled. The cent is the
+        // usual one, and a wrong one costs nothing: orders go by the grid that the book itself names.
+        let tick = self.order_price_min_tick_size.as_ref().map_or(Ok(Tick::CENT), read_tick);
         let fee_rate_ppm = self.fee_rate_ppm().map_err(MarketFlaw::Fee)?;
         let category = self.category();
         let event = self.events.and_then(|events| events.into_iter().next()).map(|event| event.slug);
+        // The category needs no look: it is one of a known list.
+        let texts = [("title", &self.question), ("slug", &self.slug)];
+        let texts = texts.into_iter().chain(event.iter().map(|slug| ("event", slug)));
+        plain_texts(texts.chain(self.outcomes.0.iter().map(|name| ("outcomes", name))))?;
         Ok(Market {
             condition,
             event: event.filter(|slug| !slug.is_empty()).unwrap_or_else(|| self.slug.clone()),
@@ -232,6 +227,22 @@ impl MarketBody {
         })
     }
 
+    /// Whether it is a market of Protocol V2.
+    ///
+    /// Every market older than Protocol V2 may lack the version, and has conditional tokens alone. To refuse
+    /// those would leave the bets of their wallets open for ever. With positions beside them, or without
+    /// either, a missing version is not the age's fault.
+    fn protocol_v2(&self) -> Result<bool, MarketFlaw> {
+        match self.version.as_deref() {
+            Some("v1") => Ok(false),
+            Some("v2") => Ok(true),
+            None if !self.clob_token_ids.0.is_empty() && self.position_ids.0.is_empty() => Ok(false),
+            _ => Err(MarketFlaw::Version(self.version.clone())),
+        }
+    }
+
+    /// A fee of another form is refused even on an old market: there is nothing to complete, and a wrong fee
+    /// is a wrong price.
     fn fee_rate_ppm(&self) -> Result<u32, String> {
         match &self.fee_schedule {
             Some(fee) if self.fees_enabled != Some(false) => read_fee(&fee.rate, fee.exponent.as_ref()),
@@ -254,14 +265,6 @@ impl MarketBody {
     }
 }
 
-/// Whether a token is a Protocol V2 position: those keep 64 bits in the middle at zero, which a hashed
-/// conditional-token id does once in 2^64.
-#[must_use]
-pub fn is_protocol_v2(token: TokenId) -> bool {
-    let reserved: U256 = U256::from(u64::MAX) << 40;
-    (token.0 & reserved) == U256::ZERO
-}
-
 fn read_tokens(ids: &[Number], outcomes: usize) -> Result<Vec<TokenId>, MarketFlaw> {
     let flaw = |reason: String| MarketFlaw::Tokens { outcomes, reason };
     let tokens: Vec<TokenId> = ids
@@ -276,6 +279,12 @@ fn read_tokens(ids: &[Number], outcomes: usize) -> Result<Vec<TokenId>, MarketFl
         Some(index) => Err(flaw(format!("{} is there twice", tokens[index]))),
         None => Ok(tokens),
     }
+}
+
+/// Refuses the first text with control characters.
+fn plain_texts<'a>(texts: impl IntoIterator<Item = (&'static str, &'a String)>) -> Result<(), MarketFlaw> {
+    let flawed = texts.into_iter().find(|(_, text)| text.contains(char::is_control));
+    flawed.map_or(Ok(()), |(field, _)| Err(MarketFlaw::Text { field }))
 }
 
 /// `positionIds` is a list of texts, not a text with a list.

@@ -40,20 +40,31 @@ impl Account {
                 return Err(ManagedError::Prepare { path: cluster.to_owned(), source });
             }
         };
+        match owner {
+            Some(owner) if owner != me && !me.is_root() => Err(ManagedError::ForeignCluster {
+                path: cluster.to_owned(),
+                owner: owner.as_raw(),
+                user: me.as_raw(),
+            }),
+            owner => Account::going_on(owner),
+        }
+    }
+
+    /// The user for a cluster that nobody has made yet.
+    pub(super) fn for_new_cluster() -> Result<Account, ManagedError> {
+        Account::going_on(None)
+    }
+
+    /// Root goes on as `owner`, if there is one; everybody else as himself.
+    fn going_on(owner: Option<Uid>) -> Result<Account, ManagedError> {
+        let me = geteuid();
         if !me.is_root() {
-            return match owner {
-                Some(owner) if owner != me => Err(ManagedError::ForeignCluster {
-                    path: cluster.to_owned(),
-                    owner: owner.as_raw(),
-                    user: me.as_raw(),
-                }),
-                _ => Ok(Account {
-                    uid: me.as_raw(),
-                    gid: getegid().as_raw(),
-                    name: look_up(User::from_uid(me))?.map_or_else(|| me.to_string(), |user| user.name),
-                    switched: false,
-                }),
-            };
+            return Ok(Account {
+                uid: me.as_raw(),
+                gid: getegid().as_raw(),
+                name: look_up(User::from_uid(me))?.map_or_else(|| me.to_string(), |user| user.name),
+                switched: false,
+            });
         }
         let user = match owner.filter(|owner| !owner.is_root()) {
             Some(owner) => Some(look_up(User::from_uid(owner))?.map_or_else(

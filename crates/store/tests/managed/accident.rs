@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use sqlx::Connection;
 use store::managed::{Durability, Left, ManagedError};
 
-use crate::program::Program;
+use crate::program::{Program, is_offline, run_offline};
 use crate::site::{Site, connect, is_root, kill};
 
 #[tokio::test]
@@ -127,13 +127,19 @@ async fn ctrl_c_does_not_reach_the_server() {
 
 #[tokio::test]
 async fn a_cluster_of_a_version_that_is_not_here_is_left_alone() {
+    const NAME: &str = "accident::a_cluster_of_a_version_that_is_not_here_is_left_alone";
+    if !is_offline() {
+        return run_offline(NAME);
+    }
     let site = Site::throwaway();
     site.start().await.stop().await.unwrap();
-    // No build of this version is published, so that it cannot be downloaded either.
     fs::write(site.cluster().join("PG_VERSION"), "9\n").unwrap();
+    let begin = Instant::now();
     let error = site.try_start().await.unwrap_err();
     assert!(matches!(error, ManagedError::NoBinaries { major: Some(9), .. }), "{error}");
     assert!(error.to_string().contains("postgresql-9"), "{error}");
+    assert!(begin.elapsed() < Duration::from_secs(20), "somebody was waited for");
+    assert_eq!(fs::read_to_string(site.cluster().join("PG_VERSION")).unwrap(), "9\n");
 }
 
 #[tokio::test]

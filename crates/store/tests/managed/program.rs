@@ -9,6 +9,28 @@ use store::managed::{Durability, ManagedPostgres, ManagedSettings};
 /// Set for the process that [`program`] runs in.
 const DATA_DIR: &str = "ORDERFLOW_TEST_DATA_DIR";
 
+/// Set in a process that has no network.
+const OFFLINE: &str = "ORDERFLOW_TEST_OFFLINE";
+
+/// Whether this is the process that [`run_offline`] made.
+pub(crate) fn is_offline() -> bool {
+    std::env::var_os(OFFLINE).is_some()
+}
+
+/// Runs one of these tests again in a process whose proxy nobody answers at: there may be a network here, or
+/// a firewall that lets requests wait.
+pub(crate) fn run_offline(test: &str) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--nocapture"]).env(OFFLINE, "1");
+    for proxy in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+        command.env(proxy, "http://127.0.0.1:1");
+    }
+    let output = command.env_remove("NO_PROXY").env_remove("no_proxy").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}{complained}");
+}
+
 /// A program that starts a server, prints its URL and waits for the end of its input: these tests' own
 /// executable, told to run [`program`] only.
 pub(crate) struct Program {

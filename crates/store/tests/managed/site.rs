@@ -105,9 +105,9 @@ pub(crate) async fn show(connection: &mut PgConnection, setting: &str) -> String
     sqlx::query_scalar("SELECT current_setting($1)").bind(setting).fetch_one(connection).await.unwrap()
 }
 
-/// `psql` as a user would call it.
+/// `psql` as a user would call it, from wherever it is installed.
 pub(crate) fn psql(url: &str) -> Command {
-    let mut command = Command::new("psql");
+    let mut command = Command::new(store::managed::psql().expect("these tests need PostgreSQL's client"));
     command.arg(url).args(["-X", "-A", "-t", "-c", "SELECT 41 + 1"]);
     command
 }
