@@ -58,6 +58,9 @@ CREATE TABLE IF NOT EXISTS orderflow_outbox (
     as_of        timestamptz
 );
 
+-- A block that comes back after a reorganisation is told again: only its last row counts.
+CREATE INDEX IF NOT EXISTS orderflow_outbox_block ON orderflow_outbox (block_hash) WHERE kind = 'block';
+
 -- How far each reader and writer has come.
 CREATE TABLE IF NOT EXISTS orderflow_cursors (
     name         text        PRIMARY KEY,
@@ -66,8 +69,9 @@ CREATE TABLE IF NOT EXISTS orderflow_cursors (
     -- The listener's place on the chain.
     block_number bigint,
     block_hash   text,
-    -- The moment its last pass was made for.
+    -- The moment its last pass was made for, and the settings it was made under.
     as_of        timestamptz,
+    settings     text,
     updated_at   timestamptz NOT NULL DEFAULT now()
 );
 
@@ -87,8 +91,13 @@ CREATE TABLE IF NOT EXISTS orderflow_refusals (
 );
 CREATE INDEX IF NOT EXISTS orderflow_refusals_created ON orderflow_refusals (created_at DESC);
 
--- Which passes changed which wallet's verdict: what a reader of the outbox's `scores` rows loads.
-CREATE INDEX IF NOT EXISTS orderflow_wallet_stats_as_of ON orderflow_wallet_stats (as_of);
+CREATE INDEX IF NOT EXISTS orderflow_refusals_signal ON orderflow_refusals (signal_id);
+
+-- The verdicts of one pass: what a reader of the outbox's `scores` rows loads.
+CREATE INDEX IF NOT EXISTS orderflow_score_history_as_of ON orderflow_score_history (as_of);
+-- The results of conditions, for markets that are described later.
+CREATE INDEX IF NOT EXISTS orderflow_ledger_events_results ON orderflow_ledger_events (condition_id)
+    WHERE kind = 'resolution';
 
 CREATE OR REPLACE TRIGGER orderflow_cursors_touch BEFORE UPDATE ON orderflow_cursors
     FOR EACH ROW EXECUTE FUNCTION orderflow_touch();

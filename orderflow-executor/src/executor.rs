@@ -10,7 +10,7 @@ use decision::engine::{Asked, Engine, LOOKBACK};
 use decision::portfolio::Holdings;
 use decision::{Command, Event, EventKind, Policy, Record};
 use domain::{ChainEvent, Fact, Timestamp};
-use store::feed::{self, Cursor, Item, News};
+use store::feed::{self, Cursor, Item, News, Wanted};
 use store::journal::{self, RefusalRow};
 use store::{PgConnection, Store, controls, markets, resume, scores};
 
@@ -25,6 +25,7 @@ const CHUNK: u32 = 200;
 #[derive(Debug)]
 pub struct Executor {
     store: Store,
+    policy: Policy,
     engine: Engine,
     venue: Venue,
     /// The last item whose consequences are committed or without consequence.
@@ -40,43 +41,18 @@ impl Executor {
     pub async fn resume(store: Store, policy: Policy, mut venue: Venue) -> anyhow::Result<Self> {
         let mut connection = store.connection().await?;
         let Cursor { seq, .. } = feed::cursor(&mut connection, READER).await?;
-        let books = resume::books(&mut connection, seq).await?;
-        let paused = books.paused;
-        let holdings = Holdings {
-            realized: books.realized,
-            positions: books.positions,
-            marks: books.marks,
-            day: books.day,
-            paused,
-            halted_until: books.halted_until,
-        };
-        let mut engine = Engine::new(policy, holdings, books.last_signal);
-        for market in markets::known_at(&mut connection, seq).await? {
-            engine.learn(&market);
-        }
-        for (condition, payouts) in resume::results(&mut connection, seq).await? {
-            engine.remember_result(condition, payouts);
-        }
-        engine.rate(&scores::rated_at(&mut connection, seq).await?);
-        if let Some(reached) = resume::reached(&mut connection, seq).await? {
-            let since = reached.plus_micros(-LOOKBACK);
-            for (fill, at) in resume::recent_fills(&mut connection, seq, since).await? {
-                venue.observe(&fill);
-                engine.remember(&fill, at);
-            }
-            for judged in resume::judged(&mut connection, since).await? {
-                engine.remember_asked(Asked {
-                    kind: judged.kind,
-                    wallet: judged.wallet,
-                    token: judged.token,
-                    notional: judged.notional,
-                    at: judged.at,
-                    followed: judged.raised,
-                });
-            }
-        }
+        let (engine, paused) = engine_at(&mut connection, policy.clone(), &mut venue, seq).await?;
         drop(connection);
-        Ok(Self { store, engine, venue, seq, paused })
+        Ok(Self { store, policy, engine, venue, seq, paused })
+    }
+
+    /// Makes the engine again without what the chain took back: an entry or a panic must not count a fill twice
+    /// when its transaction comes again in another block. Positions that were taken stand.
+    async fn start_anew(&mut self) -> anyhow::Result<()> {
+        let mut connection = self.store.connection().await?;
+        let made = engine_at(&mut connection, self.policy.clone(), &mut self.venue, self.seq).await?;
+        (self.engine, self.paused) = made;
+        Ok(())
     }
 
     /// Takes in what became known, and acts on it.
@@ -88,7 +64,7 @@ impl Executor {
         loop {
             let mut connection = self.store.connection().await?;
             self.obey(&mut connection).await?;
-            let items = feed::read(&mut connection, self.seq, i64::MAX, CHUNK).await?;
+            let items = feed::read(&mut connection, self.seq, i64::MAX, CHUNK, Wanted::Everything).await?;
             drop(connection);
             if items.is_empty() {
                 return Ok(());
@@ -96,8 +72,12 @@ impl Executor {
             for item in &items {
                 let records = self.take_in(item).await;
                 self.seq = item.seq;
-                if !records.is_empty() {
+                let reverted = matches!(item.news, News::Reverted(_));
+                if !records.is_empty() || reverted {
                     self.commit(&records).await?;
+                }
+                if reverted {
+                    self.start_anew().await?;
                 }
             }
             self.commit(&[]).await?;
@@ -128,12 +108,12 @@ impl Executor {
                 let kind = EventKind::Market((**market).clone());
                 self.settle_down(Event { at: item.learned, kind }, &mut records).await;
             }
-            News::Scores(_, verdicts) => {
+            News::Scores(verdicts) => {
                 let kind = EventKind::Scores(verdicts.clone());
                 self.settle_down(Event { at: item.learned, kind }, &mut records).await;
             }
             News::Reverted(height) => {
-                tracing::warn!(height, "a reorganisation took facts back; positions taken on them stand");
+                tracing::warn!(height, "the chain took facts back; positions taken on them stand");
             }
         }
         records
@@ -150,7 +130,8 @@ impl Executor {
             }
             _ => return,
         };
-        self.settle_down(Event { at: learned, kind }, records).await;
+        // However late this reader is: the moment at which the engine learns of a fact is now.
+        self.settle_down(Event { at: self.venue.moment(learned), kind }, records).await;
     }
 
     /// Steps the engine with an event, and with the answers to everything it asks, until it is quiet.
@@ -180,11 +161,55 @@ impl Executor {
         for record in records {
             write(&mut transaction, record, self.venue.mode()).await?;
         }
-        feed::set_cursor(&mut transaction, READER, Cursor { seq: self.seq, as_of: None }).await?;
+        feed::set_cursor(&mut transaction, READER, Cursor { seq: self.seq, ..Cursor::default() }).await?;
         Store::commit(transaction).await?;
         records.iter().for_each(observe);
         Ok(())
     }
+}
+
+/// The engine as it stood at a place in the outbox, and whether entries are paused.
+async fn engine_at(
+    connection: &mut PgConnection,
+    policy: Policy,
+    venue: &mut Venue,
+    seq: i64,
+) -> anyhow::Result<(Engine, bool)> {
+    let books = resume::books(connection, seq).await?;
+    let paused = books.paused;
+    let holdings = Holdings {
+        realized: books.realized,
+        positions: books.positions,
+        marks: books.marks,
+        day: books.day,
+        paused,
+        halted_until: books.halted_until,
+    };
+    let mut engine = Engine::new(policy, holdings, books.last_signal);
+    for market in markets::known_at(connection, seq).await? {
+        engine.learn(&market);
+    }
+    for (condition, payouts) in resume::results(connection, seq).await? {
+        engine.remember_result(condition, payouts);
+    }
+    engine.rate(&scores::rated_at(connection, seq).await?);
+    let Some(reached) = resume::reached(connection, seq).await? else { return Ok((engine, paused)) };
+    let since = reached.plus_micros(-LOOKBACK);
+    for (fill, at) in resume::recent_fills(connection, seq, since).await? {
+        venue.observe(&fill);
+        engine.remember(&fill, at);
+    }
+    for judged in resume::judged(connection, since).await? {
+        engine.remember_asked(Asked {
+            kind: judged.kind,
+            wallet: judged.wallet,
+            token: judged.token,
+            notional: judged.notional,
+            at: judged.at,
+            followed: judged.raised,
+        });
+    }
+    Ok((engine, paused))
 }
 
 async fn write(connection: &mut PgConnection, record: &Record, mode: &str) -> anyhow::Result<()> {

@@ -29,17 +29,20 @@ pub async fn run(
     store: Store,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let _only = store.become_only("orderflow-executor").await?;
+    let mut only = store.become_only("orderflow-executor").await?;
     controls::refuse_tape(&mut *store.connection().await?).await?;
     let mut news = store.listen().await?;
     let venue = Venue::Paper(Clob::new(&venue.clob_url)?);
-    let mut executor = Executor::resume(store, strategy.policy(), venue).await?;
-    loop {
-        executor.catch_up().await?;
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return Ok(()),
-            heard = tokio::time::timeout(LOOK, news.wait()) => if let Ok(heard) = heard { heard? },
+    let work = async {
+        let mut executor = Executor::resume(store, strategy.policy(), venue).await?;
+        loop {
+            only.still_is().await?;
+            executor.catch_up().await?;
+            if let Ok(heard) = tokio::time::timeout(LOOK, news.wait()).await {
+                heard?;
+            }
         }
-    }
+    };
+    // Whatever is cut off in the middle has not been committed and will be done again.
+    stop.run_until_cancelled(work).await.unwrap_or(Ok(()))
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use polygon::follow::{BlockPoint, FollowCounters, FollowSettings, Start, follow};
 use polymarket::Gamma;
 use service::{CancellationToken, Supervisor};
-use store::{Store, controls, facts};
+use store::{OnlyOne, Store, controls, facts};
 use tokio::sync::{Notify, mpsc};
 
 use ingest::WRITER;
@@ -19,6 +19,8 @@ pub use settings::{ListenerSettings, ServiceSettings};
 
 /// Updates that may wait between the chain and the database: one, because each may hold a whole range.
 const WAITING_UPDATES: usize = 1;
+/// How often the role is looked after.
+const KEEP: Duration = Duration::from_secs(10);
 /// How often it is said what was mended.
 const REPORT: Duration = Duration::from_secs(60);
 /// How many blocks back a reorganisation is looked for.
@@ -29,7 +31,7 @@ const REMEMBERED_BLOCKS: u32 = 256;
 /// # Errors
 /// If another one runs on this database, the database fails, or the chain is not the one it was.
 pub async fn run(settings: ListenerSettings, store: Store, stop: CancellationToken) -> anyhow::Result<()> {
-    let _only = store.become_only(WRITER).await?;
+    let only = store.become_only(WRITER).await?;
     let (follow_settings, known) = starting_point(&settings, &store).await?;
     let gamma = Gamma::new(&settings.gamma_url)?;
     let (sender, receiver) = mpsc::channel(WAITING_UPDATES);
@@ -39,6 +41,7 @@ pub async fn run(settings: ListenerSettings, store: Store, stop: CancellationTok
     let own_stop = tasks.stop();
     let follow_stop = own_stop.clone();
     let counters = follow_settings.counters.clone();
+    tasks.spawn("keeping the role", keep(only, own_stop.clone()));
     tasks.spawn("counting what was mended", report(counters, own_stop.clone()));
     tasks.spawn("following the chain", async move {
         Ok(follow(follow_settings, known, sender, follow_stop).await?)
@@ -51,6 +54,14 @@ pub async fn run(settings: ListenerSettings, store: Store, stop: CancellationTok
         own_stop.cancel();
     });
     tasks.run().await
+}
+
+/// Makes sure that nobody else listens meanwhile.
+async fn keep(mut only: OnlyOne, stop: CancellationToken) -> anyhow::Result<()> {
+    while stop.run_until_cancelled(tokio::time::sleep(KEEP)).await.is_some() {
+        only.still_is().await?;
+    }
+    Ok(())
 }
 
 /// Says now and then what went wrong with the nodes and was mended.

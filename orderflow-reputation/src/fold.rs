@@ -2,7 +2,7 @@
 
 use decision::{Eligibility, History};
 use domain::{Tier, Timestamp};
-use store::feed::{self, Cursor, News};
+use store::feed::{self, Cursor, News, Wanted};
 use store::scores::{self, HeldShares};
 use store::{PgConnection, Store};
 
@@ -16,6 +16,8 @@ const CHUNK: u32 = 500;
 pub struct Reputation {
     store: Store,
     eligibility: Eligibility,
+    /// What the verdicts are made under, in words: other settings make other verdicts of the same facts.
+    settings: String,
     history: History,
     /// The last item folded; the stored cursor follows with each pass.
     folded: i64,
@@ -38,7 +40,8 @@ pub struct Pass {
 }
 
 impl Reputation {
-    /// Goes on where the last pass was committed: the fold is made again from the facts up to there.
+    /// Goes on where the last pass was committed: the fold is made again from the facts up to there. Where those
+    /// facts or the settings are not what that pass was made of, the next one publishes everybody.
     ///
     /// # Errors
     /// If the database fails.
@@ -46,18 +49,22 @@ impl Reputation {
         let mut connection = store.connection().await?;
         let cursor = feed::cursor(&mut connection, READER).await?;
         let marked_until = feed::newest(&mut connection).await?;
+        let reverted = feed::has_reverted(&mut connection, cursor.seq, marked_until).await?;
         drop(connection);
+        let settings = format!("{eligibility:?}");
+        let is_as_published = !reverted && cursor.settings.as_ref() == Some(&settings);
         let mut reputation = Self {
             store,
             eligibility,
+            settings,
             history: History::new(eligibility),
             folded: 0,
             last_pass: cursor.as_of,
             marked_until,
-            rebuilt: false,
+            rebuilt: reverted,
         };
         reputation.catch_up(cursor.seq).await?;
-        if let Some(as_of) = cursor.as_of {
+        if let Some(as_of) = cursor.as_of.filter(|_| is_as_published) {
             // The verdicts of that pass are published already: the fold only has to know that it was made.
             reputation.history.pass(as_of);
             reputation.history.moved();
@@ -82,7 +89,7 @@ impl Reputation {
     }
 
     async fn fold_chunk(&mut self, connection: &mut PgConnection, until: i64) -> anyhow::Result<bool> {
-        let items = feed::read(connection, self.folded, until, CHUNK).await?;
+        let items = feed::read(connection, self.folded, until, CHUNK, Wanted::Facts).await?;
         let Some(last) = items.last() else {
             return Ok(false);
         };
@@ -91,7 +98,7 @@ impl Reputation {
             match &item.news {
                 News::Block(facts) => facts.iter().for_each(|fact| self.history.apply(fact)),
                 News::Market(market) => self.history.learn(market),
-                News::Scores(..) => {}
+                News::Scores(_) => {}
                 News::Reverted(height) if self.marked_until < item.seq => {
                     tracing::warn!(height, "a reorganisation took facts back: folding anew");
                     self.start_anew(connection).await?;
@@ -115,7 +122,7 @@ impl Reputation {
     /// Makes a pass as of a moment and publishes it, together with the place it was made at.
     ///
     /// # Errors
-    /// If the database fails; then nothing was published, and the next pass makes up for it.
+    /// If the database fails: nothing was published then, and the fold must be resumed anew.
     pub async fn publish(&mut self, as_of: Timestamp, learned: Timestamp) -> anyhow::Result<Pass> {
         let verdicts = self.history.pass(as_of);
         let held: Vec<HeldShares> = self
@@ -135,7 +142,8 @@ impl Reputation {
             scores::forget_beliefs(&mut transaction).await?;
         }
         scores::publish(&mut transaction, as_of, learned, &verdicts, &held).await?;
-        let cursor = Cursor { seq: self.folded, as_of: Some(as_of) };
+        let settings = Some(self.settings.clone());
+        let cursor = Cursor { seq: self.folded, as_of: Some(as_of), settings };
         feed::set_cursor(&mut transaction, READER, cursor).await?;
         Store::commit(transaction).await?;
         self.last_pass = Some(as_of);

@@ -23,24 +23,31 @@ const LOOK: Duration = Duration::from_secs(3);
 /// # Errors
 /// If another one runs on this database, or the database fails.
 pub async fn run(settings: ReputationSettings, store: Store, stop: CancellationToken) -> anyhow::Result<()> {
-    let _only = store.become_only("orderflow-reputation").await?;
+    let mut only = store.become_only("orderflow-reputation").await?;
     controls::refuse_tape(&mut *store.connection().await?).await?;
     let mut news = store.listen().await?;
-    let mut reputation = Reputation::resume(store, settings.eligibility()).await?;
-    let interval = settings.interval();
-    loop {
-        reputation.catch_up(i64::MAX).await?;
-        let now = clock::now();
-        if is_due(reputation.last_pass(), now, interval) {
-            let pass = reputation.publish(now, now).await?;
-            tracing::info!(verdicts = pass.verdicts, rated = pass.rated, wallets = pass.wallets, "scored");
+    let work = async {
+        let mut reputation = Reputation::resume(store, settings.eligibility()).await?;
+        loop {
+            only.still_is().await?;
+            reputation.catch_up(i64::MAX).await?;
+            let now = clock::now();
+            if is_due(reputation.last_pass(), now, settings.interval()) {
+                let pass = reputation.publish(now, now).await?;
+                tracing::info!(
+                    verdicts = pass.verdicts,
+                    rated = pass.rated,
+                    wallets = pass.wallets,
+                    "scored"
+                );
+            }
+            if let Ok(heard) = tokio::time::timeout(LOOK, news.wait()).await {
+                heard?;
+            }
         }
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return Ok(()),
-            heard = tokio::time::timeout(LOOK, news.wait()) => if let Ok(heard) = heard { heard? },
-        }
-    }
+    };
+    // Whatever is cut off in the middle has not been committed and will be done again.
+    stop.run_until_cancelled(work).await.unwrap_or(Ok(()))
 }
 
 /// A pass is due once its interval has passed since the last one; missed ones are made up by one.

@@ -1,6 +1,7 @@
 //! `orderflow demo`: the real three services against a simulated world, over real sockets, for a while.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use devnet::{Devnet, DevnetConfig, Truth};
@@ -71,14 +72,17 @@ async fn set_up(settings: &Demo, folder: &Path, supervisor: &Supervisor) -> anyh
     Ok(Stage { world, database })
 }
 
-/// Stops the databases of demonstrations that were killed, and removes their folders. One that still runs keeps
-/// its own; one of another user cannot be entered, which is as well.
+/// Stops the databases of this user's demonstrations that were killed, and removes their folders. One that still
+/// runs keeps its own.
 async fn clear_away_the_killed() {
     let Ok(entries) = std::fs::read_dir(std::env::temp_dir()) else { return };
     for folder in entries.flatten().map(|entry| entry.path()) {
         let is_demo =
             folder.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(FOLDER));
-        if !is_demo || !folder.join("postgres").join("users.lock").exists() {
+        // The temporary directory is everybody's: only a real folder of our own is touched.
+        let is_ours = std::fs::symlink_metadata(&folder)
+            .is_ok_and(|found| found.is_dir() && found.uid() == service::database::user());
+        if !is_demo || !is_ours || !folder.join("postgres").join("users.lock").exists() {
             continue;
         }
         let settings = ManagedSettings { data_dir: folder.clone(), durability: Durability::Throwaway };

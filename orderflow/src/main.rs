@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use args::{Args, Command};
 use clap::Parser as _;
-use service::{Database, DatabaseSettings};
+use service::{Database, DatabaseSettings, interrupted};
 use store::{Store, controls, reports};
 
 #[tokio::main]
@@ -23,6 +23,8 @@ async fn main() -> ExitCode {
     service::process::use_tls();
     match dispatch(Args::parse().command).await {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever read the output has had enough of it, as `| head` does.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error);
             ExitCode::FAILURE
@@ -63,10 +65,19 @@ async fn on<Work>(settings: &DatabaseSettings, work: impl FnOnce(Store) -> Work)
 where
     Work: Future<Output = anyhow::Result<()>>,
 {
-    let database = settings.open().await?;
-    let outcome = work(database.store.clone()).await;
+    let Some(database) = unless_interrupted(settings.open()).await? else { return Ok(()) };
+    // What is cut off in the middle has not been committed, and the private server is stopped in order.
+    let outcome = unless_interrupted(work(database.store.clone())).await.map(|_| ());
     let closed = database.close().await;
     outcome.and(closed)
+}
+
+/// Does something to its end, or until Ctrl-C or SIGTERM: then `None`.
+async fn unless_interrupted<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<Option<T>> {
+    tokio::select! {
+        done = work => done.map(Some),
+        heard = interrupted() => heard.map(|()| None),
+    }
 }
 
 async fn replay_into(settings: args::Replay) -> anyhow::Result<()> {
@@ -91,6 +102,10 @@ async fn show_database(settings: &DatabaseSettings, stop: bool) -> anyhow::Resul
     render::line(database.url())?;
     database.leave_running().await;
     Ok(())
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 #[expect(clippy::print_stderr, reason = "the last words of a command are for the person who gave it")]

@@ -6,12 +6,9 @@ use comfy_table::{Table, presets};
 use serde_json::Value;
 use store::reports::Totals;
 
-/// Writes a line to standard output. A reader that has gone away (`| head`) is no failure.
+/// Writes a line to standard output.
 pub(crate) fn line(text: &str) -> io::Result<()> {
-    match writeln!(io::stdout().lock(), "{text}") {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
-        outcome => outcome,
-    }
+    writeln!(io::stdout().lock(), "{text}")
 }
 
 /// Writes rows as a table of the chosen columns, or whole as JSON lines' array.

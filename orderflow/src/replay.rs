@@ -47,7 +47,10 @@ pub(crate) async fn play(
 
     let known = known_blocks(store, &tape).await?;
     let mut scorer = Reputation::resume(store.clone(), reputation.eligibility()).await?;
-    refuse_another_past(&tape, &known, scorer.last_pass())?;
+    let decided = scorer.last_pass();
+    let until = decided.unwrap_or_default();
+    let stored = facts::blocks_before(&mut *store.connection().await?, until).await?;
+    refuse_another_past(&tape, &known, decided, stored)?;
     let venue = Venue::Tape(Prints::default());
     let mut trader = Executor::resume(store.clone(), strategy.policy(), venue).await?;
 
@@ -107,8 +110,16 @@ fn refuse_another_past(
     tape: &Tape,
     known: &BTreeSet<BlockHash>,
     decided: Option<Timestamp>,
+    stored: u64,
 ) -> anyhow::Result<()> {
     let Some(decided) = decided else { return Ok(()) };
+    let missing = tape.blocks.iter().filter(|block| block.time < decided).count();
+    if (missing as u64) < stored {
+        bail!(
+            "this database was filled from a longer tape and decided up to {decided}: replay into another database \
+             (DATABASE_URL) or folder (ORDERFLOW_DATA_DIR)"
+        );
+    }
     let stranger = tape.blocks.iter().find(|block| block.time < decided && !known.contains(&block.hash));
     if let Some(block) = stranger {
         bail!(

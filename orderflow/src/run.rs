@@ -6,12 +6,12 @@ use service::{CancellationToken, Database, Supervisor};
 use store::{Store, facts};
 
 use crate::args::Run;
-use crate::live;
+use crate::{live, unless_interrupted};
 
 /// Runs everything until Ctrl-C.
 pub(crate) async fn run(settings: Run) -> anyhow::Result<()> {
     settings.telemetry.start()?;
-    let database = settings.database.open().await?;
+    let Some(database) = unless_interrupted(settings.database.open()).await? else { return Ok(()) };
     let mut supervisor = Supervisor::new();
     spawn_services(&mut supervisor, &database, &settings);
     let lines = live::lines(database.store.clone(), live::To::Screen, supervisor.stop());

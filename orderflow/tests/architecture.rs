@@ -115,7 +115,7 @@ fn the_pure_crates_do_no_io() {
 fn all_sql_is_in_the_store() {
     for (package, _) in ARROWS.iter().filter(|(package, _)| *package != "store") {
         for (path, text) in sources(package) {
-            for word in ["sqlx", "SELECT ", "INSERT INTO", "UPDATE orderflow"] {
+            for word in ["sqlx::", "SELECT ", "INSERT INTO", "UPDATE orderflow"] {
                 assert!(!text.contains(word), "{}: {word}", path.display());
             }
         }

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -113,7 +113,10 @@ fn the_private_database_is_reachable_by_psql() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     let url = text(&output.stdout).trim().to_owned();
     let psql = || {
-        Command::new("psql").args([&url, "-Atc", "SELECT count(*) FROM orderflow_trades"]).output().unwrap()
+        Command::new(store::managed::psql().unwrap())
+            .args([&url, "-Atc", "SELECT count(*) FROM orderflow_trades"])
+            .output()
+            .unwrap()
     };
     assert_eq!(text(&psql().stdout).trim(), "0", "{}", text(&psql().stderr));
     assert!(db(&["db", "--stop"]).status.success());
@@ -125,22 +128,24 @@ fn the_private_database_is_reachable_by_psql() {
 #[test]
 fn an_unreachable_chain_is_retried_until_it_is_told_to_stop() {
     let folder = tempfile::tempdir().unwrap();
-    let child = orderflow(&["run"])
+    let mut child = orderflow(&["run"])
         .env("ORDERFLOW_DATA_DIR", folder.path())
         .env("POLYGON_RPC_URL", "http://127.0.0.1:9/secret-key")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    std::thread::sleep(Duration::from_secs(8));
+    let mut said = String::new();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    while !said.contains("orderflow demo") {
+        said += &lines.next().unwrap().unwrap();
+    }
     let asked = Instant::now();
     let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(interrupt.success());
-    let output = child.wait_with_output().unwrap();
-    let said = text(&output.stderr);
-    assert!(output.status.success(), "{said}");
+    said.extend(lines.map(Result::unwrap));
+    assert!(child.wait().unwrap().success(), "{said}");
     assert!(asked.elapsed() < Duration::from_secs(20));
     assert!(said.contains("http://127.0.0.1:9"), "{said}");
-    assert!(said.contains("orderflow demo"), "{said}");
     assert!(!said.contains("secret-key"), "{said}");
 }

@@ -59,7 +59,7 @@ impl Desk {
     }
 
     fn psql(&self, statement: &str) -> String {
-        let output = Command::new("psql")
+        let output = Command::new(store::managed::psql().unwrap())
             .args([self.database.url(), "-v", "ON_ERROR_STOP=1", "-Atc", statement])
             .output()
             .unwrap();
@@ -175,6 +175,7 @@ async fn a_wallets_result_ties_to_cash_and_payouts() {
 async fn a_killed_replay_comes_to_the_same_end() {
     let undisturbed = Desk::new().await.replay();
     let desk = Desk::new().await;
+    let mut in_the_middle = 0;
     for round in 1..=12u64 {
         let mut child = desk
             .command(&["replay", desk.path().to_str().unwrap(), "--json"])
@@ -186,7 +187,13 @@ async fn a_killed_replay_comes_to_the_same_end() {
         // A replay that is through already cannot be killed any more, which is as good.
         let _ = child.kill();
         child.wait().unwrap();
+        let known = desk.psql("SELECT CASE WHEN to_regclass('orderflow_trades') IS NULL THEN 0 ELSE 1 END");
+        if known == "1" {
+            let trades: u32 = desk.psql("SELECT count(*) FROM orderflow_trades").parse().unwrap();
+            in_the_middle += u32::from((1..440).contains(&trades));
+        }
     }
+    assert!(0 < in_the_middle, "no replay was killed in its middle");
     assert_eq!(desk.replay(), undisturbed);
 }
 
@@ -243,7 +250,7 @@ async fn the_schema_applies_both_ways_and_the_queries_run() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations/001_orderflow_schema.sql");
     let desk = Desk::new().await;
     let apply = || {
-        let output = Command::new("psql")
+        let output = Command::new(store::managed::psql().unwrap())
             .args([desk.database.url(), "-v", "ON_ERROR_STOP=1", "-qf", file])
             .output()
             .unwrap();
@@ -251,7 +258,7 @@ async fn the_schema_applies_both_ways_and_the_queries_run() {
     };
     apply();
     apply();
-    desk.replay();
+    let summary = desk.replay();
     apply();
     let tables = "SELECT count(*) FROM information_schema.tables
                   WHERE table_schema = 'public' AND table_type = 'BASE TABLE'
@@ -265,12 +272,14 @@ async fn the_schema_applies_both_ways_and_the_queries_run() {
          FROM orderflow_wallet_stats WHERE trader_tier = 'WHALE' ORDER BY reputation_score DESC LIMIT 20;",
     );
     assert!(whales.contains(&wallet(1)), "{whales}");
-    // The tape is of 2022: to be within the last hours, its signals are asked for as if it were then.
-    desk.psql(
+    // The tape is of 2022: its signals are moved to today, so that the windows of the last hours and days hold them.
+    desk.psql("UPDATE orderflow_signals SET created_at = now() - interval '1 hour'");
+    let recent = desk.psql(
         "SELECT id, signal_type, market_title, outcome, confidence, status, profit_loss_usd, created_at
          FROM orderflow_signals WHERE created_at > NOW() - INTERVAL '24 hours' ORDER BY created_at DESC;",
     );
-    desk.psql(
+    assert_eq!(recent.lines().count().to_string(), desk.psql("SELECT count(*) FROM orderflow_signals"));
+    let days = desk.psql(
         "SELECT DATE(created_at) as date, COUNT(*) as signals,
                 COUNT(CASE WHEN outcome_status = 'WIN' THEN 1 END) as wins,
                 AVG(profit_loss_usd) as avg_profit, SUM(profit_loss_usd) as total_pnl
@@ -278,6 +287,10 @@ async fn the_schema_applies_both_ways_and_the_queries_run() {
          WHERE created_at > NOW() - INTERVAL '7 days' AND outcome_status IN ('WIN', 'LOSS')
          GROUP BY DATE(created_at) ORDER BY date DESC;",
     );
+    let (wins, total) = (summary["positions"]["won"].to_string(), summary["pnl_usd"].as_f64().unwrap());
+    let columns: Vec<&str> = days.lines().next().unwrap().split('|').collect();
+    assert_eq!(columns[2], wins);
+    assert!((columns[4].parse::<f64>().unwrap() - total).abs() < 0.000_001, "{days}");
     let settled = desk.psql(
         "SELECT count(*) FROM orderflow_signals s JOIN orderflow_positions p USING (id)
          WHERE s.status = 'SETTLED' AND s.profit_loss_usd = p.pnl_usd

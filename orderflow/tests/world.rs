@@ -120,6 +120,8 @@ async fn beliefs_are_found_anew_after_a_reorganisation() {
     until_equal(&world, &store).await;
     listening.end().await;
 
+    // A restart in between must not take what was published for what is true.
+    let mut reputation = Reputation::resume(store.clone(), eligibility).await.unwrap();
     let as_of: Timestamp = clock::now();
     reputation.catch_up(i64::MAX).await.unwrap();
     reputation.publish(as_of, as_of).await.unwrap();

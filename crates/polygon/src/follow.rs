@@ -30,8 +30,8 @@ use session::{Fault, Session};
 /// How many blocks below the head are read one by one. Under Polygon's current rules no reorganisation has
 /// gone deeper than two; deeper ones are still noticed, at the ends of the ranges.
 pub const SETTLED: u64 = 32;
-/// How often in a row all nodes must claim that everything known is gone, or be on another chain, before
-/// that is believed.
+/// How often in a row, and by as many nodes as there are, it must be claimed that everything known is gone,
+/// that more is gone than the chain's rules allow, or that the chain is another one, before that is believed.
 const BELIEVED: u32 = 3;
 
 /// What to follow, and how.
@@ -191,8 +191,9 @@ pub enum FollowError {
 /// Follows the chain until stopped, for as long as somebody receives the updates.
 ///
 /// `known` are blocks seen in earlier runs, from which the beginning of a reorganisation that happened in
-/// between is found; without them, a block to resume behind that is gone is an error. Nodes that fail, stall or contradict themselves are left for the next one, with growing
-/// pauses once all have failed, for ever. A full channel holds the follower back.
+/// between is found; without them, a block to resume behind that is gone is an error. Nodes that fail, stall
+/// or contradict themselves are left for the next one, with growing pauses once all have failed, for ever. A
+/// full channel holds the follower back.
 ///
 /// # Errors
 /// Where no progress is possible without somebody's doing: see [`FollowError`].
@@ -215,7 +216,7 @@ async fn follow_for_ever(
     for url in &settings.endpoints {
         RpcClient::new(url).map_err(FollowError::Endpoint)?;
     }
-    let mut endpoints = Endpoints::new(&settings.endpoints);
+    let mut endpoints = Endpoints::new(&settings.endpoints, settings.max_range);
     let counters = Arc::clone(&settings.counters);
     let mut session = Session::new(settings, known, updates);
     let mut hopeless = 0;

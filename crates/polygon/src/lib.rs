@@ -13,4 +13,4 @@ mod hex;
 pub mod log;
 pub mod rpc;
 pub mod tokens;
-pub mod window;
+mod window;

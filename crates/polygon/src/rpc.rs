@@ -6,6 +6,7 @@
 
 mod endpoint;
 mod http;
+mod pulse;
 mod socket;
 mod wire;
 
@@ -34,7 +35,7 @@ const LOGS_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The largest answer that is read, unpacked; parsed it takes several times as much. Larger ones are asked
 /// for in smaller parts.
-const LARGEST_ANSWER: usize = 48 << 20;
+const LARGEST_ANSWER: usize = 16 << 20;
 
 /// A client of one node.
 pub struct RpcClient {
@@ -178,15 +179,6 @@ impl RpcClient {
     pub async fn chain_id(&self) -> Result<u64, RpcError> {
         let answer = self.call("eth_chainId", json!([]), TIMEOUT).await?;
         wire::number("eth_chainId", &answer)
-    }
-
-    /// The height of the newest block.
-    ///
-    /// # Errors
-    /// See [`RpcError`].
-    pub async fn block_number(&self) -> Result<u64, RpcError> {
-        let answer = self.call("eth_blockNumber", json!([]), TIMEOUT).await?;
-        wire::number("eth_blockNumber", &answer)
     }
 
     /// A block; `None` where the node does not have it.

@@ -7,8 +7,8 @@ use domain::BlockHash;
 
 use crate::rpc::BlockHeader;
 
-/// How many points are remembered. Polygon's own rule ends reorganisations at 255 blocks.
-pub const DEPTH: usize = 256;
+/// How many points are remembered: enough for the deepest reorganisation that Polygon's rules allow.
+pub(crate) const DEPTH: usize = 256;
 
 /// A block that was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,47 +22,41 @@ pub struct BlockPoint {
 /// The newest blocks that were seen, [`DEPTH`] of them at most. There may be gaps between them: history is
 /// read in ranges of which only the ends are seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Window {
+pub(crate) struct Window {
     points: BTreeMap<u64, BlockHash>,
 }
 
 impl Window {
     /// A window onto points seen before; of two at one height the later one counts.
     #[must_use]
-    pub fn new(known: impl IntoIterator<Item = BlockPoint>) -> Self {
+    pub(crate) fn new(known: impl IntoIterator<Item = BlockPoint>) -> Self {
         let mut window = Self { points: known.into_iter().map(|point| (point.number, point.hash)).collect() };
         window.forget();
         window
     }
 
     /// Remembers a block. It replaces what was remembered at its height.
-    pub fn observe(&mut self, point: BlockPoint) {
+    pub(crate) fn observe(&mut self, point: BlockPoint) {
         self.points.insert(point.number, point.hash);
         self.forget();
     }
 
     /// The newest block.
     #[must_use]
-    pub fn last(&self) -> Option<BlockPoint> {
+    pub(crate) fn last(&self) -> Option<BlockPoint> {
         self.points.last_key_value().map(|(number, hash)| BlockPoint { number: *number, hash: *hash })
     }
 
     /// How many blocks are remembered.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.points.len()
-    }
-
-    /// Whether nothing is remembered.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.points.is_empty()
     }
 
     /// The remembered block that cannot be on the same chain as `header`: one of its own height, or its
     /// parent's, with another hash. `None` proves nothing where neither height is remembered.
     #[must_use]
-    pub fn contradiction(&self, header: &BlockHeader) -> Option<BlockPoint> {
+    pub(crate) fn contradiction(&self, header: &BlockHeader) -> Option<BlockPoint> {
         let parent = header.number.checked_sub(1).map(|number| (number, header.parent_hash));
         [Some((header.number, header.hash)), parent].into_iter().flatten().find_map(|(number, said)| {
             let seen = *self.points.get(&number)?;
@@ -71,14 +65,14 @@ impl Window {
     }
 
     /// Forgets all blocks above a point, and remembers that point.
-    pub fn rewind(&mut self, to: BlockPoint) {
+    pub(crate) fn rewind(&mut self, to: BlockPoint) {
         let _above = self.points.split_off(&to.number);
         self.observe(to);
     }
 
     /// Begins to look for the newest remembered block that is still on the chain.
     #[must_use]
-    pub fn search(&self) -> AncestorSearch {
+    pub(crate) fn search(&self) -> AncestorSearch {
         let points: Vec<_> =
             self.points.iter().map(|(number, hash)| BlockPoint { number: *number, hash: *hash }).collect();
         AncestorSearch { low: 0, high: points.len(), points, step: 1 }
@@ -96,7 +90,7 @@ impl Window {
 /// Reorganisations are short, so it steps back from the end in growing steps until it meets the common part,
 /// and then halves the rest.
 #[derive(Clone, Debug)]
-pub struct AncestorSearch {
+pub(crate) struct AncestorSearch {
     points: Vec<BlockPoint>,
     /// All points before this one are on the chain.
     low: usize,
@@ -108,12 +102,12 @@ pub struct AncestorSearch {
 impl AncestorSearch {
     /// The block whose fate must be known next; `None` when the search is over.
     #[must_use]
-    pub fn question(&self) -> Option<BlockPoint> {
+    pub(crate) fn question(&self) -> Option<BlockPoint> {
         self.points.get(self.probe()?).copied()
     }
 
     /// Tells whether the block last asked for is still on the chain.
-    pub fn answer(&mut self, on_chain: bool) {
+    pub(crate) fn answer(&mut self, on_chain: bool) {
         let Some(probe) = self.probe() else { return };
         if on_chain {
             self.low = probe + 1;
@@ -125,7 +119,7 @@ impl AncestorSearch {
 
     /// The newest common block, once the search is over; `None` where all that was remembered is gone.
     #[must_use]
-    pub fn ancestor(&self) -> Option<BlockPoint> {
+    pub(crate) fn ancestor(&self) -> Option<BlockPoint> {
         self.low.checked_sub(1).and_then(|index| self.points.get(index)).copied()
     }
 
@@ -171,7 +165,7 @@ mod tests {
         assert_eq!(window.last(), Some(point(999)));
         assert_eq!(window.contradiction(&header(743, 1, 742)), None);
         assert_eq!(window.contradiction(&header(744, 1, 743)), Some(point(744)));
-        assert!(Window::default().is_empty());
+        assert_eq!(Window::default().last(), None);
     }
 
     #[test]

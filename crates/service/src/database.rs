@@ -9,6 +9,12 @@ use store::managed::{Durability, ManagedPostgres, ManagedSettings};
 
 use crate::settings::set;
 
+/// The number of the user this program runs as.
+#[must_use]
+pub fn user() -> u32 {
+    nix::unistd::geteuid().as_raw()
+}
+
 /// Where the database is.
 #[derive(Clone, Default, clap::Args)]
 pub struct DatabaseSettings {

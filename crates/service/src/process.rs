@@ -7,7 +7,7 @@ use store::Store;
 use tokio_util::sync::CancellationToken;
 
 use crate::database::DatabaseSettings;
-use crate::supervisor::Supervisor;
+use crate::supervisor::{Supervisor, interrupted};
 use crate::telemetry::TelemetrySettings;
 
 /// Makes the process able to speak TLS. To be called once, before the first connection.
@@ -29,7 +29,10 @@ where
     use_tls();
     let outcome = async {
         telemetry.start()?;
-        let database = database.open().await?;
+        let database = tokio::select! {
+            database = database.open() => database?,
+            heard = interrupted() => return heard,
+        };
         tracing::info!(service = name, version = env!("CARGO_PKG_VERSION"), "started");
         let mut supervisor = Supervisor::new();
         supervisor.spawn(name, service(database.store.clone(), supervisor.stop()));

@@ -8,7 +8,13 @@ use tracing_subscriber::EnvFilter;
 #[derive(Clone, Debug, clap::Args)]
 pub struct TelemetrySettings {
     /// What is logged: error, warn, info, debug, or a filter such as `info,polygon=debug`.
-    #[arg(long, env = "LOG_LEVEL", default_value = "info,sqlx=warn", value_name = "FILTER", help_heading = "Logs")]
+    #[arg(
+        long,
+        env = "LOG_LEVEL",
+        default_value = "info,sqlx=warn",
+        value_name = "FILTER",
+        help_heading = "Logs"
+    )]
     pub log_level: String,
     /// How it is written: text, or json (one object a line).
     #[arg(long, env = "LOG_FORMAT", default_value = "text", value_parser = ["text", "json"], help_heading = "Logs")]

@@ -154,6 +154,20 @@ pub async fn recent_points(connection: &mut PgConnection, count: u32) -> Result<
     rows.iter().rev().map(point_of).collect()
 }
 
+/// How many blocks that are not orphaned happened before a moment.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn blocks_before(connection: &mut PgConnection, moment: Timestamp) -> Result<u64, StoreError> {
+    let found =
+        sqlx::query("SELECT count(*) AS blocks FROM orderflow_blocks WHERE block_time < $1 AND NOT orphaned")
+            .bind(moment.to_offset_date_time())
+            .fetch_one(connection)
+            .await
+            .during("count blocks")?;
+    row::unsigned(&found, "blocks")
+}
+
 /// Which of these blocks are known and not orphaned.
 ///
 /// # Errors

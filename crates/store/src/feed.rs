@@ -28,11 +28,21 @@ pub enum News {
     Reverted(u64),
     /// A market's description.
     Market(Box<Market>),
-    /// The verdicts of one pass over rated wallets.
-    Scores(Timestamp, Vec<Verdict>),
+    /// The verdicts of one pass over rated wallets, and those rated until then.
+    Scores(Vec<Verdict>),
 }
 
-/// What follows after `after`, at most `limit` items. With `until`, nothing beyond that number.
+/// What a reader wants to hear of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Facts and markets: what verdicts are made of.
+    Facts,
+    /// Verdicts as well.
+    Everything,
+}
+
+/// What follows after `after` and not beyond `until`, at most `limit` items. A block that came back after a
+/// reorganisation counts where it came back.
 ///
 /// # Errors
 /// If the database refuses, or holds what it should not.
@@ -41,14 +51,21 @@ pub async fn read(
     after: i64,
     until: i64,
     limit: u32,
+    wanted: Wanted,
 ) -> Result<Vec<Item>, StoreError> {
     let rows = sqlx::query(
         "SELECT seq, learned_at, kind, block_hash, block_number, condition_id, as_of
-         FROM orderflow_outbox WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3",
+         FROM orderflow_outbox o
+         WHERE seq > $1 AND seq <= $2 AND (kind <> 'scores' OR $4)
+           AND NOT EXISTS (SELECT FROM orderflow_outbox later
+                           WHERE o.kind = 'block' AND later.kind = 'block'
+                             AND later.block_hash = o.block_hash AND later.seq > o.seq)
+         ORDER BY seq LIMIT $3",
     )
     .bind(after)
     .bind(until)
     .bind(i64::from(limit))
+    .bind(wanted == Wanted::Everything)
     .fetch_all(&mut *connection)
     .await
     .during("read the outbox")?;
@@ -82,7 +99,7 @@ pub async fn read(
             }
             _ => {
                 let as_of = row::time(found, "as_of")?;
-                News::Scores(as_of, scores::published(connection, as_of).await?)
+                News::Scores(scores::published(connection, as_of).await?)
             }
         };
         let seq = found.try_get("seq").during("read a column")?;
@@ -102,13 +119,30 @@ pub async fn newest(connection: &mut PgConnection) -> Result<i64, StoreError> {
         .during("read the outbox's end")
 }
 
+/// Whether the chain took anything back between two places.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn has_reverted(connection: &mut PgConnection, after: i64, until: i64) -> Result<bool, StoreError> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM orderflow_outbox WHERE kind = 'reverted' AND seq > $1 AND seq <= $2)",
+    )
+    .bind(after)
+    .bind(until)
+    .fetch_one(connection)
+    .await
+    .during("look for reorganisations")
+}
+
 /// A reader's place.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cursor {
     /// The last item taken in; 0 before the first.
     pub seq: i64,
     /// The moment of the reader's last pass.
     pub as_of: Option<Timestamp>,
+    /// The settings that pass was made under.
+    pub settings: Option<String>,
 }
 
 /// How far a reader has come.
@@ -116,7 +150,7 @@ pub struct Cursor {
 /// # Errors
 /// If the database refuses; never read as "not begun".
 pub async fn cursor(connection: &mut PgConnection, reader: &str) -> Result<Cursor, StoreError> {
-    let found = sqlx::query("SELECT seq, as_of FROM orderflow_cursors WHERE name = $1")
+    let found = sqlx::query("SELECT seq, as_of, settings FROM orderflow_cursors WHERE name = $1")
         .bind(reader)
         .fetch_optional(connection)
         .await
@@ -126,6 +160,7 @@ pub async fn cursor(connection: &mut PgConnection, reader: &str) -> Result<Curso
         Some(found) => Ok(Cursor {
             seq: found.try_get("seq").during("read a column")?,
             as_of: row::maybe_time(&found, "as_of")?,
+            settings: found.try_get("settings").during("read a column")?,
         }),
     }
 }
@@ -140,12 +175,13 @@ pub async fn set_cursor(
     cursor: Cursor,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO orderflow_cursors (name, seq, as_of) VALUES ($1, $2, $3)
-         ON CONFLICT (name) DO UPDATE SET seq = $2, as_of = $3",
+        "INSERT INTO orderflow_cursors (name, seq, as_of, settings) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (name) DO UPDATE SET seq = $2, as_of = $3, settings = $4",
     )
     .bind(reader)
     .bind(cursor.seq)
     .bind(cursor.as_of.map(Timestamp::to_offset_date_time))
+    .bind(cursor.settings)
     .execute(connection)
     .await
     .map(|_| ())

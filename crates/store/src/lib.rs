@@ -12,7 +12,7 @@ pub mod managed;
 pub mod markets;
 pub mod reports;
 pub mod resume;
-pub mod row;
+mod row;
 pub mod scores;
 pub mod testing;
 
@@ -73,12 +73,6 @@ impl Store {
         Ok(Self { pool })
     }
 
-    /// The pool itself.
-    #[must_use]
-    pub const fn pool(&self) -> &PgPool {
-        &self.pool
-    }
-
     /// A connection for reading.
     ///
     /// # Errors
@@ -124,11 +118,7 @@ impl Store {
             .fetch_one(&mut connection)
             .await
             .during("take the lock of a role")?;
-        if is_ours {
-            Ok(OnlyOne { _connection: connection })
-        } else {
-            Err(StoreError::AlreadyRunning { role })
-        }
+        if is_ours { Ok(OnlyOne { connection }) } else { Err(StoreError::AlreadyRunning { role }) }
     }
 
     /// Closes every connection.
@@ -156,7 +146,21 @@ impl News {
 /// A role that only one process may have. The lock goes with the connection, so a crash frees it.
 #[derive(Debug)]
 pub struct OnlyOne {
-    _connection: PgConnection,
+    connection: PgConnection,
+}
+
+impl OnlyOne {
+    /// Makes sure that the role is still ours: a connection that idles may be cut, and the lock with it.
+    ///
+    /// # Errors
+    /// If the connection is gone; somebody else may have the role by now.
+    pub async fn still_is(&mut self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1")
+            .execute(&mut self.connection)
+            .await
+            .map(|_| ())
+            .during("keep the lock of a role")
+    }
 }
 
 /// Says that there is something new in the outbox; delivered when the transaction commits.

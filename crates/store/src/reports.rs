@@ -191,21 +191,6 @@ pub async fn settled_after(connection: &mut PgConnection, seen: i64) -> Result<V
     .await
 }
 
-/// The newest refusals, newest first.
-///
-/// # Errors
-/// If the database refuses.
-pub async fn refusals(connection: &mut PgConnection, limit: i64) -> Result<Vec<Value>, StoreError> {
-    objects(
-        connection,
-        "SELECT to_jsonb(r)::text AS object FROM orderflow_refusals r WHERE $1::text IS NULL
-         ORDER BY id DESC LIMIT $2",
-        None,
-        limit,
-    )
-    .await
-}
-
 async fn objects(
     connection: &mut PgConnection,
     statement: &'static str,

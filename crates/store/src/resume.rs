@@ -109,7 +109,8 @@ async fn last_price(
     let found = sqlx::query(
         "SELECT (t.price * 1000000)::bigint AS price
          FROM orderflow_trades t JOIN orderflow_outbox o ON o.block_hash = t.block_hash
-         WHERE t.token_id = $1::text::numeric AND o.seq <= $2 AND o.learned_at > $3
+         WHERE o.kind = 'block' AND t.token_id = $1::text::numeric AND o.seq <= $2 AND o.learned_at > $3
+           AND t.shares >= 0.01
            AND t.price > 0 AND t.price < 1
          ORDER BY o.seq DESC, t.log_index DESC LIMIT 1",
     )
@@ -151,7 +152,10 @@ pub async fn recent_fills(
                 t.token_id::text, (t.shares * 1000000)::bigint AS shares, (t.usd * 1000000)::bigint AS usd,
                 (t.fee * 1000000)::bigint AS fee, t.fee_asset
          FROM orderflow_trades t JOIN orderflow_outbox o ON o.block_hash = t.block_hash
-         WHERE o.seq <= $1 AND t.block_time >= $2 AND NOT t.orphaned
+         WHERE o.kind = 'block' AND o.seq <= $1 AND t.block_time >= $2 AND NOT t.orphaned
+           AND NOT EXISTS (SELECT FROM orderflow_outbox later
+                           WHERE later.kind = 'block' AND later.block_hash = o.block_hash
+                             AND later.seq > o.seq AND later.seq <= $1)
          ORDER BY o.seq, t.log_index",
     )
     .bind(seq)
@@ -173,7 +177,7 @@ pub async fn results(
     let rows = sqlx::query(
         "SELECT e.condition_id, e.payout_numerators
          FROM orderflow_ledger_events e JOIN orderflow_outbox o ON o.block_hash = e.block_hash
-         WHERE e.kind = 'resolution' AND NOT e.orphaned AND o.seq <= $1",
+         WHERE o.kind = 'block' AND e.kind = 'resolution' AND NOT e.orphaned AND o.seq <= $1",
     )
     .bind(seq)
     .fetch_all(connection)

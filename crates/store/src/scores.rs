@@ -7,6 +7,9 @@ use sqlx::{PgConnection, Row as _};
 use crate::error::{During as _, StoreError};
 use crate::{announce, row, take_turn};
 
+/// How many rows are written at once: PostgreSQL takes no JSON array above 256 MB.
+const CHUNK: usize = 5_000;
+
 /// What a wallet holds of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeldShares {
@@ -108,10 +111,15 @@ pub async fn publish(
     held: &[HeldShares],
 ) -> Result<(), StoreError> {
     take_turn(connection).await?;
-    upsert_stats(connection, verdicts).await?;
-    append_history(connection, as_of, verdicts).await?;
-    upsert_held(connection, held).await?;
-    if verdicts.iter().any(|score| score.tier != Tier::Unrated) {
+    let mut told = 0;
+    for chunk in verdicts.chunks(CHUNK) {
+        told += append_history(connection, as_of, chunk).await?;
+        upsert_stats(connection, chunk).await?;
+    }
+    for chunk in held.chunks(CHUNK) {
+        upsert_held(connection, chunk).await?;
+    }
+    if told > 0 {
         sqlx::query("INSERT INTO orderflow_outbox (learned_at, kind, as_of) VALUES ($1, 'scores', $2)")
             .bind(learned.to_offset_date_time())
             .bind(as_of.to_offset_date_time())
@@ -157,37 +165,41 @@ async fn upsert_stats(connection: &mut PgConnection, verdicts: &[WalletScore]) -
     .during("write verdicts")
 }
 
+/// Appends the verdicts about rated wallets, and about those that were rated until now: whoever acts on
+/// verdicts must hear of both. Comes before the newest verdicts are overwritten.
 async fn append_history(
     connection: &mut PgConnection,
     as_of: Timestamp,
     verdicts: &[WalletScore],
-) -> Result<(), StoreError> {
-    let rated: Vec<&WalletScore> = verdicts.iter().filter(|score| score.tier != Tier::Unrated).collect();
-    let numbers = |column: fn(&WalletScore) -> f64| -> Vec<f64> { rated.iter().map(|s| column(s)).collect() };
-    sqlx::query(
+) -> Result<u64, StoreError> {
+    let numbers = |column: fn(&WalletScore) -> f64| -> Vec<f64> { verdicts.iter().map(column).collect() };
+    let appended = sqlx::query(
         "INSERT INTO orderflow_score_history
              (wallet_address, as_of, reputation_score, trader_tier, skill_kappa, skill_se, closed_decisions,
               total_pnl_usd)
          SELECT wallet, $1, score, tier, kappa, se, decisions, pnl::numeric / 1000000
          FROM UNNEST($2::text[], $3::float8[], $4::text[], $5::float8[], $6::float8[], $7::bigint[],
                      $8::bigint[]) AS fresh (wallet, score, tier, kappa, se, decisions, pnl)
+         WHERE tier <> 'UNRATED'
+            OR EXISTS (SELECT FROM orderflow_wallet_stats
+                       WHERE wallet_address = wallet AND trader_tier <> 'UNRATED')
          ON CONFLICT (wallet_address, as_of) DO UPDATE SET
              reputation_score = excluded.reputation_score, trader_tier = excluded.trader_tier,
              skill_kappa = excluded.skill_kappa, skill_se = excluded.skill_se,
              closed_decisions = excluded.closed_decisions, total_pnl_usd = excluded.total_pnl_usd",
     )
     .bind(as_of.to_offset_date_time())
-    .bind(rated.iter().map(|score| score.wallet.to_string()).collect::<Vec<_>>())
+    .bind(verdicts.iter().map(|score| score.wallet.to_string()).collect::<Vec<_>>())
     .bind(numbers(|score| score.score))
-    .bind(rated.iter().map(|score| score.tier.name()).collect::<Vec<_>>())
+    .bind(verdicts.iter().map(|score| score.tier.name()).collect::<Vec<_>>())
     .bind(numbers(|score| score.skill.kappa))
     .bind(numbers(|score| score.skill.standard_error))
-    .bind(rated.iter().map(|score| i64::from(score.decisions)).collect::<Vec<_>>())
-    .bind(rated.iter().map(|score| score.pnl.micros()).collect::<Vec<_>>())
+    .bind(verdicts.iter().map(|score| i64::from(score.decisions)).collect::<Vec<_>>())
+    .bind(verdicts.iter().map(|score| score.pnl.micros()).collect::<Vec<_>>())
     .execute(connection)
     .await
-    .map(|_| ())
-    .during("write the history of verdicts")
+    .during("write the history of verdicts")?;
+    Ok(appended.rows_affected())
 }
 
 async fn upsert_held(connection: &mut PgConnection, held: &[HeldShares]) -> Result<(), StoreError> {
@@ -229,7 +241,7 @@ pub(crate) async fn published(
     rows.iter().map(verdict_of).collect()
 }
 
-/// What is believed now about every rated wallet.
+/// What is believed now about every rated wallet, for reports.
 ///
 /// # Errors
 /// If the database refuses.
@@ -269,10 +281,20 @@ pub async fn rated_at(connection: &mut PgConnection, seq: i64) -> Result<Vec<Ver
 /// # Errors
 /// If the database refuses.
 pub async fn forget_beliefs(connection: &mut PgConnection) -> Result<(), StoreError> {
-    for statement in ["DELETE FROM orderflow_wallet_positions", "DELETE FROM orderflow_wallet_stats"] {
-        sqlx::query(statement).execute(&mut *connection).await.during("forget beliefs")?;
-    }
-    Ok(())
+    sqlx::query("DELETE FROM orderflow_wallet_positions")
+        .execute(&mut *connection)
+        .await
+        .during("forget what wallets hold")?;
+    // Whoever has no fact left has no verdict either; everybody else is about to get a new one.
+    sqlx::query(
+        "DELETE FROM orderflow_wallet_stats s
+         WHERE NOT EXISTS (SELECT FROM orderflow_trades t
+                           WHERE t.wallet_address = s.wallet_address AND NOT t.orphaned)",
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+    .during("forget wallets without facts")
 }
 
 fn verdict_of(found: &sqlx::postgres::PgRow) -> Result<Verdict, StoreError> {

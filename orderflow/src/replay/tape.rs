@@ -1,6 +1,6 @@
 //! A recorded tape: `trades.csv` and `resolutions.csv`, read and checked whole before anything is done with it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use alloy_primitives::{B256, U256, keccak256};
@@ -99,14 +99,15 @@ impl Tape {
         let mut markets = vec![];
         for described in described.into_values() {
             let Described { market, result, line } = described;
+            // A market that nobody trades is known from its result, or not at all.
             let known_from = first_trades.get(&market.condition).copied();
+            let known_from = known_from.or(result.as_ref().map(|(at, _)| *at));
             if let Some((at, payouts)) = result {
                 let moment = moments.entry(at).or_default();
                 moment.events.push(ChainEvent::Resolution { condition: market.condition, payouts });
                 moment.lines.push_str(&line);
             }
-            let resolved_at = moments.keys().next_back().copied().unwrap_or_default();
-            markets.push((known_from.unwrap_or(resolved_at), market));
+            markets.extend(known_from.map(|from| (from, market)));
         }
         markets.sort_by_key(|(at, market)| (*at, market.condition));
         Ok(Self {
@@ -152,6 +153,9 @@ fn read_resolutions(file: &Path) -> Result<BTreeMap<String, Described>, TapeErro
         let outcomes: Vec<String> = row.field("outcomes").split('|').map(str::to_owned).collect();
         if outcomes.len() < 2 || outcomes.iter().any(String::is_empty) {
             return Err(row.bad("outcomes", "does not name at least two outcomes, separated by `|`"));
+        }
+        if outcomes.iter().collect::<BTreeSet<_>>().len() < outcomes.len() {
+            return Err(row.bad("outcomes", "names an outcome twice"));
         }
         let market = market(&name, outcomes);
         let result = read_result(&row, &market)?;

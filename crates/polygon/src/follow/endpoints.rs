@@ -1,7 +1,8 @@
-//! Which node is asked, and how long to wait once all have failed.
+//! Which node is asked, for how much at once, and how long to wait once all have failed.
 
 use std::time::Duration;
 
+use super::range::Span;
 use crate::rpc::redacted;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -23,11 +24,15 @@ struct Node {
     shown: String,
     /// Whether it has failed, and has been warned about, and has not recovered.
     down: bool,
+    /// How many blocks to ask it for: what is too much for one node is not for the next.
+    span: Span,
 }
 
 impl Endpoints {
-    pub(super) fn new(urls: &[String]) -> Self {
-        let node = |url: &String| Node { url: url.clone(), shown: redacted(url), down: false };
+    /// `most` is the most blocks to ask a node for at once.
+    pub(super) fn new(urls: &[String], most: u64) -> Self {
+        let span = Span::new(most);
+        let node = |url: &String| Node { url: url.clone(), shown: redacted(url), down: false, span };
         Self { nodes: urls.iter().map(node).collect(), current: 0, failures: 0 }
     }
 
@@ -38,6 +43,11 @@ impl Endpoints {
 
     pub(super) fn count(&self) -> u32 {
         u32::try_from(self.nodes.len()).unwrap_or(u32::MAX)
+    }
+
+    /// How many blocks to ask the current node for.
+    pub(super) fn span(&mut self) -> Option<&mut Span> {
+        self.nodes.get_mut(self.current).map(|node| &mut node.span)
     }
 
     /// The current node has brought something new.
@@ -89,10 +99,11 @@ fn jittered(pause: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rpc::RpcError;
 
     fn endpoints(count: u16) -> Endpoints {
         let urls: Vec<_> = (1..=count).map(|port| format!("http://127.0.0.1:{port}")).collect();
-        Endpoints::new(&urls)
+        Endpoints::new(&urls, 500)
     }
 
     #[test]
@@ -120,6 +131,22 @@ mod tests {
         endpoints.works();
         assert!(!endpoints.is_down());
         assert_eq!(endpoints.failures, 0);
+    }
+
+    #[test]
+    fn what_was_too_much_for_one_node_is_not_for_the_next() {
+        let hangs = RpcError::Timeout { after: Duration::from_secs(30) };
+        let mut endpoints = endpoints(2);
+        let blocks = |endpoints: &mut Endpoints| endpoints.span().unwrap().blocks();
+        for again in [true, false] {
+            let asked = blocks(&mut endpoints);
+            assert_eq!(endpoints.span().unwrap().refused(asked, &hangs), again);
+        }
+        assert_eq!(blocks(&mut endpoints), 25);
+        endpoints.failed("x", None);
+        assert_eq!(blocks(&mut endpoints), 100);
+        endpoints.failed("x", None);
+        assert_eq!(blocks(&mut endpoints), 25);
     }
 
     #[test]

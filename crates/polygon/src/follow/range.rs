@@ -4,7 +4,7 @@ use alloy_primitives::{Address, B256};
 use domain::{BlockHash, Timestamp};
 
 use crate::log::RawLog;
-use crate::rpc::BlockHeader;
+use crate::rpc::{BlockHeader, RpcError};
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug)]
@@ -117,11 +117,13 @@ fn extend(group: &mut Group, time: Option<Timestamp>, log: RawLog) -> Result<(),
     Ok(())
 }
 
-/// How many blocks to ask for at once: fewer after a refusal, more after a success.
+/// How many blocks to ask a node for at once: fewer after a refusal, more after a success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span {
     blocks: u64,
     most: u64,
+    /// Whether the node has left a range without an answer since its last success.
+    hung: bool,
 }
 
 impl Span {
@@ -129,22 +131,31 @@ impl Span {
 
     pub(super) fn new(most: u64) -> Self {
         let most = most.max(1);
-        Self { blocks: most.min(Self::FIRST), most }
+        Self { blocks: most.min(Self::FIRST), most, hung: false }
     }
 
     pub(super) const fn blocks(self) -> u64 {
         self.blocks
     }
 
-    /// Whether there was anything left to halve.
-    pub(super) const fn halve(&mut self, asked: u64) -> bool {
-        let shrinks = asked > 1;
-        self.blocks = if shrinks { asked / 2 } else { 1 };
-        shrinks
+    /// Asks for less from here on if the error may come from asking for too much; whether the same node is to
+    /// be asked again at once.
+    pub(super) fn refused(&mut self, asked: u64, error: &RpcError) -> bool {
+        let again = match error {
+            RpcError::TooManyResults { .. } => true,
+            // A range may be too much to search in time, but a node that hangs is as slow with half of it.
+            RpcError::Timeout { .. } => !std::mem::replace(&mut self.hung, true),
+            // May be a limit in words unknown here, and then no node would ever answer the same question.
+            RpcError::Rpc { .. } => false,
+            _ => return false,
+        };
+        self.blocks = (asked / 2).max(1);
+        again && asked > 1
     }
 
     /// By a quarter, so that the way back up to a limit meets it seldom.
     pub(super) fn grow(&mut self) {
+        self.hung = false;
         self.blocks = self.blocks.saturating_add(self.blocks / 4 + 1).min(self.most);
     }
 }
@@ -227,16 +238,51 @@ mod tests {
 
     #[test]
     fn spans_halve_to_one_and_grow_to_the_limit() {
+        let too_much = RpcError::TooManyResults { message: String::new() };
         let mut span = Span::new(1_000);
         assert_eq!(span.blocks(), 100);
-        assert!(span.halve(100) && span.halve(50));
+        assert!(span.refused(100, &too_much) && span.refused(50, &too_much));
         assert_eq!(span.blocks(), 25);
-        assert!(!span.halve(1));
+        assert!(!span.refused(1, &too_much));
         assert_eq!(span.blocks(), 1);
         for _ in 0..40 {
             span.grow();
         }
         assert_eq!(span.blocks(), 1_000);
         assert_eq!(Span::new(0).blocks(), 1);
+    }
+
+    #[test]
+    fn a_node_that_hangs_is_asked_for_less_once_and_then_left() {
+        let hangs = RpcError::Timeout { after: std::time::Duration::from_secs(30) };
+        let mut span = Span::new(500);
+        assert!(span.refused(100, &hangs));
+        assert_eq!(span.blocks(), 50);
+        // It is left, but the next time it is asked for less again, lest a slow node never answers.
+        for left in [25, 12, 6, 3, 1, 1] {
+            assert!(!span.refused(span.blocks(), &hangs));
+            assert_eq!(span.blocks(), left);
+        }
+        span.grow();
+        assert_eq!(span.blocks(), 2);
+        assert!(span.refused(2, &hangs));
+        assert!(!Span::new(500).refused(1, &hangs));
+    }
+
+    #[test]
+    fn a_refusal_in_unknown_words_is_a_fault_and_asks_for_less() {
+        let mut span = Span::new(500);
+        let refused = RpcError::Rpc { code: -32_000, message: "not today".to_owned() };
+        assert!(!span.refused(100, &refused));
+        assert_eq!(span.blocks(), 50);
+    }
+
+    #[test]
+    fn other_faults_say_nothing_of_the_range() {
+        let mut span = Span::new(500);
+        let broken = RpcError::Transport { what: "closed".to_owned() };
+        assert!(!span.refused(100, &broken));
+        assert!(!span.refused(100, &RpcError::RateLimited { retry_after: None }));
+        assert_eq!(span, Span::new(500));
     }
 }

@@ -1,5 +1,7 @@
-//! The work with one node: where the chain's end is, what lies between it and what is known, and whether
-//! what is known still holds. What it knows survives the change of nodes.
+//! The work with one node: where the chain's end is, and what lies between it and what is known. What it
+//! knows survives the change of nodes.
+
+mod footing;
 
 use std::convert::Infallible;
 use std::sync::atomic::Ordering;
@@ -9,15 +11,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
 use super::endpoints::Endpoints;
-use super::range::{Inconsistency, Span};
+use super::range::Inconsistency;
 use super::read::{Batch, Found, Reader};
 use super::{ChainUpdate, FollowError, FollowSettings, SETTLED, Start};
 use crate::rpc::{BlockHeader, BlockTag, RpcClient, RpcError};
 use crate::window::{BlockPoint, Window};
+use footing::{DeepClaim, Footing, Retreat};
 
-/// How many blocks before the first one are remembered, so that a reorganisation right at the beginning has
-/// an ancestor to return to.
-const TAIL: u64 = 16;
 /// How often contradictory answers are asked for again, and how long after.
 const REFETCHES: u32 = 5;
 const REFETCH_PAUSE: Duration = Duration::from_millis(250);
@@ -33,6 +33,8 @@ pub(super) enum Fault {
     WrongChain { expected: u64, found: u64 },
     #[error("it knows none of the remembered blocks")]
     TooDeep { newest: BlockPoint },
+    #[error("it takes back {depth} blocks, more than the chain's rules allow")]
+    Implausible { depth: u64 },
     #[error("it has no latest block")]
     Empty,
     #[error("no new block for {} s", STALLED.as_secs())]
@@ -74,7 +76,8 @@ pub(super) struct Session {
     last: Option<BlockPoint>,
     /// Whether `last` is where to go on from, be it none.
     begun: bool,
-    span: Span,
+    /// A reorganisation too deep to be believed at once.
+    claim: Option<DeepClaim>,
     refetches: u32,
     progress: u64,
     updates: mpsc::Sender<ChainUpdate>,
@@ -96,8 +99,7 @@ impl Session {
             Start::Block(first) => (Window::default(), None, first == 0),
             Start::Head => (Window::default(), None, false),
         };
-        let span = Span::new(settings.max_range);
-        Self { settings, window, last, begun, span, refetches: 0, progress: 0, updates }
+        Self { settings, window, last, begun, claim: None, refetches: 0, progress: 0, updates }
     }
 
     /// Changes with everything that is emitted.
@@ -150,11 +152,13 @@ impl Session {
         endpoints: &mut Endpoints,
         head: &BlockHeader,
     ) -> Result<Advance, Fault> {
-        if !self.begin(client, head).await? || !self.verify(client, head).await? {
-            return Ok(Advance::Done);
+        match self.footing(client, head).await? {
+            Footing::Firm => {}
+            Footing::Unknown => return Ok(Advance::Done),
+            Footing::Doubtful(why) => return self.doubt(client, why),
         }
         while self.next() <= head.number {
-            let doubt = match self.read(client, head).await? {
+            let doubt = match self.read(client, endpoints, head).await? {
                 // Less is asked for from here on.
                 None => continue,
                 Some(Found::Batch(batch)) => {
@@ -162,8 +166,11 @@ impl Session {
                     endpoints.works();
                     continue;
                 }
-                Some(Found::Replaced) if self.revert(client).await? => continue,
-                Some(Found::Replaced) => Inconsistency::BrokenLink(self.next()),
+                Some(Found::Replaced) => match self.revert(client, head).await? {
+                    Retreat::Done => continue,
+                    Retreat::Needless => Inconsistency::BrokenLink(self.next()),
+                    Retreat::Doubtful(why) => why,
+                },
                 Some(Found::Doubtful(why)) => why,
             };
             return self.doubt(client, doubt);
@@ -176,25 +183,29 @@ impl Session {
     }
 
     /// Reads what comes next; `None` where less must be asked for.
-    async fn read(&mut self, client: &RpcClient, head: &BlockHeader) -> Result<Option<Found>, Fault> {
+    async fn read(
+        &self,
+        client: &RpcClient,
+        endpoints: &mut Endpoints,
+        head: &BlockHeader,
+    ) -> Result<Option<Found>, Fault> {
         let reader = Reader { client, settings: &self.settings };
         let from = self.next();
         if from.saturating_add(SETTLED) > head.number {
             return Ok(Some(reader.blocks(self.last, from, head).await?));
         }
-        let to = from.saturating_add(self.span.blocks() - 1).min(head.number - SETTLED);
-        match reader.range(self.last, from, to).await {
+        let blocks = endpoints.span().map_or(1, |span| span.blocks());
+        let to = from.saturating_add(blocks - 1).min(head.number - SETTLED);
+        let answer = reader.range(self.last, from, to).await;
+        let span = endpoints.span();
+        match answer {
             Ok(found) => {
-                if matches!(found, Found::Batch(_)) {
-                    self.span.grow();
+                if let (Found::Batch(_), Some(span)) = (&found, span) {
+                    span.grow();
                 }
                 Ok(Some(found))
             }
-            Err(RpcError::TooManyResults { .. } | RpcError::Timeout { .. })
-                if self.span.halve(to - from + 1) =>
-            {
-                Ok(None)
-            }
+            Err(error) if span.is_some_and(|span| span.refused(to - from + 1, &error)) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
@@ -231,86 +242,6 @@ impl Session {
         self.updates.send(update).await.map_err(|_| Fault::Closed)?;
         self.progress += 1;
         Ok(())
-    }
-
-    /// Finds the block to begin behind; `false` while the chain has not come so far.
-    async fn begin(&mut self, client: &RpcClient, head: &BlockHeader) -> Result<bool, Fault> {
-        if !self.begun {
-            let anchor = match self.settings.start {
-                Start::Block(first) => client.block(BlockTag::Number(first.saturating_sub(1))).await?,
-                Start::Resume(_) | Start::Head => Some(*head),
-            };
-            let Some(anchor) = anchor else { return Ok(false) };
-            self.window.observe(anchor.point());
-            self.last = Some(anchor.point());
-            self.begun = true;
-        }
-        self.remember_tail(client, head).await?;
-        Ok(true)
-    }
-
-    /// Remembers the blocks before the one to begin behind, as long as that one may still be replaced.
-    async fn remember_tail(&mut self, client: &RpcClient, head: &BlockHeader) -> Result<(), Fault> {
-        let Some(last) = self.last else { return Ok(()) };
-        if self.window.len() > 1 || last.number.saturating_add(SETTLED) <= head.number {
-            return Ok(());
-        }
-        let reader = Reader { client, settings: &self.settings };
-        let first = last.number.saturating_sub(TAIL);
-        let mut wanted = last.hash;
-        for header in reader.headers(first, last.number.saturating_add(1)).await?.into_iter().rev() {
-            // Only what leads up to the known block is known itself.
-            if header.hash != wanted {
-                break;
-            }
-            self.window.observe(header.point());
-            wanted = header.parent_hash;
-        }
-        Ok(())
-    }
-
-    /// Whether what is known last is still on the chain, after going back to where it is. `false` where the
-    /// node is behind and cannot tell.
-    async fn verify(&mut self, client: &RpcClient, head: &BlockHeader) -> Result<bool, Fault> {
-        let Some(last) = self.last else { return Ok(true) };
-        let said = if head.number == last.number {
-            Some(head.hash)
-        } else if head.number == last.number.saturating_add(1) {
-            Some(head.parent_hash)
-        } else {
-            client.block(BlockTag::Number(last.number)).await?.map(|header| header.hash)
-        };
-        match said {
-            Some(hash) if hash == last.hash => Ok(true),
-            None if self.window.contradiction(head).is_none() => Ok(false),
-            _ => {
-                self.revert(client).await?;
-                Ok(true)
-            }
-        }
-    }
-
-    /// Goes back to the newest known block that is still on the chain; `false` where that is the last one.
-    async fn revert(&mut self, client: &RpcClient) -> Result<bool, Fault> {
-        let mut search = self.window.search();
-        while let Some(question) = search.question() {
-            let header = client.block(BlockTag::Number(question.number)).await?;
-            search.answer(header.is_some_and(|header| header.hash == question.hash));
-        }
-        let Some(newest) = self.window.last() else {
-            return Ok(false);
-        };
-        let to = search.ancestor().ok_or(Fault::TooDeep { newest })?;
-        if to == newest {
-            return Ok(false);
-        }
-        let (from, back) = (newest.number, to.number);
-        tracing::info!(endpoint = client.endpoint(), from, back, "blocks were replaced");
-        self.emit(ChainUpdate::Reverted { to }).await?;
-        self.settings.counters.reverted.fetch_add(1, Ordering::Relaxed);
-        self.window.rewind(to);
-        self.last = Some(to);
-        Ok(true)
     }
 }
 

@@ -1,8 +1,8 @@
 //! JSON-RPC over WebSocket: one task owns the connection, and learns of new heads while it is open.
 //!
-//! The task connects when it is asked something and has no connection; when the connection breaks or falls
-//! silent, it tells everybody who waits and drops it. Whether to ask again is the asker's decision, who alone
-//! knows how often that has failed before.
+//! The task connects when it is asked something and has no connection; when the connection breaks, it tells
+//! everybody who waits and drops it, as it does when nobody waits and the node has fallen silent. Whether to
+//! ask again is the asker's decision, who alone knows how often that has failed before.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,20 +12,20 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 use super::endpoint::Endpoint;
+use super::pulse::{Pulse, SILENCE};
 use super::wire;
 use super::{LARGEST_ANSWER, RpcError};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
-/// A node announces a head every two seconds; one that says nothing for this long is gone, or its
-/// subscription is.
-const SILENCE: Duration = Duration::from_secs(15);
+/// How often it is checked whether somebody still waits, and whether the node is still there.
+const CHECK: Duration = Duration::from_secs(1);
 /// How many questions wait for the task, and how many for the node.
 const IN_FLIGHT: usize = 64;
 /// The id of the subscription's own request; questions count from 1.
@@ -130,7 +130,9 @@ impl Owner {
         if let Err(error) = self.forward(&mut stream, first).await {
             return error;
         }
-        let mut silent = Instant::now() + SILENCE;
+        let mut pulse = Pulse::new(Instant::now());
+        let mut check = interval(CHECK);
+        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             // Those whose time is up no longer count.
             self.waiting.retain(|_, (_, reply)| !reply.is_closed());
@@ -143,10 +145,13 @@ impl Owner {
                     }
                 },
                 message = stream.next() => {
-                    silent = Instant::now() + SILENCE;
-                    self.take(message)
+                    pulse.message(Instant::now());
+                    self.take(message, &mut pulse)
                 }
-                () = sleep_until(silent) => Err(RpcError::Timeout { after: SILENCE }),
+                _ = check.tick() => {
+                    let is_lost = pulse.is_lost(!self.waiting.is_empty(), Instant::now());
+                    if is_lost { Err(RpcError::Timeout { after: SILENCE }) } else { Ok(()) }
+                }
             };
             if let Err(lost) = taken {
                 return lost;
@@ -167,7 +172,7 @@ impl Owner {
     }
 
     /// Takes what came: an answer, a new head, or the end of the connection.
-    fn take(&mut self, message: Option<Result<Message, Error>>) -> Result<(), RpcError> {
+    fn take(&mut self, message: Option<Result<Message, Error>>, pulse: &mut Pulse) -> Result<(), RpcError> {
         let text = match message {
             Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => message.into_data(),
             Some(Ok(Message::Close(_))) | None => {
@@ -182,13 +187,15 @@ impl Owner {
             what: self.endpoint.scrub(&error),
         })?;
         if answer.get("method").and_then(Value::as_str) == Some("eth_subscription") {
+            pulse.head(Instant::now());
             self.announce.send_modify(|count| *count = count.wrapping_add(1));
             return Ok(());
         }
         match answer.get("id").and_then(Value::as_u64) {
             Some(SUBSCRIPTION) => {
                 // A node without subscriptions is polled instead.
-                if let Some(error) = answer.get("error") {
+                if let Some(error) = answer.get("error").filter(|error| !error.is_null()) {
+                    pulse.without_heads();
                     let reason = self.endpoint.scrub(error);
                     tracing::debug!(endpoint = self.endpoint.redacted(), %reason, "no news of heads");
                 }

@@ -3,118 +3,17 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use domain::{BlockHash, Timestamp};
-use polygon::follow::{ChainUpdate, FollowError, FollowSettings, SETTLED, Start, follow};
+use domain::BlockHash;
+use polygon::follow::{FollowError, FollowSettings, SETTLED, Start, follow};
 use polygon::log::RawLog;
-use polygon::rpc::BlockHeader;
-use polygon::window::BlockPoint;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::node::{ADDRESS, Chain, Mood, Node, TOPIC};
-
-const PATIENCE: Duration = Duration::from_secs(20);
-
-fn settings(endpoints: &[String], start: Start) -> FollowSettings {
-    FollowSettings {
-        poll_interval: Duration::from_millis(20),
-        addresses: vec![ADDRESS],
-        topics: vec![TOPIC],
-        ..FollowSettings::new(endpoints.to_vec(), start)
-    }
-}
-
-/// The other end: keeps what it is told, and holds the follower to its promises.
-struct Ledger {
-    updates: mpsc::Receiver<ChainUpdate>,
-    logs: Vec<RawLog>,
-    through: Option<BlockPoint>,
-    reverts: Vec<BlockPoint>,
-    stop: CancellationToken,
-    task: JoinHandle<Result<(), FollowError>>,
-}
-
-impl Ledger {
-    fn open(settings: FollowSettings, known: Vec<BlockPoint>) -> Self {
-        let (sender, updates) = mpsc::channel(4);
-        let stop = CancellationToken::new();
-        let task = tokio::spawn(follow(settings, known, sender, stop.clone()));
-        Self { updates, logs: Vec::new(), through: None, reverts: Vec::new(), stop, task }
-    }
-
-    fn apply(&mut self, update: ChainUpdate) {
-        match update {
-            ChainUpdate::Committed { blocks, through } => {
-                if let Some(before) = self.through {
-                    assert!(through.number > before.number, "{through:?} after {before:?}");
-                }
-                for block in blocks {
-                    let after =
-                        self.logs.last().map(|log| log.block_number).max(self.through.map(|at| at.number));
-                    assert!(after.is_none_or(|after| block.number > after), "block {} again", block.number);
-                    assert!(block.number <= through.number && !block.logs.is_empty());
-                    let belongs =
-                        |log: &RawLog| log.block_number == block.number && log.block_hash == block.hash;
-                    assert!(block.logs.iter().all(belongs));
-                    assert!(block.logs.is_sorted_by(|a, b| a.log_index < b.log_index));
-                    let time = 1_700_000_000 + i64::try_from(block.number).unwrap() * 2;
-                    assert_eq!(block.time, Timestamp::from_seconds(time));
-                    self.logs.extend(block.logs);
-                }
-                self.through = Some(through.point());
-            }
-            ChainUpdate::Reverted { to } => {
-                assert!(self.through.is_none_or(|through| to.number < through.number));
-                self.logs.retain(|log| log.block_number <= to.number);
-                self.reverts.push(to);
-                self.through = Some(to);
-            }
-        }
-    }
-
-    /// Listens until a block is covered.
-    async fn until(&mut self, head: BlockHeader) {
-        let reaching = async {
-            while self.through != Some(head.point()) {
-                let update = self.updates.recv().await.expect("the follower has ended");
-                self.apply(update);
-            }
-        };
-        timeout(PATIENCE, reaching).await.expect("the follower does not arrive");
-    }
-
-    /// Listens until the end of a node's chain, and compares.
-    async fn agrees_with(&mut self, node: &Node, from: u64) {
-        let chain = node.chain();
-        self.until(chain.head()).await;
-        let mut logs = chain.logs_from(from);
-        if node.inner().timeless {
-            logs.iter_mut().for_each(|log| log.block_timestamp = None);
-        }
-        let numbers =
-            |logs: &[RawLog]| logs.iter().map(|log| (log.block_number, log.log_index)).collect::<Vec<_>>();
-        assert_eq!(numbers(&self.logs), numbers(&logs));
-        assert!(self.logs == logs, "the same places, but other logs");
-    }
-
-    async fn close(self) {
-        self.stop.cancel();
-        timeout(PATIENCE, self.task).await.unwrap().unwrap().unwrap();
-    }
-
-    async fn error(self) -> FollowError {
-        let Self { mut updates, task, .. } = self;
-        let ended = async {
-            while updates.recv().await.is_some() {}
-            task.await.unwrap().unwrap_err()
-        };
-        timeout(PATIENCE, ended).await.expect("the follower goes on")
-    }
-}
+use crate::ledger::{Ledger, PATIENCE, settings};
+use crate::node::{Chain, Mood, Node};
 
 #[tokio::test]
 async fn history_and_head_are_one_stream() {
@@ -264,8 +163,8 @@ async fn answers_that_are_none_are_waited_out() {
     let node = Node::start(Chain::of(40)).await;
     let mut ledger = Ledger::open(settings(&[node.http()], Start::Block(1)), vec![]);
     ledger.agrees_with(&node, 1).await;
-    for mood in &moods[..4] {
-        node.inner().mood = *mood;
+    for mood in moods {
+        node.inner().mood = mood;
         tokio::time::sleep(Duration::from_millis(100)).await;
         node.change(|chain| chain.extend(2, 0));
         node.inner().mood = Mood::Well;

@@ -1,6 +1,7 @@
 //! A node on loopback with a chain that the test writes, and the faults that it orders.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -10,9 +11,9 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::response::{Html, IntoResponse, Response};
 use axum::{Router, body};
 use domain::{BlockHash, Timestamp, TxHash};
+use polygon::follow::BlockPoint;
 use polygon::log::RawLog;
 use polygon::rpc::BlockHeader;
-use polygon::window::BlockPoint;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -119,6 +120,12 @@ pub(crate) struct Inner {
     pub(crate) chain_id: u64,
     /// More logs than this in an answer are refused.
     pub(crate) most_logs: Option<usize>,
+    /// Refuses them in words that no follower can know.
+    pub(crate) is_obscure: bool,
+    /// How long logs are searched for; nothing else is done meanwhile.
+    pub(crate) search: Duration,
+    /// The heights of blocks that it has lost, all below its head.
+    pub(crate) lost: Range<u64>,
     /// Leaves the time out of logs, as many nodes do.
     pub(crate) timeless: bool,
     /// Applied once to each of the next answers with logs, the last one first.
@@ -198,11 +205,12 @@ async fn serve(State(shared): State<Shared>, request: Request) -> Response {
         Mood::Html => return Html("<html>Bad gateway, but with a smile</html>").into_response(),
         Mood::Status(code) => {
             let code = axum::http::StatusCode::from_u16(code).unwrap();
-            return (code, [("retry-after", "7")], "upstream /v2/s3cr3tk3y is down").into_response();
+            return (code, [("retry-after", "1")], "upstream /v2/s3cr3tk3y is down").into_response();
         }
         Mood::Well | Mood::CutOff | Mood::WrongId => {}
     }
     let question: Value = serde_json::from_slice(&body).unwrap();
+    search(&shared, &question).await;
     let mut answer = answer(&shared, &question);
     if mood == Mood::WrongId {
         answer["id"] = json!(999_999);
@@ -230,6 +238,7 @@ async fn converse(shared: Shared, mut socket: WebSocket) {
                     _ => return,
                 }
                 subscribed |= question["method"] == "eth_subscribe";
+                search(&shared, &question).await;
                 let answer = answer(&shared, &question).to_string();
                 if socket.send(Message::text(answer)).await.is_err() {
                     return;
@@ -248,14 +257,20 @@ async fn converse(shared: Shared, mut socket: WebSocket) {
     }
 }
 
+async fn search(shared: &Shared, question: &Value) {
+    if question["method"] == "eth_getLogs" {
+        let search = shared.inner.lock().unwrap().search;
+        tokio::time::sleep(search).await;
+    }
+}
+
 fn answer(shared: &Shared, question: &Value) -> Value {
     let mut inner = shared.inner.lock().unwrap();
     let method = question["method"].as_str().unwrap().to_owned();
     let params = &question["params"];
     let result = match method.as_str() {
         "eth_chainId" => Ok(json!(format!("{:#x}", inner.chain_id))),
-        "eth_blockNumber" => Ok(json!(format!("{:#x}", inner.chain.head().number))),
-        "eth_getBlockByNumber" => Ok(header(&inner.chain, params[0].as_str().unwrap())),
+        "eth_getBlockByNumber" => Ok(header(&inner, params[0].as_str().unwrap())),
         "eth_getLogs" => logs(&mut inner, &params[0]),
         "eth_subscribe" => Ok(json!("0x1")),
         _ => Err((-32_601, "no such method")),
@@ -273,8 +288,12 @@ fn quantity(text: &str) -> u64 {
     u64::from_str_radix(text.strip_prefix("0x").unwrap(), 16).unwrap()
 }
 
-fn header(chain: &Chain, tag: &str) -> Value {
-    let block = if tag == "latest" { chain.blocks.last() } else { chain.block(quantity(tag)) };
+fn header(inner: &Inner, tag: &str) -> Value {
+    let has = |block: &&Block| !inner.lost.contains(&block.header.number);
+    let block = match tag {
+        "latest" => inner.chain.blocks.last(),
+        _ => inner.chain.block(quantity(tag)).filter(has),
+    };
     block.map_or(Value::Null, |block| {
         json!({
             "number": format!("{:#x}", block.header.number),
@@ -299,7 +318,12 @@ fn logs(inner: &mut Inner, filter: &Value) -> Result<Value, (i64, &'static str)>
         wanted.flat_map(|block| block.logs.clone()).collect()
     };
     if inner.most_logs.is_some_and(|most| found.len() > most) {
-        return Err((-32_005, "query returned more than 10000 results"));
+        let obscure = (-32_000, "the stars are not right");
+        return Err(if inner.is_obscure {
+            obscure
+        } else {
+            (-32_005, "query returned more than 10000 results")
+        });
     }
     if inner.timeless {
         found.iter_mut().for_each(|log| log.block_timestamp = None);

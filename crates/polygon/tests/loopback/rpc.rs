@@ -8,6 +8,8 @@ use tokio::time::timeout;
 
 use crate::node::{ADDRESS, Chain, Mood, Node, TOPIC};
 
+const PATIENCE: Duration = Duration::from_secs(60);
+
 #[tokio::test]
 async fn both_transports_answer_alike() {
     let node = Node::start(Chain::of(20)).await;
@@ -15,7 +17,6 @@ async fn both_transports_answer_alike() {
     for url in [node.http(), node.ws()] {
         let client = RpcClient::new(&url).unwrap();
         assert_eq!(client.chain_id().await, Ok(137));
-        assert_eq!(client.block_number().await, Ok(19));
         assert_eq!(client.block(BlockTag::Latest).await, Ok(Some(chain.head())));
         assert_eq!(client.block(BlockTag::Number(7)).await, Ok(Some(chain.blocks[7].header)));
         assert_eq!(client.block(BlockTag::Number(20)).await, Ok(None));
@@ -36,7 +37,7 @@ async fn a_faulty_server_is_told_from_a_refusing_one() {
     let client = RpcClient::new(&node.http()).unwrap();
     let in_mood = async |mood| {
         node.inner().mood = mood;
-        let error = client.block_number().await.unwrap_err();
+        let error = client.chain_id().await.unwrap_err();
         assert!(!format!("{error} {error:?}").contains("s3cr3tk3y"), "{error:?}");
         error
     };
@@ -45,7 +46,7 @@ async fn a_faulty_server_is_told_from_a_refusing_one() {
     assert!(matches!(in_mood(Mood::WrongId).await, RpcError::Malformed { .. }));
     assert!(matches!(in_mood(Mood::Status(502)).await, RpcError::Transport { .. }));
     assert!(matches!(in_mood(Mood::Status(413)).await, RpcError::TooManyResults { .. }));
-    let wait = Some(Duration::from_secs(7));
+    let wait = Some(Duration::from_secs(1));
     assert_eq!(in_mood(Mood::Status(429)).await, RpcError::RateLimited { retry_after: wait });
 }
 
@@ -85,8 +86,7 @@ async fn many_questions_share_one_socket() {
     for (answer, block) in answers.into_iter().zip(node.chain().blocks) {
         assert_eq!(answer, Ok(Some(block.header)));
     }
-    let subscriptions = node.inner().asked.iter().filter(|method| *method == "eth_subscribe").count();
-    assert_eq!(subscriptions, 1);
+    assert_eq!(subscriptions(&node), 1);
 }
 
 #[tokio::test]
@@ -94,34 +94,72 @@ async fn a_socket_that_breaks_is_opened_again() {
     let node = Node::start(Chain::of(3)).await;
     let client = RpcClient::new(&node.ws()).unwrap();
     let mut heads = client.heads().unwrap();
-    assert_eq!(client.block_number().await, Ok(2));
+    assert_eq!(client.chain_id().await, Ok(137));
     node.change(|chain| chain.extend(1, 0));
-    timeout(Duration::from_secs(5), heads.changed()).await.unwrap().unwrap();
+    timeout(PATIENCE, heads.changed()).await.unwrap().unwrap();
     // The node hangs up instead of answering: that too wakes whoever waits for heads.
     node.inner().mood = Mood::Html;
     heads.mark_unchanged();
-    assert!(matches!(client.block_number().await, Err(RpcError::Transport { .. })));
-    timeout(Duration::from_secs(5), heads.changed()).await.unwrap().unwrap();
+    assert!(matches!(client.chain_id().await, Err(RpcError::Transport { .. })));
+    timeout(PATIENCE, heads.changed()).await.unwrap().unwrap();
     node.inner().mood = Mood::Well;
-    assert_eq!(client.block_number().await, Ok(3));
+    assert_eq!(client.block(BlockTag::Latest).await, Ok(Some(node.chain().head())));
 }
 
+/// Together, because each of them waits for a quarter of a minute.
 #[tokio::test]
+async fn silence_counts_where_nothing_is_waited_for() {
+    tokio::join!(
+        silence_ends_questions_and_sockets(),
+        a_slow_search_for_logs_is_waited_for(),
+        a_subscription_that_dies_alone_is_made_anew(),
+    );
+}
+
 async fn silence_ends_questions_and_sockets() {
     let node = Node::start(Chain::of(3)).await;
     let [http, ws] = [node.http(), node.ws()].map(|url| RpcClient::new(&url).unwrap());
     let mut heads = ws.heads().unwrap();
-    assert_eq!(ws.block_number().await, Ok(2));
+    assert_eq!(ws.chain_id().await, Ok(137));
     heads.mark_unchanged();
     node.inner().mood = Mood::Silent;
     let began = Instant::now();
     let ten = Duration::from_secs(10);
-    let answers = tokio::join!(http.block_number(), ws.block_number());
+    let answers = tokio::join!(http.chain_id(), ws.chain_id());
     assert_eq!(answers, (Err(RpcError::Timeout { after: ten }), Err(RpcError::Timeout { after: ten })));
     // The connection itself is given up five seconds later, and made anew for the next question.
-    timeout(ten, heads.changed()).await.unwrap().unwrap();
-    assert!((14..20).contains(&began.elapsed().as_secs()));
+    timeout(PATIENCE, heads.changed()).await.unwrap().unwrap();
+    assert!(began.elapsed() >= Duration::from_secs(14));
     node.inner().mood = Mood::Well;
-    assert_eq!(ws.block_number().await, Ok(2));
-    assert_eq!(http.block_number().await, Ok(2));
+    assert_eq!(ws.chain_id().await, Ok(137));
+    assert_eq!(http.chain_id().await, Ok(137));
+}
+
+fn subscriptions(node: &Node) -> usize {
+    node.inner().asked.iter().filter(|method| *method == "eth_subscribe").count()
+}
+
+async fn a_slow_search_for_logs_is_waited_for() {
+    let node = Node::start(Chain::of(20)).await;
+    // Longer than a node may be silent when it has nothing to do.
+    node.inner().search = Duration::from_secs(18);
+    let client = RpcClient::new(&node.ws()).unwrap();
+    let logs = client.logs(5, 8, &[ADDRESS], &[TOPIC]).await.unwrap();
+    assert_eq!(logs.len(), node.chain().blocks[5..=8].iter().map(|block| block.logs.len()).sum::<usize>());
+    assert_eq!(subscriptions(&node), 1);
+}
+
+async fn a_subscription_that_dies_alone_is_made_anew() {
+    let node = Node::start(Chain::of(3)).await;
+    let client = RpcClient::new(&node.ws()).unwrap();
+    let began = Instant::now();
+    let asking = async {
+        // Every question is answered, but no head is ever announced.
+        while subscriptions(&node) < 2 {
+            assert_eq!(client.chain_id().await, Ok(137));
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+    };
+    timeout(PATIENCE, asking).await.unwrap();
+    assert!(began.elapsed() >= Duration::from_secs(14));
 }

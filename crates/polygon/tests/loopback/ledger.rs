@@ -1,0 +1,113 @@
+//! Whoever listens to a follower, and what it may rely on.
+
+use std::time::Duration;
+
+use domain::Timestamp;
+use polygon::follow::{BlockPoint, ChainUpdate, FollowError, FollowSettings, Start, follow};
+use polygon::log::RawLog;
+use polygon::rpc::BlockHeader;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::node::{ADDRESS, Node, TOPIC};
+
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) fn settings(endpoints: &[String], start: Start) -> FollowSettings {
+    FollowSettings {
+        poll_interval: Duration::from_millis(20),
+        addresses: vec![ADDRESS],
+        topics: vec![TOPIC],
+        ..FollowSettings::new(endpoints.to_vec(), start)
+    }
+}
+
+/// The other end: keeps what it is told, and holds the follower to its promises.
+pub(crate) struct Ledger {
+    pub(crate) updates: mpsc::Receiver<ChainUpdate>,
+    pub(crate) logs: Vec<RawLog>,
+    pub(crate) through: Option<BlockPoint>,
+    pub(crate) reverts: Vec<BlockPoint>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) task: JoinHandle<Result<(), FollowError>>,
+}
+
+impl Ledger {
+    pub(crate) fn open(settings: FollowSettings, known: Vec<BlockPoint>) -> Self {
+        let (sender, updates) = mpsc::channel(4);
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(follow(settings, known, sender, stop.clone()));
+        Self { updates, logs: Vec::new(), through: None, reverts: Vec::new(), stop, task }
+    }
+
+    pub(crate) fn apply(&mut self, update: ChainUpdate) {
+        match update {
+            ChainUpdate::Committed { blocks, through } => {
+                if let Some(before) = self.through {
+                    assert!(through.number > before.number, "{through:?} after {before:?}");
+                }
+                for block in blocks {
+                    let after =
+                        self.logs.last().map(|log| log.block_number).max(self.through.map(|at| at.number));
+                    assert!(after.is_none_or(|after| block.number > after), "block {} again", block.number);
+                    assert!(block.number <= through.number && !block.logs.is_empty());
+                    let belongs =
+                        |log: &RawLog| log.block_number == block.number && log.block_hash == block.hash;
+                    assert!(block.logs.iter().all(belongs));
+                    assert!(block.logs.is_sorted_by(|a, b| a.log_index < b.log_index));
+                    let time = 1_700_000_000 + i64::try_from(block.number).unwrap() * 2;
+                    assert_eq!(block.time, Timestamp::from_seconds(time));
+                    self.logs.extend(block.logs);
+                }
+                self.through = Some(through.point());
+            }
+            ChainUpdate::Reverted { to } => {
+                assert!(self.through.is_none_or(|through| to.number < through.number));
+                self.logs.retain(|log| log.block_number <= to.number);
+                self.reverts.push(to);
+                self.through = Some(to);
+            }
+        }
+    }
+
+    /// Listens until a block is covered.
+    pub(crate) async fn until(&mut self, head: BlockHeader) {
+        let reaching = async {
+            while self.through != Some(head.point()) {
+                let update = self.updates.recv().await.expect("the follower has ended");
+                self.apply(update);
+            }
+        };
+        timeout(PATIENCE, reaching).await.expect("the follower does not arrive");
+    }
+
+    /// Listens until the end of a node's chain, and compares.
+    pub(crate) async fn agrees_with(&mut self, node: &Node, from: u64) {
+        let chain = node.chain();
+        self.until(chain.head()).await;
+        let mut logs = chain.logs_from(from);
+        if node.inner().timeless {
+            logs.iter_mut().for_each(|log| log.block_timestamp = None);
+        }
+        let numbers =
+            |logs: &[RawLog]| logs.iter().map(|log| (log.block_number, log.log_index)).collect::<Vec<_>>();
+        assert_eq!(numbers(&self.logs), numbers(&logs));
+        assert!(self.logs == logs, "the same places, but other logs");
+    }
+
+    pub(crate) async fn close(self) {
+        self.stop.cancel();
+        timeout(PATIENCE, self.task).await.unwrap().unwrap().unwrap();
+    }
+
+    pub(crate) async fn error(self) -> FollowError {
+        let Self { mut updates, task, .. } = self;
+        let ended = async {
+            while updates.recv().await.is_some() {}
+            task.await.unwrap().unwrap_err()
+        };
+        timeout(PATIENCE, ended).await.expect("the follower goes on")
+    }
+}
