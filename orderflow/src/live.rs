@@ -19,9 +19,7 @@ pub(crate) enum To {
 
 /// Shows what is new until it is told to stop.
 pub(crate) async fn lines(store: Store, to: To, stop: CancellationToken) -> anyhow::Result<()> {
-    let totals = reports::totals(&mut *store.connection().await?).await?;
-    let mut settled = totals.won + totals.lost;
-    let mut raised: i64 = totals.signals.values().sum();
+    let (mut raised, mut settled) = reports::seen_all(&mut *store.connection().await?).await?;
     loop {
         let is_last = stop.is_cancelled();
         let mut connection = store.connection().await?;

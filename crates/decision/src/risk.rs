@@ -4,8 +4,9 @@
 //! [`Approved`]:
 //!
 //! ```compile_fail
-//! let order: domain::Order = todo!();
-//! let forged = decision::risk::Approved(order);
+//! fn forge(order: domain::Order) -> decision::risk::Approved<domain::Order> {
+//!     decision::risk::Approved(order)
+//! }
 //! ```
 
 use domain::{Order, Timestamp, Usd};

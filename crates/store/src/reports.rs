@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::Wallet;
 use serde_json::Value;
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 
 use crate::StoreError;
@@ -103,14 +104,14 @@ async fn grouped(
 /// # Errors
 /// If the database refuses.
 pub async fn wallet(connection: &mut PgConnection, wallet: Wallet) -> Result<Option<Value>, StoreError> {
-    let rows = objects(
-        connection,
-        "SELECT to_jsonb(s)::text AS object FROM orderflow_wallet_stats s WHERE wallet_address = $1 LIMIT $2",
-        Some(wallet.to_string()),
-        1,
+    let found = sqlx::query(
+        "SELECT to_jsonb(s)::text AS object FROM orderflow_wallet_stats s WHERE wallet_address = $1",
     )
-    .await?;
-    Ok(rows.into_iter().next())
+    .bind(wallet.to_string())
+    .fetch_optional(connection)
+    .await
+    .during("read a wallet's verdict")?;
+    found.as_ref().map(object_of).transpose()
 }
 
 /// The best rated wallets, best first; then, if there is room, those without enough history.
@@ -121,9 +122,7 @@ pub async fn wallets(connection: &mut PgConnection, limit: i64) -> Result<Vec<Va
     objects(
         connection,
         "SELECT to_jsonb(s)::text AS object FROM orderflow_wallet_stats s
-         WHERE $1::text IS NULL
-         ORDER BY trader_tier = 'UNRATED', reputation_score DESC, wallet_address LIMIT $2",
-        None,
+         ORDER BY trader_tier = 'UNRATED', reputation_score DESC, wallet_address LIMIT $1",
         limit,
     )
     .await
@@ -136,9 +135,7 @@ pub async fn wallets(connection: &mut PgConnection, limit: i64) -> Result<Vec<Va
 pub async fn signals(connection: &mut PgConnection, limit: i64) -> Result<Vec<Value>, StoreError> {
     objects(
         connection,
-        "SELECT to_jsonb(s)::text AS object FROM orderflow_signals s WHERE $1::text IS NULL
-         ORDER BY id DESC LIMIT $2",
-        None,
+        "SELECT to_jsonb(s)::text AS object FROM orderflow_signals s ORDER BY id DESC LIMIT $1",
         limit,
     )
     .await
@@ -151,9 +148,7 @@ pub async fn signals(connection: &mut PgConnection, limit: i64) -> Result<Vec<Va
 pub async fn positions(connection: &mut PgConnection, limit: i64) -> Result<Vec<Value>, StoreError> {
     objects(
         connection,
-        "SELECT to_jsonb(p)::text AS object FROM orderflow_position_report p WHERE $1::text IS NULL
-         ORDER BY id DESC LIMIT $2",
-        None,
+        "SELECT to_jsonb(p)::text AS object FROM orderflow_position_report p ORDER BY id DESC LIMIT $1",
         limit,
     )
     .await
@@ -168,8 +163,7 @@ pub async fn signals_after(connection: &mut PgConnection, after: i64) -> Result<
         connection,
         "SELECT (to_jsonb(s) || jsonb_build_object('refusal', (
                     SELECT detail FROM orderflow_refusals r WHERE r.signal_id = s.id LIMIT 1)))::text AS object
-         FROM orderflow_signals s WHERE $1::text IS NULL AND id > $2 ORDER BY id LIMIT 50",
-        None,
+         FROM orderflow_signals s WHERE id > $1 ORDER BY id LIMIT 50",
         after,
     )
     .await
@@ -183,34 +177,43 @@ pub async fn settled_after(connection: &mut PgConnection, seen: i64) -> Result<V
     objects(
         connection,
         "SELECT to_jsonb(p)::text AS object FROM orderflow_position_report p
-         WHERE $1::text IS NULL AND status <> 'OPEN'
-         ORDER BY closed_at, id OFFSET $2 LIMIT 50",
-        None,
+         WHERE status <> 'OPEN' ORDER BY closed_at, id OFFSET $1 LIMIT 50",
         seen,
     )
     .await
 }
 
+/// How far a reader of signals and settlements would have to be to have seen all of them: the number of the last
+/// signal, and how many positions have settled.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn seen_all(connection: &mut PgConnection) -> Result<(i64, i64), StoreError> {
+    let found = sqlx::query(
+        "SELECT (SELECT coalesce(max(id), 0) FROM orderflow_signals) AS signal,
+                (SELECT count(*) FROM orderflow_positions WHERE status <> 'OPEN') AS settled",
+    )
+    .fetch_one(connection)
+    .await
+    .during("read how far signals and settlements are")?;
+    let number = |column: &'static str| found.try_get(column).during("read a column");
+    Ok((number("signal")?, number("settled")?))
+}
+
 async fn objects(
     connection: &mut PgConnection,
     statement: &'static str,
-    filter: Option<String>,
     number: i64,
 ) -> Result<Vec<Value>, StoreError> {
-    let rows = sqlx::query(statement)
-        .bind(filter)
-        .bind(number)
-        .fetch_all(connection)
-        .await
-        .during("read a report")?;
-    rows.iter()
-        .map(|found| {
-            let text: String = found.try_get("object").during("read a column")?;
-            serde_json::from_str(&text).map_err(|_| StoreError::Corrupt {
-                column: "object",
-                value: text,
-                expected: "a JSON object",
-            })
-        })
-        .collect()
+    let rows = sqlx::query(statement).bind(number).fetch_all(connection).await.during("read a report")?;
+    rows.iter().map(object_of).collect()
+}
+
+fn object_of(found: &PgRow) -> Result<Value, StoreError> {
+    let text: String = found.try_get("object").during("read a column")?;
+    serde_json::from_str(&text).map_err(|_| StoreError::Corrupt {
+        column: "object",
+        value: text,
+        expected: "a JSON object",
+    })
 }
