@@ -149,7 +149,7 @@ fn counts(event: &ChainEvent) -> bool {
         | ChainEvent::Merge { wallet, .. }
         | ChainEvent::Redemption { wallet, .. }
         | ChainEvent::Conversion { wallet, .. } => is_user(wallet),
-        ChainEvent::Resolution { .. } | ChainEvent::Derivable { .. } => true,
+        ChainEvent::Preparation { .. } | ChainEvent::Resolution { .. } | ChainEvent::Derivable { .. } => true,
     }
 }
 

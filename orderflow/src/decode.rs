@@ -82,6 +82,10 @@ fn describe_event(event: &ChainEvent) -> Value {
         ChainEvent::Resolution { condition, payouts } => json!({
             "kind": "resolution", "condition_id": condition.to_string(), "payouts": payouts.numerators(),
         }),
+        ChainEvent::Preparation { condition, tokens } => json!({
+            "kind": "preparation", "condition_id": condition.to_string(),
+            "token_ids": tokens.map(|token| token.to_string()),
+        }),
         ChainEvent::Derivable { event, yes } => json!({
             "kind": "resolution", "event_id": format!("{event:#x}"),
             "derivable": yes.map_or_else(|| "remaining conditions are NO".to_owned(), |c| format!("{c} is YES")),

@@ -154,7 +154,8 @@ impl History {
             | ChainEvent::Match { .. }
             | ChainEvent::Fee { kind: FeeKind::Charged, .. }
             | ChainEvent::Conversion { .. }
-            | ChainEvent::Derivable { .. } => {}
+            | ChainEvent::Derivable { .. }
+            | ChainEvent::Preparation { .. } => {}
         }
     }
 

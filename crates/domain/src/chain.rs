@@ -117,10 +117,17 @@ pub enum ChainEvent {
         wallet: Wallet,
         /// The neg-risk market (adapter) or event (module, right-padded).
         market: B256,
-        /// Which questions: a bit each (adapter) or the question's index (module).
+        /// Which questions: a bit each, the lowest for the first.
         index_set: U256,
         /// Shares of each.
         amount: Shares,
+    },
+    /// A condition of two outcomes came into being: what its tokens will be can be computed from here on.
+    Preparation {
+        /// The condition.
+        condition: ConditionId,
+        /// Its tokens, in the order of the outcomes.
+        tokens: [TokenId; 2],
     },
     /// A condition's payouts became final.
     Resolution {

@@ -158,6 +158,7 @@ fn ledger_row(event: &ChainEvent) -> Option<LedgerRow> {
             payouts: Some(payouts.numerators().iter().map(|part| row::signed(*part)).collect()),
             ..LedgerRow::default()
         },
+        ChainEvent::Preparation { .. } => return None,
         ChainEvent::Derivable { event, yes } => LedgerRow {
             kind: "derivable",
             condition: Some(format!("{event:#x}")),
