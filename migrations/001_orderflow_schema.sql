@@ -2,7 +2,7 @@
 --
 -- It applies with plain psql to PostgreSQL 15 or newer, and the programs carry this same file and apply it
 -- themselves; either may come first, and again, without harm, because every statement says "if not exists"
--- or "or replace". Later changes come as further files in this folder and never touch the views below.
+-- or "or replace". Later changes come as further files in this folder and keep the columns of the views below.
 --
 -- Conventions: times are timestamptz; addresses and hashes are lower-case hex behind 0x; token ids are
 -- decimal integers, as the venue writes them; dollars and shares are exact decimals with six places, the
@@ -52,9 +52,16 @@ CREATE TABLE IF NOT EXISTS orderflow_trades (
     -- A log is named by its block and its index there: nothing else is unique, nothing less either.
     PRIMARY KEY (block_hash, log_index)
 );
-CREATE INDEX IF NOT EXISTS orderflow_trades_wallet ON orderflow_trades (wallet_address, block_time);
-CREATE INDEX IF NOT EXISTS orderflow_trades_token ON orderflow_trades (token_id, block_time);
-CREATE INDEX IF NOT EXISTS orderflow_trades_number ON orderflow_trades (block_number);
+-- A later migration turns this table into a view of the same columns, which has indexes of its own.
+DO $$
+BEGIN
+    IF (SELECT relkind FROM pg_class WHERE oid = to_regclass('orderflow_trades')) = 'r' THEN
+        CREATE INDEX IF NOT EXISTS orderflow_trades_wallet ON orderflow_trades (wallet_address, block_time);
+        CREATE INDEX IF NOT EXISTS orderflow_trades_token ON orderflow_trades (token_id, block_time);
+        CREATE INDEX IF NOT EXISTS orderflow_trades_number ON orderflow_trades (block_number);
+    END IF;
+END
+$$;
 
 -- A market is one condition and its outcomes. Its result comes from the chain's resolution event alone, never
 -- from an end date or a price near one.

@@ -99,7 +99,7 @@ impl Executor {
     async fn take_in(&mut self, item: &Item) -> Vec<Record> {
         let mut records = vec![];
         match &item.news {
-            News::Block(facts) => {
+            News::Block(facts) | News::Late(facts) => {
                 for fact in facts {
                     self.take_in_fact(fact, item.learned, &mut records).await;
                 }
@@ -112,6 +112,8 @@ impl Executor {
                 let kind = EventKind::Scores(verdicts.clone());
                 self.settle_down(Event { at: item.learned, kind }, &mut records).await;
             }
+            // What settled long ago is nothing to act on.
+            News::History(_) => {}
             News::Reverted(height) => {
                 tracing::warn!(height, "the chain took facts back; positions taken on them stand");
             }

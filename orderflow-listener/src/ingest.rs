@@ -1,35 +1,34 @@
 //! What the chain did, into the database: decoded, or kept as it came where it cannot be.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use domain::{ChainEvent, Fact, FeeKind, Timestamp, TokenId, Wallet};
-use polygon::contracts::is_protocol_contract;
-use polygon::decode::{Decoded, decode};
-use polygon::follow::{ChainBlock, ChainUpdate};
-use polygon::log::RawLog;
+use domain::Timestamp;
+use polygon::follow::{BlockPoint, ChainUpdate, Stretch};
 use service::{CancellationToken, clock};
-use store::facts::{self, Block, Point, Unreadable};
-use store::{Store, markets};
+use store::facts::{self, Block, Point, Writer};
+use store::{Store, StoreError};
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
+
+use crate::blocks::blocks_of;
+use crate::latency::Latency;
 
 /// The name of this writer's place on the chain.
 pub(crate) const WRITER: &str = "orderflow-listener";
-
-/// Tokens remembered as seen. Beyond that all are forgotten, which costs a look into the database each.
-const MOST_SEEN: usize = 200_000;
+/// How often a stretch is tried again that a backfill has covered in the same moment.
+const OVERLAPS: u32 = 3;
 
 /// Stores what the chain did.
 pub(crate) struct Ingest {
     store: Store,
+    writer: Writer,
     unknown_tokens: Arc<Notify>,
-    /// Tokens that have been looked up or queued already: asking again for each fill would be wasteful.
-    seen: HashSet<TokenId>,
+    latency: Arc<Latency>,
 }
 
 impl Ingest {
-    pub(crate) fn new(store: Store, unknown_tokens: Arc<Notify>) -> Self {
-        Self { store, unknown_tokens, seen: HashSet::new() }
+    pub(crate) fn new(store: Store, unknown_tokens: Arc<Notify>, latency: Arc<Latency>) -> Self {
+        Self { writer: Writer::new(store.clone(), WRITER), store, unknown_tokens, latency }
     }
 
     /// Stores updates until it is told to stop or there are no more.
@@ -38,6 +37,8 @@ impl Ingest {
         mut updates: mpsc::Receiver<ChainUpdate>,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
+        // The next block is the wrong moment to make the partition it goes into.
+        facts::index_partitions(&mut *self.store.connection().await?).await?;
         loop {
             let update = tokio::select! {
                 biased;
@@ -45,13 +46,9 @@ impl Ingest {
                 update = updates.recv() => update,
             };
             match update {
-                Some(ChainUpdate::Committed { blocks, through }) => {
-                    let point = Point { number: through.number, hash: through.hash };
-                    self.commit(&blocks, point, through.time).await?;
-                }
-                Some(ChainUpdate::Reverted { to }) => {
-                    self.revert(Point { number: to.number, hash: to.hash }).await?;
-                }
+                Some(ChainUpdate::Committed(stretch)) => self.take_in(None, Some(stretch)).await?,
+                Some(ChainUpdate::Reorged { to, new }) => self.take_in(Some(to), Some(new)).await?,
+                Some(ChainUpdate::Reverted { to }) => self.take_in(Some(to), None).await?,
                 // The other end only goes away when everything stops.
                 None => {
                     stop.cancelled().await;
@@ -61,100 +58,56 @@ impl Ingest {
         }
     }
 
-    async fn commit(&mut self, chain: &[ChainBlock], through: Point, time: Timestamp) -> anyhow::Result<()> {
+    /// Goes back where that is needed and takes in what is new, in one transaction.
+    async fn take_in(&mut self, back: Option<BlockPoint>, new: Option<Stretch>) -> anyhow::Result<()> {
         let learned = clock::now();
-        let mut blocks: Vec<Block> = chain.iter().map(|block| read_block(block, learned)).collect();
-        if blocks.last().is_none_or(|block| block.hash != through.hash) {
-            // The last block of a range is kept even if nothing happened in it: the next range is checked
-            // against it.
-            let Point { number, hash } = through;
-            blocks.push(Block { number, hash, time, learned, facts: vec![], unreadable: vec![] });
-        }
-        let fresh = self.unseen_tokens(&blocks);
-        let mut transaction = self.store.begin().await?;
-        let added = facts::commit(&mut transaction, WRITER, &blocks, through).await?;
-        if !fresh.is_empty() {
-            markets::queue_unknown(&mut transaction, &fresh).await?;
-        }
-        Store::commit(transaction).await?;
-        if !fresh.is_empty() {
-            if MOST_SEEN < self.seen.len() {
-                self.seen.clear();
+        let blocks = new.as_ref().map(|stretch| blocks_of(stretch, learned)).unwrap_or_default();
+        let mut attempt = 1;
+        let has_unknown = loop {
+            match self.commit(back, new.as_ref(), &blocks, learned).await {
+                Ok(has_unknown) => break has_unknown,
+                // Somebody read this as history meanwhile; what is covered now is left out the next time.
+                Err(error) if error.is_overlap() && attempt < OVERLAPS => attempt += 1,
+                Err(error) => return Err(error.into()),
             }
-            self.seen.extend(fresh);
+        };
+        if let Some(stretch) = &new {
+            self.latency.record(Instant::now().saturating_duration_since(stretch.seen));
+        }
+        if has_unknown {
             self.unknown_tokens.notify_one();
         }
         let unreadable: usize = blocks.iter().map(|block| block.unreadable.len()).sum();
         if unreadable > 0 {
-            tracing::warn!(
-                unreadable,
-                through = through.number,
-                "logs could not be read and were kept aside"
-            );
+            tracing::warn!(unreadable, "logs could not be read and were kept aside");
         }
-        tracing::debug!(through = through.number, fills = added.fills, "stored");
         Ok(())
     }
 
-    async fn revert(&mut self, to: Point) -> anyhow::Result<()> {
-        let mut transaction = self.store.begin().await?;
-        let orphaned = facts::revert(&mut transaction, WRITER, to, clock::now()).await?;
+    async fn commit(
+        &mut self,
+        back: Option<BlockPoint>,
+        new: Option<&Stretch>,
+        blocks: &[Block],
+        learned: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (mut transaction, has_unknown) = self.writer.begin(blocks).await?;
+        if let Some(to) = back {
+            let to = Point { number: to.number, hash: to.hash };
+            let orphaned = self.writer.revert(&mut transaction, to, learned).await?;
+            tracing::warn!(to = to.number, orphaned, "the chain took blocks back");
+        }
+        if let Some(new) = new {
+            let stretch = facts::Stretch {
+                from: new.from,
+                through: Point { number: new.through.number, hash: new.through.hash },
+                blocks,
+                source: &new.source,
+            };
+            let added = self.writer.commit(&mut transaction, &stretch).await?;
+            tracing::debug!(through = stretch.through.number, fills = added.fills, "stored");
+        }
         Store::commit(transaction).await?;
-        tracing::warn!(to = to.number, orphaned, "the chain took blocks back");
-        Ok(())
+        Ok(has_unknown)
     }
-
-    fn unseen_tokens(&self, blocks: &[Block]) -> Vec<TokenId> {
-        let fresh: HashSet<TokenId> = blocks
-            .iter()
-            .flat_map(|block| &block.facts)
-            .filter_map(|fact| match &fact.event {
-                ChainEvent::Fill(fill) => Some(fill.token),
-                _ => None,
-            })
-            .filter(|token| !self.seen.contains(token))
-            .collect();
-        fresh.into_iter().collect()
-    }
-}
-
-fn read_block(block: &ChainBlock, learned: Timestamp) -> Block {
-    let (mut facts, mut unreadable) = (vec![], vec![]);
-    for log in &block.logs {
-        match decode(log) {
-            Ok(Decoded::Event(event)) if counts(&event) => {
-                facts.push(Fact { place: log.place(block.time), event });
-            }
-            Ok(Decoded::Event(_) | Decoded::Unknown) => {}
-            Err(error) => unreadable.push(Unreadable {
-                log_index: log.log_index,
-                reason: error.reason.to_string(),
-                raw: raw(log),
-            }),
-        }
-    }
-    Block { number: block.number, hash: block.hash, time: block.time, learned, facts, unreadable }
-}
-
-/// Whether an event moves a user's position. Matches and fees charged repeat what the fills say, and so do the
-/// splits and merges that an exchange makes while matching; those of adapters are made for somebody this log
-/// does not name. A fee given back is said nowhere else.
-fn counts(event: &ChainEvent) -> bool {
-    let is_user = |wallet: &Wallet| !is_protocol_contract(wallet.0);
-    match event {
-        ChainEvent::Match { .. } | ChainEvent::Fee { kind: FeeKind::Charged, .. } => false,
-        ChainEvent::Fee { kind: FeeKind::Refunded, receiver, .. } => is_user(receiver),
-        ChainEvent::Fill(fill) => is_user(&fill.wallet),
-        ChainEvent::Split { wallet, .. }
-        | ChainEvent::Merge { wallet, .. }
-        | ChainEvent::Redemption { wallet, .. }
-        | ChainEvent::Conversion { wallet, .. } => is_user(wallet),
-        ChainEvent::Preparation { .. } | ChainEvent::Resolution { .. } | ChainEvent::Derivable { .. } => true,
-    }
-}
-
-/// A log as it came, in one line.
-fn raw(log: &RawLog) -> String {
-    let topics: Vec<String> = log.topics.iter().map(|topic| format!("{topic:#x}")).collect();
-    format!("address {:#x} topics {} data {:#x}", log.address, topics.join(","), log.data)
 }

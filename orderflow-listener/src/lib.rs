@@ -1,21 +1,32 @@
 //! From the chain into the database: every trade, once, with everything else that moves positions, and the
 //! markets they belong to.
 
+mod audit;
+mod backfill;
+mod blocks;
+mod books;
 mod ingest;
+mod latency;
 mod markets;
+mod retention;
 mod settings;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use polygon::follow::{BlockPoint, FollowCounters, FollowSettings, Start, follow};
-use polymarket::Gamma;
+use polygon::follow::{BlockPoint, ChainUpdate, FollowCounters, FollowSettings, Start, follow};
+use polygon::portal::{self, PortalSettings};
+use polygon::rpc::Observer;
+use polymarket::{Clob, Gamma};
 use service::{CancellationToken, Supervisor};
-use store::{OnlyOne, Store, controls, facts};
+use store::{OnlyOne, Store, controls, coverage, facts};
 use tokio::sync::{Notify, mpsc};
 
-use ingest::WRITER;
-pub use settings::{ListenerSettings, ServiceSettings};
+pub use backfill::{Outcome, Progress, Span, backfill};
+use books::{Books, Purpose};
+use ingest::{Ingest, WRITER};
+use latency::Latency;
+pub use settings::{ChainSource, ClobSettings, ListenerSettings, NewHeads, ServiceSettings};
 
 /// Updates that may wait between the chain and the database: one, because each may hold a whole range.
 const WAITING_UPDATES: usize = 1;
@@ -24,36 +35,88 @@ const KEEP: Duration = Duration::from_secs(10);
 /// How often it is said what was mended.
 const REPORT: Duration = Duration::from_secs(60);
 /// How many blocks back a reorganisation is looked for.
-const REMEMBERED_BLOCKS: u32 = 256;
+const REMEMBERED_BLOCKS: u32 = 512;
 
-/// Runs the service until it is told to stop.
+/// Runs the service until it is told to stop. `clob_url` is asked about markets that Gamma does not know.
 ///
 /// # Errors
 /// If another one runs on this database, the database fails, or the chain is not the one it was.
-pub async fn run(settings: ListenerSettings, store: Store, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(
+    settings: ListenerSettings,
+    clob_url: &str,
+    store: Store,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let only = store.become_only(WRITER).await?;
-    let (follow_settings, known) = starting_point(&settings, &store).await?;
-    let gamma = Gamma::new(&settings.gamma_url)?;
+    let (start, known) = starting_point(&settings, &store).await?;
+    let (gamma, clob) = (Gamma::new(&settings.gamma_url)?, Clob::new(clob_url)?);
+    let retention = settings.retention()?;
     let (sender, receiver) = mpsc::channel(WAITING_UPDATES);
     let unknown_tokens = Arc::new(Notify::new());
+    let latency = Arc::new(Latency::default());
+    let (observer, counters) = (Arc::<Observer>::default(), Arc::<FollowCounters>::default());
 
     let mut tasks = Supervisor::new();
     let own_stop = tasks.stop();
-    let follow_stop = own_stop.clone();
-    let counters = follow_settings.counters.clone();
     tasks.spawn("keeping the role", keep(only, own_stop.clone()));
-    tasks.spawn("counting what was mended", report(counters, own_stop.clone()));
-    tasks.spawn("following the chain", async move {
-        Ok(follow(follow_settings, known, sender, follow_stop).await?)
+    tasks.spawn("counting what was mended", report(Arc::clone(&counters), Arc::clone(&latency), own_stop.clone()));
+    tasks.spawn("keeping the books", {
+        Books::new(store.clone(), Arc::clone(&observer), Purpose::Live).run(own_stop.clone())
     });
-    let ingest = ingest::Ingest::new(store.clone(), unknown_tokens.clone());
-    tasks.spawn("storing facts", ingest.run(receiver, own_stop.clone()));
-    tasks.spawn("describing markets", markets::run(store, gamma, unknown_tokens, own_stop.clone()));
+    match settings.chain_source {
+        ChainSource::Rpc => {
+            let follow_settings = FollowSettings {
+                poll_interval: Duration::from_millis(u64::from(settings.poll_interval_ms)),
+                max_range: u64::from(settings.max_block_range),
+                heads: settings.heads()?,
+                observer: Arc::clone(&observer),
+                counters,
+                ..FollowSettings::new(settings.endpoints()?, start)
+            };
+            let auditor = audit::Audit::new(&settings, store.clone(), Arc::clone(&observer))?;
+            tasks.spawn("auditing what became final", auditor.run(own_stop.clone()));
+            tasks.spawn("following the chain", {
+                follow_nodes(follow_settings, known, sender, own_stop.clone())
+            });
+        }
+        ChainSource::Portal => {
+            let mut portal_settings = PortalSettings::new(&settings.portal_url, start, observer);
+            portal_settings.poll_interval = Duration::from_millis(u64::from(settings.poll_interval_ms));
+            tasks.spawn("following the portal", {
+                follow_portal(portal_settings, known, sender, own_stop.clone())
+            });
+        }
+    }
+    tasks.spawn("storing facts", {
+        Ingest::new(store.clone(), unknown_tokens.clone(), latency).run(receiver, own_stop.clone())
+    });
+    if let Some(days) = retention {
+        tasks.spawn("letting old fills go", retention::run(store.clone(), days, own_stop.clone()));
+    }
+    tasks.spawn("describing markets", markets::run(store, gamma, clob, unknown_tokens, own_stop.clone()));
     tokio::spawn(async move {
         stop.cancelled().await;
         own_stop.cancel();
     });
     tasks.run().await
+}
+
+async fn follow_nodes(
+    settings: FollowSettings,
+    known: Vec<BlockPoint>,
+    updates: mpsc::Sender<ChainUpdate>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    Ok(follow(settings, known, updates, stop).await?)
+}
+
+async fn follow_portal(
+    settings: PortalSettings,
+    known: Vec<BlockPoint>,
+    updates: mpsc::Sender<ChainUpdate>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    Ok(portal::follow(settings, known, updates, stop).await?)
 }
 
 /// Makes sure that nobody else listens meanwhile.
@@ -64,39 +127,44 @@ async fn keep(mut only: OnlyOne, stop: CancellationToken) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Says now and then what went wrong with the nodes and was mended.
-async fn report(counters: Arc<FollowCounters>, stop: CancellationToken) -> anyhow::Result<()> {
+/// Says now and then what went wrong with the nodes and was mended, and how fast blocks are taken in.
+async fn report(
+    counters: Arc<FollowCounters>,
+    latency: Arc<Latency>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let mut said = (0, 0, 0);
-    loop {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(REPORT) => {}
-        }
+    while stop.run_until_cancelled(tokio::time::sleep(REPORT)).await.is_some() {
         let now = (counters.refetched(), counters.reverted(), counters.failovers());
         if now != said {
             let (refetched, reverted, failovers) = now;
             tracing::info!(refetched, reverted, failovers, "mended since the start");
             said = now;
         }
+        let (p50, p99) = (latency.quantile(0.5), latency.quantile(0.99));
+        tracing::debug!(?p50, ?p99, "from hearing of a block to its commit, at most");
     }
+    Ok(())
 }
 
 /// Where to go on: behind the last block stored, else where the settings say.
 async fn starting_point(
     settings: &ListenerSettings,
     store: &Store,
-) -> anyhow::Result<(FollowSettings, Vec<BlockPoint>)> {
+) -> anyhow::Result<(Start, Vec<BlockPoint>)> {
     let mut connection = store.connection().await?;
+    controls::claim(&mut connection, &controls::chain(polygon::contracts::CHAIN_ID)).await?;
     let to_point = |point: facts::Point| BlockPoint { number: point.number, hash: point.hash };
+    let known = facts::recent_points(&mut connection, REMEMBERED_BLOCKS).await?;
     let start = match facts::point(&mut connection, WRITER).await? {
         Some(point) => Start::Resume(to_point(point)),
-        None => settings.first_block()?.map_or(Start::Head, Start::Block),
+        None => match settings.first_block()? {
+            Some(first) => Start::Block(first),
+            // History that was read before the listener ran: it goes on behind it, so that there is no hole.
+            None => coverage::end(&mut connection)
+                .await?
+                .map_or(Start::Head, |last| Start::Block(last.saturating_add(1))),
+        },
     };
-    let known = facts::recent_points(&mut connection, REMEMBERED_BLOCKS).await?;
-    let mut follow_settings = FollowSettings::new(settings.endpoints()?, start);
-    follow_settings.poll_interval = Duration::from_secs(u64::from(settings.poll_interval_secs));
-    follow_settings.max_range = u64::from(settings.max_block_range);
-    controls::claim(&mut connection, &controls::chain(follow_settings.chain_id)).await?;
-    Ok((follow_settings, known.into_iter().map(to_point).collect()))
+    Ok((start, known.into_iter().map(to_point).collect()))
 }

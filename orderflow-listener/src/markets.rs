@@ -1,17 +1,29 @@
 //! Tokens that were traded before anybody knew what they are, until somebody does.
 //!
-//! Gamma may be slow or down: trades go on without it, and titles come later.
+//! Gamma describes markets best, so its word counts. While it is slow, down or does not know a token, the CLOB
+//! tells what it knows: enough to read a trade by, not enough to group bets by. Nobody is believed whose tokens
+//! are not those that the condition gives. Trades go on without either, and titles come later.
+
+mod belief;
+mod catalogue;
+mod fallback;
+mod refresh;
+mod rest;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::Market;
-use polygon::contracts::{USDC_E, WRAPPED_COLLATERAL};
-use polygon::tokens::{ctf_token, protocol_v2_condition};
-use polymarket::Gamma;
+use polymarket::{Clob, Gamma};
 use service::{CancellationToken, clock};
 use store::{Store, markets};
 use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use refresh::Refresh;
+use rest::Rest;
 
 /// How many tokens are asked for at once.
 const BATCH: u32 = 200;
@@ -22,123 +34,109 @@ const LOOK: Duration = Duration::from_secs(3);
 pub(crate) async fn run(
     store: Store,
     gamma: Gamma,
+    clob: Clob,
     unknown_tokens: Arc<Notify>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    let mut descriptions = Descriptions::new(store, gamma, clob);
     loop {
-        let found_some = tokio::select! {
+        let pause = tokio::select! {
             biased;
             () = stop.cancelled() => return Ok(()),
-            found = look_up(&store, &gamma) => found?,
+            pause = descriptions.step() => pause?,
         };
-        if found_some {
-            continue;
-        }
         tokio::select! {
             biased;
             () = stop.cancelled() => return Ok(()),
             () = unknown_tokens.notified() => {}
-            () = tokio::time::sleep(LOOK) => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
 }
 
-/// Looks up the tokens whose turn it is; whether there were any.
-async fn look_up(store: &Store, gamma: &Gamma) -> anyhow::Result<bool> {
-    let tokens = markets::due_unknown(&mut *store.connection().await?, BATCH).await?;
-    if tokens.is_empty() {
-        return Ok(false);
+/// The two services that describe markets, and what is asked of them.
+struct Descriptions {
+    store: Store,
+    gamma: Gamma,
+    clob: Arc<Clob>,
+    gamma_rest: Rest,
+    clob_rest: Rest,
+    /// When tokens last got their turn early because Gamma answered again.
+    hurried: Option<Instant>,
+    refresh: Refresh,
+}
+
+impl Descriptions {
+    fn new(store: Store, gamma: Gamma, clob: Clob) -> Self {
+        Self {
+            store,
+            gamma,
+            clob: Arc::new(clob),
+            gamma_rest: Rest::default(),
+            clob_rest: Rest::default(),
+            hurried: None,
+            refresh: Refresh::new(Instant::now()),
+        }
     }
-    let listing = match gamma.markets_of_tokens(&tokens).await {
-        Ok(listing) => listing,
-        Err(error) => {
-            tracing::warn!(
-                tokens = tokens.len(),
-                "markets cannot be looked up and will be asked for again: {error}"
-            );
+
+    /// Does what is due of both kinds, so that neither starves the other; how long nothing more is.
+    async fn step(&mut self) -> anyhow::Result<Duration> {
+        let found_some = self.look_up().await?;
+        let next_refresh = self.refresh_some(Instant::now()).await?;
+        Ok(if found_some { Duration::ZERO } else { next_refresh.min(LOOK) })
+    }
+
+    /// Looks up the tokens whose turn it is; whether there were any.
+    async fn look_up(&mut self) -> anyhow::Result<bool> {
+        if self.gamma_rest.is_on() && self.clob_rest.is_on() {
+            // Nobody to ask: nobody's turn is used up.
             return Ok(false);
         }
-    };
-    for rejected in &listing.rejected {
-        tracing::warn!(market = rejected.id, "a market's description makes no sense: {}", rejected.reason);
-    }
-    let mut learned = 0;
-    for market in listing.markets {
-        if !names_its_own_tokens(&market) {
-            tracing::warn!(
-                market = market.slug,
-                "a market's tokens are not those of its condition: not believed"
-            );
-            continue;
+        self.try_gamma_again().await?;
+        let due = markets::due_unknown(&mut *self.store.connection().await?, BATCH).await?;
+        if due.is_empty() {
+            return Ok(false);
         }
-        learned += learn(store, market).await?;
-    }
-    tracing::debug!(asked = tokens.len(), learned, "markets");
-    Ok(true)
-}
-
-/// Takes in one market; what the database will not have must not keep the others out.
-async fn learn(store: &Store, market: Market) -> anyhow::Result<u64> {
-    let mut transaction = store.begin().await?;
-    match markets::learn(&mut transaction, std::slice::from_ref(&market), clock::now()).await {
-        Ok(learned) => {
-            Store::commit(transaction).await?;
-            Ok(learned)
-        }
-        Err(error) if error.is_refusal() => {
-            tracing::warn!(market = market.slug, "a market cannot be stored: {error}");
-            Ok(0)
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Whether each token is the one that its condition and its place among the outcomes give: a swapped pair would
-/// turn every win into a loss, and the ids can be computed.
-fn names_its_own_tokens(market: &Market) -> bool {
-    market.tokens.iter().zip(0u32..).all(|(token, outcome)| {
-        if market.protocol_v2 {
-            return protocol_v2_condition(*token) == Some(market.condition)
-                && u32::from(token.0.byte(0)) == outcome;
-        }
-        [USDC_E, WRAPPED_COLLATERAL]
-            .into_iter()
-            .any(|collateral| ctf_token(collateral, market.condition, outcome) == *token)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use domain::Tick;
-
-    /// A live market ("US-Iran nuclear deal before 2027?"), its condition and its two tokens.
-    fn market() -> Market {
-        let token = |text: &str| text.parse().unwrap();
-        Market {
-            condition: "0x182390641d3b1b47cc64274b9da290efd04221c586651ba190880713da6347d9".parse().unwrap(),
-            title: String::new(),
-            slug: String::new(),
-            event: String::new(),
-            category: None,
-            outcomes: vec!["Yes".to_owned(), "No".to_owned()],
-            tokens: vec![
-                token("102936224134271070189104847090829839924697394514566827387181305960175107677216"),
-                token("45763018441764333771124945243746174684578244015331389396782339063349542289693"),
-            ],
-            neg_risk: false,
-            protocol_v2: false,
-            tick: Tick::CENT,
-            fee_rate_ppm: 0,
-            end: None,
-        }
+        let asked = due.len();
+        let unknown = self.with_conditions(due).await?;
+        let left = self.ask_gamma(unknown).await?;
+        let described = asked - left.len();
+        let sketched = self.ask_clob(left).await?;
+        tracing::debug!(asked, described, sketched, "markets");
+        Ok(true)
     }
 
-    #[test]
-    fn a_swapped_pair_of_tokens_is_not_believed() {
-        let mut market = market();
-        assert!(names_its_own_tokens(&market));
-        market.tokens.reverse();
-        assert!(!names_its_own_tokens(&market));
+    /// Takes in full descriptions; what the database will not have must not keep the others out.
+    async fn learn(&self, described: &[Market]) -> anyhow::Result<()> {
+        if described.is_empty() {
+            return Ok(());
+        }
+        match self.learn_at_once(described).await {
+            Err(error) if error.is_refusal() && 1 < described.len() => {
+                for market in described {
+                    match self.learn_at_once(std::slice::from_ref(market)).await {
+                        Err(error) if error.is_refusal() => {
+                            tracing::warn!(market = market.slug, "a market cannot be stored: {error}");
+                        }
+                        done => done?,
+                    }
+                }
+            }
+            Err(error) if error.is_refusal() => {
+                tracing::warn!(market = described[0].slug, "a market cannot be stored: {error}");
+            }
+            done => done?,
+        }
+        Ok(())
+    }
+
+    async fn learn_at_once(&self, described: &[Market]) -> Result<(), store::StoreError> {
+        let mut transaction = self.store.begin().await?;
+        let learned = markets::learn(&mut transaction, described, clock::now()).await?;
+        Store::commit(transaction).await?;
+        if 0 < learned.changed {
+            tracing::info!(changed = learned.changed, "markets are described otherwise than before");
+        }
+        Ok(())
     }
 }

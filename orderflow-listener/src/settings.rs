@@ -1,5 +1,6 @@
 //! The service's settings: where the chain is, and where markets are described.
 
+use polygon::follow::Heads;
 use service::DatabaseSettings;
 use service::settings::set;
 use service::telemetry::TelemetrySettings;
@@ -21,15 +22,50 @@ pub struct ListenerSettings {
     /// The block to begin with in an empty database. Not set: the newest.
     #[arg(long, env = "START_BLOCK", value_name = "NUMBER", help_heading = "Chain")]
     pub start_block: Option<String>,
-    /// Seconds between two looks at the chain where the node does not announce blocks.
+    /// Who tells of the chain: rpc, the nodes of POLYGON_RPC_URL; or portal, SQD's, which is free and needs no
+    /// key.
+    #[arg(long, env = "CHAIN_SOURCE", default_value = "rpc", value_name = "SOURCE", help_heading = "Chain")]
+    pub chain_source: ChainSource,
+    /// The portal.
     #[arg(
         long,
-        env = "POLL_INTERVAL_SECS",
-        default_value_t = 3,
+        env = "PORTAL_URL",
+        default_value = "https://portal.sqd.dev/datasets/polygon-mainnet",
+        value_name = "URL",
+        help_heading = "Chain"
+    )]
+    pub portal_url: String,
+    /// Milliseconds between two looks at the head of the chain. Shorter is faster and dearer: see
+    /// `orderflow status`.
+    #[arg(
+        long,
+        env = "POLL_INTERVAL_MS",
+        default_value_t = 2_750,
+        value_parser = clap::value_parser!(u32).range(50..),
+        help_heading = "Chain"
+    )]
+    pub poll_interval_ms: u32,
+    /// Whether a node's announcements of new blocks are subscribed to, which is the fastest and costs by the
+    /// byte: always, never, or auto, which is where the node runs on this machine.
+    #[arg(long, env = "NEW_HEADS", default_value = "auto", value_name = "WHEN", help_heading = "Chain")]
+    pub new_heads: NewHeads,
+    /// Seconds between two audits of what became final.
+    #[arg(
+        long,
+        env = "AUDIT_INTERVAL_SECS",
+        default_value_t = 120,
         value_parser = clap::value_parser!(u32).range(1..),
         help_heading = "Chain"
     )]
-    pub poll_interval_secs: u32,
+    pub audit_interval_secs: u32,
+    /// Days after which fills are dropped, once reputation has folded them. Not set: never.
+    #[arg(
+        long,
+        env = "TRADE_RETENTION_DAYS",
+        value_name = "DAYS",
+        help_heading = "Chain"
+    )]
+    pub trade_retention_days: Option<String>,
     /// The most blocks asked for at once; fewer are asked for where a node has too many logs in them.
     #[arg(
         long,
@@ -50,13 +86,38 @@ pub struct ListenerSettings {
     pub gamma_url: String,
 }
 
+/// Who tells of the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ChainSource {
+    /// Nodes, over JSON-RPC.
+    Rpc,
+    /// SQD's portal.
+    Portal,
+}
+
+/// When announcements of new blocks are subscribed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum NewHeads {
+    /// Where the node runs on this machine.
+    Auto,
+    /// Wherever the node's address is a WebSocket's.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
 /// Addresses of nodes may hold keys.
 impl std::fmt::Debug for ListenerSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ListenerSettings")
             .field("polygon_rpc_url", &"(not shown)")
             .field("start_block", &self.start_block)
-            .field("poll_interval_secs", &self.poll_interval_secs)
+            .field("chain_source", &self.chain_source)
+            .field("portal_url", &polygon::rpc::redacted(&self.portal_url))
+            .field("poll_interval_ms", &self.poll_interval_ms)
+            .field("new_heads", &self.new_heads)
+            .field("audit_interval_secs", &self.audit_interval_secs)
+            .field("trade_retention_days", &self.trade_retention_days)
             .field("max_block_range", &self.max_block_range)
             .field("gamma_url", &self.gamma_url)
             .finish()
@@ -80,6 +141,32 @@ impl ListenerSettings {
         Ok(endpoints)
     }
 
+    /// How to hear of new blocks.
+    ///
+    /// # Errors
+    /// If no node is given.
+    pub fn heads(&self) -> anyhow::Result<Heads> {
+        let is_here = self.endpoints()?.iter().all(|url| polygon::rpc::is_on_this_machine(url));
+        Ok(match self.new_heads {
+            NewHeads::Always => Heads::Subscribe,
+            NewHeads::Auto if is_here => Heads::Subscribe,
+            NewHeads::Auto | NewHeads::Never => Heads::Poll,
+        })
+    }
+
+    /// How long fills are kept, if not for ever.
+    ///
+    /// # Errors
+    /// If it is no number of days.
+    pub fn retention(&self) -> anyhow::Result<Option<u32>> {
+        set(self.trade_retention_days.as_deref())
+            .map(|text| {
+                let days = text.parse().ok().filter(|days| *days > 0);
+                days.ok_or_else(|| anyhow::anyhow!("TRADE_RETENTION_DAYS `{text}` is no number of days above 0"))
+            })
+            .transpose()
+    }
+
     /// The block to begin with, if one is given.
     ///
     /// # Errors
@@ -89,6 +176,20 @@ impl ListenerSettings {
             .map(|text| text.parse().map_err(|_| anyhow::anyhow!("START_BLOCK `{text}` is no block number")))
             .transpose()
     }
+}
+
+/// Where the venue's books are, which know every market too.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ClobSettings {
+    /// The venue's order books, asked about markets that Gamma does not know.
+    #[arg(
+        long,
+        env = "CLOB_URL",
+        default_value = "https://clob.polymarket.com",
+        value_name = "URL",
+        help_heading = "Markets"
+    )]
+    pub clob_url: String,
 }
 
 /// Everything the service can be told.
@@ -105,6 +206,9 @@ pub struct ServiceSettings {
     /// The work.
     #[command(flatten)]
     pub listener: ListenerSettings,
+    /// Where markets are looked up when Gamma does not know them.
+    #[command(flatten)]
+    pub clob: ClobSettings,
     /// The logs.
     #[command(flatten)]
     pub telemetry: TelemetrySettings,

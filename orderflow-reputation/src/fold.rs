@@ -4,7 +4,7 @@ use decision::{Eligibility, History};
 use domain::{Tier, Timestamp};
 use store::feed::{self, Cursor, News, Wanted};
 use store::scores::{self, HeldShares};
-use store::{PgConnection, Store};
+use store::{PgConnection, Store, facts};
 
 /// The name of this reader's cursor.
 const READER: &str = "orderflow-reputation";
@@ -48,9 +48,8 @@ impl Reputation {
     pub async fn resume(store: Store, eligibility: Eligibility) -> anyhow::Result<Self> {
         let mut connection = store.connection().await?;
         let cursor = feed::cursor(&mut connection, READER).await?;
-        let marked_until = feed::newest(&mut connection).await?;
-        let reverted = feed::has_reverted(&mut connection, cursor.seq, marked_until).await?;
-        drop(connection);
+        let newest = feed::newest(&mut connection).await?;
+        let reverted = feed::has_reverted(&mut connection, cursor.seq, newest).await?;
         let settings = format!("{eligibility:?}");
         let is_as_published = !reverted && cursor.settings.as_ref() == Some(&settings);
         let mut reputation = Self {
@@ -60,10 +59,11 @@ impl Reputation {
             history: History::new(eligibility),
             folded: 0,
             last_pass: cursor.as_of,
-            marked_until,
+            marked_until: newest,
             rebuilt: reverted,
         };
-        reputation.catch_up(cursor.seq).await?;
+        reputation.fold_anew(&mut connection, cursor.seq).await?;
+        drop(connection);
         if let Some(as_of) = cursor.as_of.filter(|_| is_as_published) {
             // The verdicts of that pass are published already: the fold only has to know that it was made.
             reputation.history.pass(as_of);
@@ -93,29 +93,52 @@ impl Reputation {
         let Some(last) = items.last() else {
             return Ok(false);
         };
-        self.folded = last.seq;
-        for item in &items {
-            match &item.news {
+        let last = last.seq;
+        for item in items {
+            let is_marked = item.seq <= self.marked_until;
+            match item.news {
                 News::Block(facts) => facts.iter().for_each(|fact| self.history.apply(fact)),
-                News::Market(market) => self.history.learn(market),
+                News::Market(market) => self.history.learn(&market),
                 News::Scores(_) => {}
-                News::Reverted(height) if self.marked_until < item.seq => {
-                    tracing::warn!(height, "a reorganisation took facts back: folding anew");
-                    self.start_anew(connection).await?;
+                News::Reverted(_) if is_marked => {}
+                // What a wallet paid on average depends on the order: facts from before what is folded already
+                // ask for a new beginning.
+                News::Reverted(_) | News::History(_) | News::Late(_) => {
+                    tracing::info!(item = item.seq, "the past is another one now: folding anew");
+                    let newest = feed::newest(connection).await?;
+                    self.rebuilt = true;
+                    self.fold_anew(connection, until.min(newest)).await?;
                     return Ok(true);
                 }
-                News::Reverted(_) => {}
             }
         }
+        self.folded = last;
         Ok(true)
     }
 
-    /// Begins the fold again: facts that are orphaned by now are not read a second time.
-    async fn start_anew(&mut self, connection: &mut PgConnection) -> anyhow::Result<()> {
+    /// Folds everything that was known at a place in the outbox, in the order in which it happened.
+    async fn fold_anew(&mut self, connection: &mut PgConnection, seq: i64) -> anyhow::Result<()> {
         self.marked_until = feed::newest(connection).await?;
-        self.rebuilt = true;
-        self.folded = 0;
         self.history = History::new(self.eligibility);
+        let mut read = 0;
+        loop {
+            let items = feed::read(connection, read, seq, CHUNK, Wanted::Markets).await?;
+            let Some(last) = items.last() else { break };
+            read = last.seq;
+            for item in &items {
+                if let News::Market(market) = &item.news {
+                    self.history.learn(market);
+                }
+            }
+        }
+        let mut height = None;
+        loop {
+            let blocks = facts::in_chain_order(connection, height, seq, CHUNK).await?;
+            let Some((last, _)) = blocks.last() else { break };
+            height = Some(*last);
+            blocks.iter().flat_map(|(_, facts)| facts).for_each(|fact| self.history.apply(fact));
+        }
+        self.folded = seq;
         Ok(())
     }
 

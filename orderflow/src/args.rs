@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use domain::Wallet;
 use orderflow_executor::{StrategySettings, VenueSettings};
-use orderflow_listener::ListenerSettings;
+use orderflow_listener::{ChainSource, ListenerSettings};
 use orderflow_reputation::ReputationSettings;
 use service::DatabaseSettings;
 use service::telemetry::TelemetrySettings;
@@ -34,6 +34,10 @@ pub(crate) enum Command {
     Devnet(Devnet),
     /// Play a recorded tape (trades.csv and resolutions.csv) through the strategy, in the tape's own time.
     Replay(Box<Replay>),
+    /// Read history into the database, beside whatever runs: in parallel, resumable, never twice.
+    Backfill(Box<Backfill>),
+    /// Show what is covered, how far behind it is, what it costs and what went wrong.
+    Status(View),
     /// Decode logs as `eth_getLogs` returns them: a JSON array in, JSON lines out.
     Decode {
         /// The file; `-` for standard input.
@@ -113,6 +117,41 @@ pub(crate) struct Run {
     pub(crate) venue: VenueSettings,
     #[command(flatten)]
     pub(crate) telemetry: TelemetrySettings,
+}
+
+/// A backfill.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Backfill {
+    /// The first block wanted.
+    #[arg(long, value_name = "NUMBER", conflicts_with = "days", required_unless_present = "days")]
+    pub(crate) from_block: Option<u64>,
+    /// The last block wanted. Not set: the newest that is final, or the one the listener has come to.
+    #[arg(long, value_name = "NUMBER", requires = "from_block")]
+    pub(crate) to_block: Option<u64>,
+    /// Instead of a first block: how many days back.
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3_650))]
+    pub(crate) days: Option<u32>,
+    /// Where to read from, if not as CHAIN_SOURCE says.
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) source: Option<ChainSource>,
+    /// End with one JSON object instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) database: DatabaseSettings,
+    #[command(flatten)]
+    pub(crate) chain: ListenerSettings,
+    #[command(flatten)]
+    pub(crate) telemetry: TelemetrySettings,
+}
+
+impl Backfill {
+    /// The chain's settings, with the source that was asked for.
+    pub(crate) fn listener(&self) -> ListenerSettings {
+        let mut chain = self.chain.clone();
+        chain.chain_source = self.source.unwrap_or(chain.chain_source);
+        chain
+    }
 }
 
 /// A replay.

@@ -1,6 +1,7 @@
 //! `orderflow`: the whole system on one machine, and everything a person asks of it.
 
 mod args;
+mod backfill;
 mod decode;
 mod demo;
 mod devnet;
@@ -9,6 +10,7 @@ mod render;
 mod replay;
 mod report;
 mod run;
+mod status;
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -38,6 +40,14 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Demo(settings) => demo::run(settings).await,
         Command::Devnet(settings) => devnet::run(settings).await,
         Command::Replay(settings) => replay_into(*settings).await,
+        Command::Backfill(settings) => {
+            settings.telemetry.start()?;
+            let database = settings.database.open().await?;
+            let outcome = backfill::run(&settings, database.store.clone()).await;
+            let closed = database.close().await;
+            outcome.and(closed)
+        }
+        Command::Status(view) => on(&view.database, async |store| status::run(store, view.json).await).await,
         Command::Decode { file } => decode::run(&file),
         Command::Wallet { address, view } => {
             on(&view.database, async |store| report::wallet(store, address, view.json).await).await

@@ -15,7 +15,7 @@ use domain::{BlockHash, Market, Timestamp};
 use indicatif::{ProgressBar, ProgressStyle};
 use orderflow_executor::{Executor, Prints, StrategySettings, Venue};
 use orderflow_reputation::{Reputation, ReputationSettings};
-use store::facts::{self, Block, Point};
+use store::facts::{self, Block, Point, Stretch, Writer};
 use store::{Store, controls, markets};
 use tape::Tape;
 
@@ -25,6 +25,8 @@ const WRITER: &str = "orderflow-replay";
 /// An hour of the tape in which something happened.
 struct Hour<'tape> {
     end: Timestamp,
+    /// The height behind the hour before.
+    from: u64,
     blocks: &'tape [Block],
     markets: Vec<Market>,
 }
@@ -54,11 +56,12 @@ pub(crate) async fn play(
     let venue = Venue::Tape(Prints::default());
     let mut trader = Executor::resume(store.clone(), strategy.policy(), venue).await?;
 
+    let mut writer = Writer::new(store.clone(), WRITER);
     let progress = progress(tape.trades);
     for hour in hours(&tape) {
         let trades = hour.blocks.iter().map(|block| block.facts.len() as u64).sum();
         if scorer.last_pass().is_none_or(|last| last < hour.end) {
-            take_in(store, &hour).await?;
+            take_in(&mut writer, &hour).await?;
             trader.catch_up().await?;
             scorer.catch_up(i64::MAX).await?;
             scorer.publish(hour.end, hour.end).await?;
@@ -71,14 +74,15 @@ pub(crate) async fn play(
 }
 
 /// Takes an hour's markets and blocks into the database.
-async fn take_in(store: &Store, hour: &Hour<'_>) -> anyhow::Result<()> {
+async fn take_in(writer: &mut Writer, hour: &Hour<'_>) -> anyhow::Result<()> {
     let (Some(first), Some(last)) = (hour.blocks.first(), hour.blocks.last()) else {
         return Ok(());
     };
-    let mut transaction = store.begin().await?;
+    let (mut transaction, _) = writer.begin(hour.blocks).await?;
     markets::learn(&mut transaction, &hour.markets, first.time).await?;
     let through = Point { number: last.number, hash: last.hash };
-    facts::commit(&mut transaction, WRITER, hour.blocks, through).await?;
+    let stretch = Stretch { from: hour.from, through, blocks: hour.blocks, source: controls::TAPE };
+    writer.commit(&mut transaction, &stretch).await?;
     Store::commit(transaction).await?;
     Ok(())
 }
@@ -86,6 +90,7 @@ async fn take_in(store: &Store, hour: &Hour<'_>) -> anyhow::Result<()> {
 /// The tape's hours in which something happened.
 fn hours(tape: &Tape) -> impl Iterator<Item = Hour<'_>> {
     let mut markets = tape.markets.iter().peekable();
+    let mut from = tape.blocks.first().map_or(0, |block| block.number);
     tape.blocks.chunk_by(|one, next| one.time.hour_start() == next.time.hour_start()).map(move |blocks| {
         let end = blocks
             .first()
@@ -94,7 +99,8 @@ fn hours(tape: &Tape) -> impl Iterator<Item = Hour<'_>> {
         while let Some((_, market)) = markets.next_if(|(from, _)| *from < end) {
             fresh.push(market.clone());
         }
-        Hour { end, blocks, markets: fresh }
+        let past = blocks.last().map_or(from, |block| block.number + 1);
+        Hour { end, from: std::mem::replace(&mut from, past), blocks, markets: fresh }
     })
 }
 

@@ -44,7 +44,9 @@ async fn hint(store: Store, stop: CancellationToken) -> anyhow::Result<()> {
 pub(crate) fn spawn_services(supervisor: &mut Supervisor, database: &Database, settings: &Run) {
     let store = || database.store.clone();
     let stop = supervisor.stop();
-    let listener = orderflow_listener::run(settings.listener.clone(), store(), stop.clone());
+    let (listening, clob_url) = (settings.listener.clone(), settings.venue.clob_url.clone());
+    let (facts, listener_stop) = (store(), stop.clone());
+    let listener = async move { orderflow_listener::run(listening, &clob_url, facts, listener_stop).await };
     let reputation = orderflow_reputation::run(settings.reputation.clone(), store(), stop.clone());
     let (strategy, venue) = (settings.strategy.clone(), settings.venue.clone());
     let executor = orderflow_executor::run(strategy, venue, store(), stop);

@@ -1,14 +1,17 @@
 //! The canonical chain: blocks with hashes, their logs with places, and what happens when it changes its mind.
 
+mod view;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use alloy_primitives::{B256, keccak256};
-use domain::{BlockHash, Exchange, Fee, Fill, Role, Shares, Side, Timestamp, TokenId, TxHash, Usd, Wallet};
-use polygon::encode::{self, LogBody};
+use domain::{BlockHash, ChainEvent, Timestamp, TxHash};
+use polygon::encode::LogBody;
 use polygon::log::RawLog;
 
-use crate::world::{NewBlock, Tx};
+pub(crate) use self::view::View;
+use crate::world::{Deed, NewBlock, Tx};
 
 /// A block of the chain.
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub(crate) struct Block {
     pub(crate) txs: Vec<B256>,
     /// In order.
     pub(crate) logs: Vec<RawLog>,
+    /// What they mean, each with the index of the log that says it, in order.
+    pub(crate) deeds: Vec<(u32, ChainEvent)>,
 }
 
 /// All blocks.
@@ -28,9 +33,8 @@ pub(crate) struct Block {
 pub(crate) struct Chain {
     blocks: Vec<Arc<Block>>,
     by_hash: HashMap<B256, u64>,
+    by_tx: HashMap<B256, u64>,
     fills: u64,
-    /// What tells a fill from other logs.
-    fill_topic: Option<B256>,
     /// Counts reorganisations, so that a replaced block never gets its hash back.
     branch: u64,
     /// Transactions a reorganisation threw out, for the next block to take in.
@@ -49,8 +53,8 @@ impl Chain {
         Self {
             blocks: Vec::new(),
             by_hash: HashMap::new(),
+            by_tx: HashMap::new(),
             fills: 0,
-            fill_topic: fill_topic(),
             branch: 0,
             displaced: Vec::new(),
         }
@@ -78,6 +82,11 @@ impl Chain {
         self.by_number(*self.by_hash.get(&hash)?)
     }
 
+    /// The block a transaction is in.
+    pub(crate) fn of_transaction(&self, hash: B256) -> Option<&Arc<Block>> {
+        self.by_number(*self.by_tx.get(&hash)?)
+    }
+
     /// The blocks from `from` to `to`, both included, as far as they exist.
     pub(crate) fn range(&self, from: u64, to: u64) -> &[Arc<Block>] {
         let Some(first) = self.first().map(|block| block.number) else { return &[] };
@@ -103,7 +112,10 @@ impl Chain {
         self.branch += 1;
         for block in &removed {
             self.by_hash.remove(&block.hash);
-            self.fills -= self.count_fills(block);
+            block.txs.iter().for_each(|tx| {
+                self.by_tx.remove(tx);
+            });
+            self.fills -= count_fills(block);
         }
         let mut carried = Vec::new();
         let mut added = Vec::with_capacity(depth);
@@ -121,14 +133,18 @@ impl Chain {
     fn push(&mut self, number: u64, at: Timestamp, txs: Vec<Tx>) -> Arc<Block> {
         let parent = self.head().map_or_else(|| keccak256(b"before the first block"), |block| block.hash);
         let hash = self.hash(number, parent, &txs);
-        let hashes = txs.iter().map(|tx| tx.hash).collect();
+        let hashes: Vec<B256> = txs.iter().map(|tx| tx.hash).collect();
+        self.by_tx.extend(hashes.iter().map(|tx| (*tx, number)));
+        let mut deeds = Vec::with_capacity(txs.iter().map(|tx| tx.deeds.len()).sum());
         let mut logs = Vec::with_capacity(txs.iter().map(|tx| tx.logs.len()).sum());
         for tx in txs {
+            let place = |deed: Deed| (u32::try_from(logs.len() + deed.log).unwrap_or(u32::MAX), deed.event);
+            deeds.extend(tx.deeds.into_iter().map(place));
             for body in tx.logs {
                 let log_index = u32::try_from(logs.len()).unwrap_or(u32::MAX);
                 logs.push(RawLog {
                     address: body.address,
-                    topics: body.topics,
+                    topics: body.topics.into(),
                     data: body.data,
                     block_number: number,
                     block_hash: BlockHash(hash),
@@ -139,8 +155,8 @@ impl Chain {
                 });
             }
         }
-        let block = Arc::new(Block { number, hash, parent, at, txs: hashes, logs });
-        self.fills += self.count_fills(&block);
+        let block = Arc::new(Block { number, hash, parent, at, txs: hashes, logs, deeds });
+        self.fills += count_fills(&block);
         self.by_hash.insert(hash, number);
         self.blocks.push(Arc::clone(&block));
         block
@@ -154,49 +170,58 @@ impl Chain {
         txs.iter().for_each(|tx| bytes.extend(tx.hash));
         keccak256(bytes)
     }
+}
 
-    fn count_fills(&self, block: &Block) -> u64 {
-        block.logs.iter().filter(|log| log.topics.first() == self.fill_topic.as_ref()).map(|_| 1).sum()
-    }
+fn count_fills(block: &Block) -> u64 {
+    block.deeds.iter().filter(|(_, event)| matches!(event, ChainEvent::Fill(_))).map(|_| 1).sum()
 }
 
 /// The transactions of a block, taken apart again.
 fn transactions(block: &Block) -> Vec<Tx> {
     let body =
-        |log: &RawLog| LogBody { address: log.address, topics: log.topics.clone(), data: log.data.clone() };
-    let groups = block.logs.chunk_by(|one, next| one.tx_hash == next.tx_hash);
-    groups.map(|logs| Tx { hash: logs[0].tx_hash.0, logs: logs.iter().map(body).collect() }).collect()
-}
-
-/// The signature of OrderFilled, read off one: the ABIs live elsewhere.
-fn fill_topic() -> Option<B256> {
-    let fill = Fill {
-        exchange: Exchange::V2,
-        wallet: Wallet(alloy_primitives::Address::ZERO),
-        counterparty: Wallet(alloy_primitives::Address::ZERO),
-        role: Role::Maker,
-        side: Side::Buy,
-        token: TokenId(alloy_primitives::U256::ONE),
-        shares: Shares::ZERO,
-        usd: Usd::ZERO,
-        fee: Fee::NONE,
-    };
-    encode::order_filled(&fill, B256::ZERO)?.topics.first().copied()
+        |log: &RawLog| LogBody { address: log.address, topics: log.topics.to_vec(), data: log.data.clone() };
+    let mut deeds = block.deeds.iter().peekable();
+    let mut begins = 0;
+    let mut txs = Vec::with_capacity(block.txs.len());
+    for logs in block.logs.chunk_by(|one, next| one.tx_hash == next.tx_hash) {
+        let ends = begins + logs.len();
+        let mut tx = Tx { hash: logs[0].tx_hash.0, logs: logs.iter().map(body).collect(), deeds: Vec::new() };
+        let index = |place: u32| usize::try_from(place).unwrap_or(usize::MAX);
+        while let Some((place, event)) = deeds.next_if(|(place, _)| index(*place) < ends) {
+            tx.deeds.push(Deed { log: index(*place) - begins, event: event.clone() });
+        }
+        txs.push(tx);
+        begins = ends;
+    }
+    txs
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::{Exchange, Fee, Fill, Role, Shares, Side, TokenId, Usd, Wallet};
 
     fn block(number: u64, txs: u8) -> NewBlock {
-        let body = LogBody {
-            address: Default::default(),
-            topics: vec![fill_topic().unwrap()],
-            data: Default::default(),
+        let body =
+            LogBody { address: Default::default(), topics: vec![B256::ZERO], data: Default::default() };
+        let fill = Fill {
+            exchange: Exchange::V2,
+            wallet: Wallet::default(),
+            counterparty: Wallet::default(),
+            role: Role::Maker,
+            side: Side::Buy,
+            token: TokenId::default(),
+            shares: Shares::ZERO,
+            usd: Usd::ZERO,
+            fee: Fee::NONE,
         };
-        let tx = |index: u8| Tx {
-            hash: keccak256([u8::try_from(number).unwrap(), index]),
-            logs: vec![body.clone(), body.clone()],
+        let tx = |index: u8| {
+            let hash = keccak256([u8::try_from(number).unwrap(), index]);
+            let mut tx = Tx { hash, ..Tx::default() };
+            tx.note(body.clone());
+            tx.tell(body.clone(), ChainEvent::Fill(fill));
+            tx.tell(body.clone(), ChainEvent::Fill(fill));
+            tx
         };
         let at = Timestamp::from_seconds(i64::try_from(number).unwrap());
         NewBlock { number, at, txs: (0..txs).map(tx).collect(), trades: Vec::new() }
@@ -228,6 +253,12 @@ mod tests {
         assert!(linked);
         let places: Vec<u32> = chain.head().unwrap().logs.iter().map(|log| log.log_index).collect();
         assert!(places.iter().copied().eq(0..u32::try_from(places.len()).unwrap()));
+        // What the logs mean moved with them, and every transaction is found where it is.
+        for block in chain.range(0, 99) {
+            let told: Vec<u32> = block.deeds.iter().map(|(place, _)| place % 3).collect();
+            assert!(told.chunks(2).all(|pair| pair == [1, 2]), "{told:?}");
+            assert!(block.txs.iter().all(|tx| chain.of_transaction(*tx).unwrap().hash == block.hash));
+        }
     }
 
     #[test]

@@ -1,73 +1,43 @@
-//! A simulated world on loopback: a Polygon node, the CLOB and Gamma, over one made-up population of
+//! A simulated world on loopback: Polygon nodes, the portal, the CLOB and Gamma, over one made-up population of
 //! traders whose skill is known. For demonstrations, tests and load; no real money can reach it.
+//!
+//! Its servers misbehave on command ([`Faults`]), its chain reorganises on command ([`Devnet::reorg`]), and what
+//! really happened can be asked at any moment ([`Devnet::canonical_fills`], [`Devnet::canonical_ledger`]): so a
+//! reader of the chain can be held against the truth. [`load`] is a leaner node for measuring.
 
 mod account;
 mod board;
 mod chain;
 mod clob;
+mod config;
+mod faults;
 mod gamma;
+pub mod load;
+mod portal;
+mod ports;
 mod rpc;
 mod shared;
+mod truth;
 pub mod world;
 
-use std::net::Ipv4Addr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
-use axum::serve::ListenerExt;
-use domain::{Timestamp, Wallet};
-use tokio::net::TcpListener;
-use tokio::task::{JoinError, JoinSet};
+use domain::{BlockHash, Timestamp, Wallet};
+use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 pub use self::account::TestAccount;
 use self::chain::Step;
+pub use self::config::{DevnetConfig, DevnetError, Urls};
+use self::faults::Mood;
+pub use self::faults::{Faults, Limit, Most, Provider, RateLimit, Withheld, WrongAnswers};
+use self::ports::Ports;
+use self::rpc::Node;
 use self::shared::Shared;
+pub use self::truth::{Head, TruthEvent, TruthFill};
 use self::world::{FIRST_BLOCK, World, WorldConfig};
-
-/// What kind of world, and where.
-///
-/// The world forgets nothing: every block, market and token stays in memory and can be asked for, as long as
-/// it runs. The default past takes about 100 MB, and the present adds some 70 MB an hour at speed 1, in
-/// proportion to the speed. That is a day or two on a small machine, not a month.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct DevnetConfig {
-    /// The same seed gives the same world.
-    pub seed: u64,
-    /// The node's port; the CLOB takes the next one and Gamma the one after. `None`: any free ports.
-    pub port: Option<u16>,
-    /// How much faster than life; 1 is a block each second and a half.
-    pub speed: f64,
-    /// How many trade, market makers aside.
-    pub wallets: usize,
-    /// How many of them are truly skilled.
-    pub skilled: usize,
-    /// Days of past before the first live block.
-    pub history_days: u32,
-}
-
-impl Default for DevnetConfig {
-    fn default() -> Self {
-        Self { seed: 1, port: None, speed: 1.0, wallets: 3_000, skilled: 40, history_days: 45 }
-    }
-}
-
-/// Where the services of the simulated world are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Urls {
-    /// The node over HTTP.
-    pub rpc_http: String,
-    /// The node over WebSocket.
-    pub rpc_ws: String,
-    /// The CLOB.
-    pub clob: String,
-    /// The CLOB's market channel, path included.
-    pub clob_ws: String,
-    /// Gamma.
-    pub gamma: String,
-}
 
 /// Who is who: what a score should find out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,41 +48,17 @@ pub struct Truth {
     pub degens: Vec<Wallet>,
 }
 
-/// Why the simulated world could not begin, or did not end well.
-#[derive(Debug, thiserror::Error)]
-pub enum DevnetError {
-    /// A port is taken or not allowed.
-    #[error("no listening on 127.0.0.1:{port}")]
-    Listen {
-        /// The port; 0 for any.
-        port: u16,
-        /// What the system said.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The three ports do not fit below 65536.
-    #[error("port {port} leaves no room for the two after it")]
-    Port {
-        /// The node's port.
-        port: u16,
-    },
-    /// Making the past failed.
-    #[error("the past could not be made")]
-    Past(#[source] JoinError),
-    /// One of the tasks died.
-    #[error("a task of the simulated world died")]
-    Task(#[source] JoinError),
-    /// A server stopped serving.
-    #[error("a server of the simulated world stopped")]
-    Serve(#[source] std::io::Error),
-}
-
 /// A running simulated world.
 #[derive(Debug)]
 pub struct Devnet {
     urls: Urls,
     shared: Arc<Shared>,
     truth: Truth,
+    /// What each node is up to, the first one first.
+    nodes: Vec<Arc<Mood>>,
+    /// What the portal is up to.
+    portal: Arc<Mood>,
+    paused: Arc<Mutex<bool>>,
     tasks: JoinSet<Result<(), DevnetError>>,
 }
 
@@ -126,7 +72,7 @@ impl Devnet {
         now: Timestamp,
         stop: CancellationToken,
     ) -> Result<Self, DevnetError> {
-        let [rpc, clob, gamma] = listeners(config.port).await?;
+        let ports = Ports::open(config.port, config.nodes).await?;
         let world_config = WorldConfig {
             speed: config.speed,
             wallets: config.wallets,
@@ -137,7 +83,7 @@ impl Devnet {
         let made = tokio::task::spawn_blocking(move || World::new(config.seed, world_config, now));
         let mut world = made.await.map_err(DevnetError::Past)?;
         // Making the past has taken a while: the present begins where the caller's clock is now.
-        let shared = Arc::new(Shared::new(now, begun, stop));
+        let shared = Arc::new(Shared::new(now, begun, config.finality, stop));
         advance(&shared, &mut world);
         let truth = Truth { skilled: world.skilled(), degens: world.degens() };
         tracing::info!(
@@ -146,17 +92,25 @@ impl Devnet {
             "the simulated past is made"
         );
 
-        let urls = urls(&rpc, &clob, &gamma)?;
-        let mut tasks = JoinSet::new();
-        for (listener, router) in [
-            (rpc, rpc::router(Arc::clone(&shared))),
-            (clob, clob::router(Arc::clone(&shared))),
-            (gamma, gamma::router(Arc::clone(&shared))),
-        ] {
-            tasks.spawn(serve(listener, router, shared.stop.clone()));
+        let urls = ports.urls()?;
+        let paused = Arc::default();
+        let nodes: Vec<Arc<Mood>> = ports.nodes.iter().map(|_| Arc::new(Mood::honest())).collect();
+        let portal = Arc::new(Mood::honest());
+        let node = |mood: &Arc<Mood>| Arc::new(Node { shared: Arc::clone(&shared), mood: Arc::clone(mood) });
+        let mut servers = vec![
+            (ports.clob, clob::router(Arc::clone(&shared))),
+            (ports.gamma, gamma::router(Arc::clone(&shared))),
+            (ports.portal, portal::router(node(&portal))),
+        ];
+        for (listener, mood) in ports.nodes.into_iter().zip(&nodes) {
+            servers.push((listener, rpc::router(node(mood))));
         }
-        tasks.spawn(run(Arc::clone(&shared), world));
-        Ok(Self { urls, shared, truth, tasks })
+        let mut tasks = JoinSet::new();
+        for (listener, router) in servers {
+            tasks.spawn(ports::serve(listener, router, shared.stop.clone()));
+        }
+        tasks.spawn(run(Arc::clone(&shared), world, Arc::clone(&paused)));
+        Ok(Self { urls, shared, truth, nodes, portal, paused, tasks })
     }
 
     /// Where the services are.
@@ -190,12 +144,68 @@ impl Devnet {
         self.shared.read().chain.fills()
     }
 
-    /// Replaces the last `depth` blocks by others of the same heights, and tells subscribers.
+    /// The newest block.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        let state = self.shared.read();
+        let head = state.chain.head();
+        Head {
+            number: head.map_or(0, |block| block.number),
+            hash: head.map_or_else(BlockHash::default, |block| BlockHash(block.hash)),
+        }
+    }
+
+    /// Every fill of the canonical chain as it is at this moment, in the chain's order, as the world made it.
+    #[must_use]
+    pub fn canonical_fills(&self) -> Vec<TruthFill> {
+        truth::fills(&self.shared.read().chain)
+    }
+
+    /// Everything else of the canonical chain that makes, moves or ends positions, in the chain's order.
+    #[must_use]
+    pub fn canonical_ledger(&self) -> Vec<TruthEvent> {
+        truth::ledger(&self.shared.read().chain)
+    }
+
+    /// While paused, no block comes: once this has returned, the chain changes only by [`reorg`](Self::reorg). The
+    /// world's time goes on; the blocks it owes come together when the pause ends.
+    pub fn pause(&self, pause: bool) {
+        // Whoever is in the middle of adding blocks holds this lock.
+        *self.paused.lock().unwrap_or_else(PoisonError::into_inner) = pause;
+    }
+
+    /// Replaces the last `depth` blocks by others of the same heights, and tells subscribers. The first block
+    /// stays; what goes deeper than the configured finality takes back what was final.
     pub fn reorg(&self, depth: usize) {
         // Told under the lock, or a block appended meanwhile would be told first.
         let mut state = self.shared.write();
         let step = state.chain.reorganise(depth);
         self.shared.tell(step, Vec::new());
+    }
+
+    /// From now on all nodes misbehave like this, each with chance of its own; the portal does not.
+    pub fn set_faults(&self, faults: Faults) {
+        for (mood, number) in self.nodes.iter().zip(0..) {
+            mood.set(Faults { seed: faults.seed.wrapping_add(number), ..faults.clone() });
+        }
+    }
+
+    /// From now on one node misbehaves like this: 0 is the first. A node that does not exist does not.
+    pub fn set_faults_of(&self, node: usize, faults: Faults) {
+        if let Some(mood) = self.nodes.get(node) {
+            mood.set(faults);
+        }
+    }
+
+    /// From now on the portal misbehaves like this. Withheld logs, limits, silence, notices and other ids are
+    /// nothing it knows.
+    pub fn set_portal_faults(&self, faults: Faults) {
+        self.portal.set(faults);
+    }
+
+    /// Cuts every open WebSocket of every node, without a word of farewell.
+    pub fn disconnect_all(&self) {
+        self.nodes.iter().for_each(|mood| mood.cut());
     }
 
     /// Waits until everything has ended: after `stop`, or because something died.
@@ -214,14 +224,20 @@ impl Devnet {
 }
 
 /// Lets time run: a look at the clock for each block that is due.
-async fn run(shared: Arc<Shared>, mut world: World) -> Result<(), DevnetError> {
+async fn run(shared: Arc<Shared>, mut world: World, paused: Arc<Mutex<bool>>) -> Result<(), DevnetError> {
     let interval = Duration::from_micros(world.interval().unsigned_abs().max(1_000));
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = shared.stop.cancelled() => return Ok(()),
-            _ = ticks.tick() => advance(&shared, &mut world),
+            _ = ticks.tick() => {
+                // Held while blocks are added, so that who pauses waits for those under way.
+                let paused = paused.lock().unwrap_or_else(PoisonError::into_inner);
+                if !*paused {
+                    advance(&shared, &mut world);
+                }
+            }
         }
     }
 }
@@ -234,52 +250,4 @@ fn advance(shared: &Shared, world: &mut World) {
     let changes = state.board.update(world, now, &blocks);
     let added = blocks.into_iter().map(|block| state.chain.append(block)).collect();
     shared.tell(Step { removed: Vec::new(), added }, changes);
-}
-
-async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> Result<(), DevnetError> {
-    // Without this an answer in two segments waits 40 ms for the client's acknowledgement.
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
-    let done = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
-    // A client that keeps its connection open must not keep the world alive.
-    let patience = async {
-        stop.cancelled().await;
-        tokio::time::sleep(Duration::from_secs(2)).await;
-    };
-    tokio::select! {
-        done = done => done.map_err(DevnetError::Serve),
-        () = patience => Ok(()),
-    }
-}
-
-async fn listeners(port: Option<u16>) -> Result<[TcpListener; 3], DevnetError> {
-    let ports = match port {
-        Some(port) => {
-            let next = |offset| port.checked_add(offset).ok_or(DevnetError::Port { port });
-            [port, next(1)?, next(2)?]
-        }
-        None => [0; 3],
-    };
-    Ok([listen(ports[0]).await?, listen(ports[1]).await?, listen(ports[2]).await?])
-}
-
-async fn listen(port: u16) -> Result<TcpListener, DevnetError> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .await
-        .map_err(|source| DevnetError::Listen { port, source })
-}
-
-fn urls(rpc: &TcpListener, clob: &TcpListener, gamma: &TcpListener) -> Result<Urls, DevnetError> {
-    let address = |listener: &TcpListener| {
-        listener.local_addr().map_err(|source| DevnetError::Listen { port: 0, source })
-    };
-    let (rpc, clob, gamma) = (address(rpc)?, address(clob)?, address(gamma)?);
-    Ok(Urls {
-        rpc_http: format!("http://{rpc}"),
-        rpc_ws: format!("ws://{rpc}"),
-        clob: format!("http://{clob}"),
-        clob_ws: format!("ws://{clob}/ws/market"),
-        gamma: format!("http://{gamma}"),
-    })
 }

@@ -1,8 +1,12 @@
 //! The Polygon node: JSON-RPC over HTTP and WebSocket on one address.
 
 mod blocks;
-mod filter;
-mod methods;
+mod delay;
+pub(crate) mod faulty;
+pub(crate) mod filter;
+mod limit;
+pub(crate) mod methods;
+mod receipts;
 mod socket;
 
 use std::sync::Arc;
@@ -11,13 +15,16 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::shared::Shared;
+use crate::chain::View as ChainView;
+use crate::faults::{Fate, Mood};
+use crate::shared::{self, Shared};
 
 /// A batch beyond this is answered with one error, as nodes do.
 const MAX_BATCH: usize = 1_000;
@@ -27,11 +34,14 @@ const MAX_BATCH: usize = 1_000;
 pub(crate) struct RpcError {
     code: i32,
     message: String,
+    /// Some providers say by HTTP too that something is wrong.
+    #[serde(skip)]
+    status: StatusCode,
 }
 
 impl RpcError {
     pub(crate) fn new(code: i32, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), status: StatusCode::OK }
     }
 
     pub(crate) fn invalid_params(message: impl Into<String>) -> Self {
@@ -39,17 +49,58 @@ impl RpcError {
     }
 }
 
-pub(crate) fn router(shared: Arc<Shared>) -> Router {
-    Router::new().route("/", post(call).get(upgrade)).with_state(shared)
+/// One machine of a provider: the shared world, and how it speaks of it.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) mood: Arc<Mood>,
 }
 
-async fn call(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
-    let answer = answer(&body, |request| methods::call(&shared, request)).unwrap_or_default();
-    ([(CONTENT_TYPE, "application/json")], answer).into_response()
+impl Node {
+    /// The chain as this machine sees it.
+    pub(crate) fn view<'a>(&self, state: &'a shared::State) -> ChainView<'a> {
+        ChainView::new(&state.chain, self.mood.faults().behind, self.shared.finality)
+    }
+
+    /// The height of the newest block it sees.
+    fn newest(&self, state: &shared::State) -> u64 {
+        self.view(state).head().map_or(0, |block| block.number)
+    }
 }
 
-async fn upgrade(State(shared): State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {
-    upgrade.on_upgrade(move |socket| socket::serve(shared, socket))
+pub(crate) fn router(node: Arc<Node>) -> Router {
+    Router::new().route("/", post(call).get(upgrade)).with_state(node)
+}
+
+async fn call(State(node): State<Arc<Node>>, body: Bytes) -> Response {
+    let mut spoiling = None;
+    match node.mood.fate() {
+        Fate::Answered => {}
+        Fate::Stalled(faults) => node.mood.until_other_than(&faults).await,
+        Fate::Refused(refusal) => return faulty::over_http(refusal, &body),
+        Fate::Spoiled(how) => spoiling = Some(how),
+    }
+    let mut status = StatusCode::OK;
+    let answer = answer(&body, |request| {
+        let outcome = methods::call(&node, request);
+        if let Err(error) = &outcome {
+            status = error.status;
+        }
+        outcome
+    });
+    // Of a batch some may have succeeded.
+    if body.trim_ascii_start().starts_with(b"[") {
+        status = StatusCode::OK;
+    }
+    let mut answer = answer.unwrap_or_default();
+    if let Some(spoiling) = spoiling {
+        answer = faulty::spoil(answer, spoiling, &node.mood);
+    }
+    (status, [(CONTENT_TYPE, "application/json")], answer).into_response()
+}
+
+async fn upgrade(State(node): State<Arc<Node>>, upgrade: WebSocketUpgrade) -> Response {
+    upgrade.on_upgrade(move |socket| socket::serve(node, socket))
 }
 
 /// One request of a body.

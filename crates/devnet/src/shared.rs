@@ -24,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) changes: broadcast::Sender<Arc<Vec<Change>>>,
     pub(crate) account: TestAccount,
     pub(crate) stop: CancellationToken,
+    /// How deep under the newest a block is final.
+    pub(crate) finality: u64,
     start: Timestamp,
     started: Instant,
 }
@@ -37,13 +39,14 @@ pub(crate) struct State {
 
 impl Shared {
     /// A world whose clock showed `start` at the instant `started`.
-    pub(crate) fn new(start: Timestamp, started: Instant, stop: CancellationToken) -> Self {
+    pub(crate) fn new(start: Timestamp, started: Instant, finality: u64, stop: CancellationToken) -> Self {
         Self {
             state: RwLock::new(State { chain: Chain::new(), board: Board::default() }),
             steps: broadcast::Sender::new(BACKLOG),
             changes: broadcast::Sender::new(BACKLOG),
             account: TestAccount::well_known(),
             stop,
+            finality,
             start,
             started,
         }

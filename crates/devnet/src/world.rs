@@ -6,6 +6,7 @@
 //! cases), so an edge exists only where the world gave somebody knowledge.
 
 mod catalogue;
+mod custody;
 mod dice;
 mod history;
 mod ladder;
@@ -13,20 +14,24 @@ mod live;
 mod market;
 mod matching;
 mod people;
+mod tx;
 
 use std::collections::VecDeque;
 
-use domain::{Exchange, Shares, Timestamp, Usd, Wallet};
+use domain::{ChainEvent, Exchange, Payouts, Shares, Timestamp, Wallet};
 use polygon::encode;
 
 use self::catalogue::Event;
+use self::custody::Redeemer;
 use self::dice::Dice;
 pub use self::ladder::Ladder;
 pub(crate) use self::ladder::{Rung, price};
 use self::live::Panic;
 pub use self::market::SimMarket;
-pub use self::matching::{Trade, Tx};
+pub use self::matching::Trade;
+use self::matching::Way;
 use self::people::{Kind, People};
+pub use self::tx::{Deed, Tx};
 
 /// The height of the first block in which anything happens: a round number after every contract of the
 /// venue was deployed. An empty one stands before it, for followers that want to know what they follow on.
@@ -62,6 +67,8 @@ pub struct NewBlock {
 #[derive(Debug)]
 pub struct World {
     dice: Dice,
+    /// Chance that decides by which way something happens, not what: apart, so that it changes no market.
+    ways: Dice,
     people: People,
     markets: Vec<SimMarket>,
     /// Open markets, in the order they opened.
@@ -90,6 +97,7 @@ impl World {
         let speed = if config.speed.is_finite() { config.speed.clamp(0.01, 100.0) } else { 1.0 };
         let mut world = Self {
             dice,
+            ways: Dice::new(!seed),
             people,
             markets: Vec::new(),
             open: Vec::new(),
@@ -172,12 +180,17 @@ impl World {
         let market = &mut self.markets[id];
         let mut txs = Vec::new();
         if let Some((oracle, _)) = market.ctf() {
-            let log = encode::condition_preparation(market.condition, oracle, market.question_id, 2);
-            txs.push(Tx { hash: self.dice.word(), logs: vec![log] });
+            let mut tx = Tx { hash: self.dice.word(), ..Tx::default() };
+            tx.tell(
+                encode::condition_preparation(market.condition, oracle, market.question_id, 2),
+                ChainEvent::Preparation { condition: market.condition, tokens: market.tokens },
+            );
+            txs.push(tx);
         }
         for maker in market.makers.clone() {
             if self.dice.chance(0.4) {
                 let micros = self.dice.moment(2_000, 9_000) * domain::MICRO;
+                let maker = (maker, way(&mut self.ways));
                 txs.extend(matching::split(market, &self.people, &mut self.dice, maker, micros));
             }
         }
@@ -192,7 +205,7 @@ impl World {
     }
 
     fn close(&mut self, id: usize) -> Vec<Tx> {
-        let Self { dice, people, markets, .. } = self;
+        let Self { dice, ways, people, markets, .. } = self;
         let market = &mut markets[id];
         market.closed = true;
         let mut result = [0u64; 2];
@@ -207,15 +220,20 @@ impl World {
                 encode::condition_resolved(market.condition, &result)
             }
         };
-        txs.extend(log.map(|log| Tx { hash: dice.word(), logs: vec![log] }));
+        if let (Some(log), Some(payouts)) = (log, Payouts::new(result.to_vec())) {
+            let mut tx = Tx { hash: dice.word(), ..Tx::default() };
+            tx.tell(log, ChainEvent::Resolution { condition: market.condition, payouts });
+            txs.push(tx);
+        }
         for (person, held) in std::mem::take(&mut market.holders) {
             let person = people.get(person);
             let won = held[market.winner];
             if won > 0 && market.exchange == Exchange::V2 && person.kind != Kind::Maker && dice.chance(0.15) {
-                let payout = Usd::from_micros(Shares::from_micros(won).micros());
-                let collateral = polygon::contracts::USDC_E;
-                let log = encode::payout_redemption(person.wallet, collateral, market.condition, payout);
-                txs.extend(log.map(|log| Tx { hash: dice.word(), logs: vec![log] }));
+                let by = redeemer(ways);
+                if let Some(mut tx) = custody::redeem(market, person.wallet, Shares::from_micros(won), by) {
+                    tx.hash = dice.word();
+                    txs.push(tx);
+                }
             }
         }
         txs
@@ -232,6 +250,7 @@ impl World {
     /// Lets a maker of a market turn pairs back into dollars.
     fn tidy(&mut self, id: usize) -> Option<Tx> {
         let maker = self.dice.pick(&self.markets[id].makers).copied()?;
+        let maker = (maker, way(&mut self.ways));
         matching::merge(&mut self.markets[id], &self.people, &mut self.dice, maker)
     }
 
@@ -239,5 +258,19 @@ impl World {
     fn belief(&mut self, person: usize, market: usize) -> usize {
         let winner = self.markets[market].winner;
         if self.dice.chance(self.people.get(person).accuracy) { winner } else { 1 - winner }
+    }
+}
+
+/// Some reach the conditional tokens under their own name, some through the adapter.
+fn way(ways: &mut Dice) -> Way {
+    if ways.chance(0.4) { Way::Adapter } else { Way::Direct }
+}
+
+/// Who cares redeems; for who does not, somebody does.
+fn redeemer(ways: &mut Dice) -> Redeemer {
+    match ways.unit() {
+        draw if draw < 0.4 => Redeemer::Automatic,
+        draw if draw < 0.6 => Redeemer::Adapter,
+        _ => Redeemer::Themselves,
     }
 }

@@ -240,9 +240,10 @@ async fn subscribers_hear_of_blocks_logs_and_reorganisations() {
 }
 #[tokio::test]
 async fn ports_follow_each_other_or_are_refused() {
-    let config = DevnetConfig { wallets: 10, skilled: 1, history_days: 0, ..DevnetConfig::default() };
+    let config =
+        DevnetConfig { wallets: 10, skilled: 1, history_days: 0, nodes: 2, ..DevnetConfig::default() };
     let stop = CancellationToken::new();
-    // The two ports after a free one may be somebody else's: then another one is tried.
+    // The ports after a free one may be somebody else's: then another one is tried.
     let (devnet, config, base) = loop {
         let probe = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = probe.local_addr().unwrap().port().min(65_000);
@@ -250,18 +251,20 @@ async fn ports_follow_each_other_or_are_refused() {
         let config = DevnetConfig { port: Some(base), ..config };
         match Devnet::start(config, START, stop.clone()).await {
             Ok(devnet) => break (devnet, config, base),
-            Err(DevnetError::Listen { port, .. }) => assert!((base..base + 3).contains(&port)),
+            Err(DevnetError::Listen { port, .. }) => assert!((base..base + 5).contains(&port)),
             Err(error) => panic!("{error}"),
         }
     };
     assert_eq!(devnet.urls().rpc_http, format!("http://127.0.0.1:{base}"));
     assert_eq!(devnet.urls().clob, format!("http://127.0.0.1:{}", base + 1));
     assert_eq!(devnet.urls().gamma, format!("http://127.0.0.1:{}", base + 2));
+    assert_eq!(devnet.urls().portal, format!("http://127.0.0.1:{}/datasets/polygon-mainnet", base + 3));
+    assert_eq!(devnet.urls().rpc_ws_all[1], format!("ws://127.0.0.1:{}", base + 4));
     let taken = Devnet::start(config, START, stop.clone()).await.unwrap_err();
     assert!(matches!(taken, DevnetError::Listen { port, .. } if port == base), "{taken}");
-    let high = DevnetConfig { port: Some(65_534), ..config };
+    let high = DevnetConfig { port: Some(65_532), ..config };
     let error = Devnet::start(high, START, stop.clone()).await.unwrap_err();
-    assert!(matches!(error, DevnetError::Port { port: 65_534 }), "{error}");
+    assert!(matches!(error, DevnetError::Port { port: 65_532 }), "{error}");
     stop.cancel();
     timeout(Duration::from_secs(5), devnet.wait()).await.unwrap().unwrap();
 }
@@ -269,12 +272,14 @@ async fn ports_follow_each_other_or_are_refused() {
 /// The system's own follower of the chain drinks the whole past and the present, reorganisations included.
 #[tokio::test]
 async fn the_follower_follows() {
-    use polygon::follow::{ChainUpdate, FollowSettings, Start, follow};
+    use polygon::follow::{ChainUpdate, FollowSettings, Heads, Start, follow};
     let (devnet, stop) = small().await;
     let settings = FollowSettings {
-        endpoints: vec![devnet.urls().rpc_ws.clone(), devnet.urls().rpc_http.clone()],
-        start: Start::Block(devnet.first_block()),
-        ..FollowSettings::new(Vec::new(), Start::Head)
+        heads: Heads::Subscribe,
+        ..FollowSettings::new(
+            vec![devnet.urls().rpc_ws.clone(), devnet.urls().rpc_http.clone()],
+            Start::Block(devnet.first_block()),
+        )
     };
     let (sender, mut updates) = tokio::sync::mpsc::channel(8);
     let follower = tokio::spawn(follow(settings, Vec::new(), sender, stop.child_token()));
@@ -284,19 +289,26 @@ async fn the_follower_follows() {
     let fill_topic = "0xd543adfd945773f1a62f74f0ee55a5e3b9b1a28262980ba90b1a89f2ea84d8ee";
     let mut last = 0;
     while last < target || reverted == 0 {
-        match timeout(Duration::from_secs(20), updates.recv()).await.unwrap().unwrap() {
-            ChainUpdate::Committed { blocks, through } => {
-                fills += blocks
-                    .iter()
-                    .flat_map(|block| &block.logs)
-                    .filter(|log| log.topics.first().is_some_and(|topic| topic.to_string() == fill_topic))
-                    .count();
-                last = through.number;
-                if last >= target && reverted == 0 {
-                    devnet.reorg(2);
-                }
+        let stretch = match timeout(Duration::from_secs(20), updates.recv()).await.unwrap().unwrap() {
+            ChainUpdate::Committed(stretch) => stretch,
+            ChainUpdate::Reorged { new, .. } => {
+                reverted += 1;
+                new
             }
-            ChainUpdate::Reverted { .. } => reverted += 1,
+            ChainUpdate::Reverted { .. } => {
+                reverted += 1;
+                continue;
+            }
+        };
+        fills += stretch
+            .blocks
+            .iter()
+            .flat_map(|block| &block.logs)
+            .filter(|log| log.topics.first().is_some_and(|topic| topic.to_string() == fill_topic))
+            .count();
+        last = stretch.through.number;
+        if last >= target && reverted == 0 {
+            devnet.reorg(2);
         }
     }
     assert!(fills > 1_000, "{fills}");

@@ -50,7 +50,7 @@ fn events(blocks: &[NewBlock]) -> Vec<(Timestamp, B256, ChainEvent)> {
             for log in &tx.logs {
                 let raw = RawLog {
                     address: log.address,
-                    topics: log.topics.clone(),
+                    topics: log.topics.clone().into(),
                     data: log.data.clone(),
                     block_number: block.number,
                     block_hash: BlockHash(B256::ZERO),
@@ -80,6 +80,34 @@ fn a_seed_is_a_world() {
         blocks.extend(slow.advance(START.plus_micros(second * 1_000_000)));
     }
     assert_eq!(digest(&blocks), one);
+}
+
+/// What the world says it did is what its logs say, where these name somebody.
+#[test]
+fn deeds_are_what_the_logs_say() {
+    let (_, blocks) = world(9);
+    let told = blocks.iter().flat_map(|block| &block.txs).flat_map(|tx| &tx.deeds).map(|deed| &deed.event);
+    let read: Vec<ChainEvent> = events(&blocks).into_iter().map(|(_, _, event)| event).collect();
+    let of = |kind: fn(&ChainEvent) -> bool| read.iter().filter(move |event| kind(event));
+    let fills = |event: &ChainEvent| matches!(event, ChainEvent::Fill(_));
+    assert!(told.clone().filter(|event| fills(event)).eq(of(fills)));
+    let answers = |event: &ChainEvent| matches!(event, ChainEvent::Resolution { .. });
+    assert!(told.clone().filter(|event| answers(event)).eq(of(answers)));
+    let births = |event: &ChainEvent| matches!(event, ChainEvent::Preparation { .. });
+    assert!(told.clone().filter(|event| births(event)).eq(of(births)));
+    let by_themselves = |event: &&ChainEvent| {
+        matches!(event, ChainEvent::Split { wallet, .. } | ChainEvent::Merge { wallet, .. }
+            if !is_protocol_contract(wallet.0))
+    };
+    let named: Vec<&ChainEvent> = read.iter().filter(by_themselves).collect();
+    let told: Vec<&ChainEvent> = told.filter(by_themselves).collect();
+    assert!(named.iter().all(|event| told.contains(event)));
+    assert!(
+        named.len() * 10 > told.len() * 4 && named.len() * 10 < told.len() * 8,
+        "{} {}",
+        named.len(),
+        told.len()
+    );
 }
 
 #[test]
@@ -129,17 +157,20 @@ fn nothing_comes_from_nowhere() {
         world.markets().iter().map(|market| (market.condition, market.tokens)).collect();
     let mut ledger = Ledger::default();
     let mut kinds = BTreeSet::new();
-    for (_, _, event) in events(&blocks) {
+    let deeds = blocks.iter().flat_map(|block| &block.txs).flat_map(|tx| &tx.deeds);
+    for event in deeds.map(|deed| deed.event.clone()) {
         match event {
             ChainEvent::Fill(fill) => {
                 kinds.insert(fill.exchange);
                 assert!(!is_protocol_contract(fill.wallet.0));
                 ledger.add(fill.token, fill.wallet, fill.share_change().micros());
             }
-            ChainEvent::Split { wallet, condition, amount } if !is_protocol_contract(wallet.0) => {
+            ChainEvent::Split { wallet, condition, amount } => {
+                assert!(!is_protocol_contract(wallet.0));
                 tokens[&condition].iter().for_each(|token| ledger.add(*token, wallet, amount.micros()));
             }
-            ChainEvent::Merge { wallet, condition, amount } if !is_protocol_contract(wallet.0) => {
+            ChainEvent::Merge { wallet, condition, amount } => {
+                assert!(!is_protocol_contract(wallet.0));
                 tokens[&condition].iter().for_each(|token| ledger.add(*token, wallet, -amount.micros()));
             }
             _ => {}

@@ -119,6 +119,26 @@ pub(crate) mod conditional_tokens {
     }
 }
 
+/// The standard in which the conditional tokens and Protocol V2 move positions (ERC-1155).
+pub(crate) mod transfers {
+    alloy_sol_types::sol! {
+        event TransferSingle(
+            address indexed operator,
+            address indexed from,
+            address indexed to,
+            uint256 id,
+            uint256 value
+        );
+        event TransferBatch(
+            address indexed operator,
+            address indexed from,
+            address indexed to,
+            uint256[] ids,
+            uint256[] values
+        );
+    }
+}
+
 /// The neg-risk adapter.
 pub(crate) mod neg_risk_adapter {
     alloy_sol_types::sol! {
@@ -205,7 +225,7 @@ mod tests {
     /// The hashes are those seen on the chain, so an event whose signature was mistyped fails here.
     #[test]
     fn every_topic_is_the_one_on_chain() {
-        let topics: [(B256, B256); 28] = [
+        let topics: [(B256, B256); 30] = [
             (
                 v1::OrderFilled::SIGNATURE_HASH,
                 b256!("d0a08e8c493f9c94f29311604c9de1b4e8c8d4c06bd0c789af57f2d65bfec0f6"),
@@ -253,6 +273,14 @@ mod tests {
             (
                 conditional_tokens::PayoutRedemption::SIGNATURE_HASH,
                 b256!("2682012a4a4f1973119f1c9b90745d1bd91fa2bab387344f044cb3586864d18d"),
+            ),
+            (
+                transfers::TransferSingle::SIGNATURE_HASH,
+                b256!("c3d58168c5ae7397731d063d5bbf3d657854427343f4c083240f7aacaa2d0f62"),
+            ),
+            (
+                transfers::TransferBatch::SIGNATURE_HASH,
+                b256!("4a39dc06d4c0dbc64b70af90fd698a233a518aa5d07e595d983b8c0526c8f7fb"),
             ),
             (
                 neg_risk_adapter::PositionSplit::SIGNATURE_HASH,

@@ -10,6 +10,9 @@ use domain::Exchange;
 
 use crate::abi;
 
+/// Polygon's number among the chains.
+pub const CHAIN_ID: u64 = 137;
+
 /// What a contract is to this system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -50,8 +53,11 @@ pub struct Contract {
     pub address: Address,
     /// What it is.
     pub kind: Kind,
-    /// The block from which it counts, its deployment where that is known; `None` where it is not known.
+    /// The block from which it counts: its deployment where that is known, else that of the contract without
+    /// which it could do nothing; `None` where neither is known.
     pub since: Option<u64>,
+    /// The last block in which it can count; `None` while it is in use.
+    pub until: Option<u64>,
     /// What people call it.
     pub name: &'static str,
 }
@@ -72,6 +78,8 @@ pub const FEE_RECEIVER: Address = address!("115F48DC2A731aA16251c6d6e1BEfC42f92A
 pub const BINARY_MODULE: Address = address!("1000008dD9001B968442c1000017eaE6E0dA00Ba");
 /// Neg-risk events, Protocol V2.
 pub const NEG_RISK_MODULE: Address = address!("200000900045e3B6259600682756002200028933");
+/// Holds the positions of Protocol V2.
+pub const POSITION_MANAGER: Address = address!("006F54F7f9A22e0000CC2AB60031000000ae9fEF");
 /// Parlays, Protocol V2.
 pub const COMBINATORIAL_MODULE: Address = address!("30000034706C7d8e12009DAB006Be20000c031A8");
 
@@ -87,15 +95,29 @@ const FEE_MODULE_OLD: Address = address!("56C79347e95530c01A2FC76E732f9566dA16E1
 const FEE_MODULE_NEG_RISK: Address = address!("B768891e3130F6dF18214Ac804d4DB76c2C37730");
 const FEE_MODULE_NEG_RISK_OLD: Address = address!("78769D50Be1763ed1CA0D5E878D93f05aabff29e");
 
-const COLLATERAL_ADAPTER_OLD: Address = address!("ADa100874d00e3331D00F2007a9c336a65009718");
-const COLLATERAL_ADAPTER: Address = address!("AdA100Db00Ca00073811820692005400218FcE1f");
-const COLLATERAL_ADAPTER_NEG_RISK_OLD: Address = address!("AdA200001000ef00D07553cEE7006808F895c6F1");
-const COLLATERAL_ADAPTER_NEG_RISK: Address = address!("adA2005600Dec949baf300f4C6120000bDB6eAab");
+pub(crate) const COLLATERAL_ADAPTER_OLD: Address = address!("ADa100874d00e3331D00F2007a9c336a65009718");
+pub(crate) const COLLATERAL_ADAPTER: Address = address!("AdA100Db00Ca00073811820692005400218FcE1f");
+pub(crate) const COLLATERAL_ADAPTER_NEG_RISK_OLD: Address =
+    address!("AdA200001000ef00D07553cEE7006808F895c6F1");
+pub(crate) const COLLATERAL_ADAPTER_NEG_RISK: Address = address!("adA2005600Dec949baf300f4C6120000bDB6eAab");
 
-const AUTO_REDEEMER: Address = address!("a1200000d0002264C9a1698e001292D00E1b00af");
+pub(crate) const AUTO_REDEEMER: Address = address!("a1200000d0002264C9a1698e001292D00E1b00af");
+
+/// The deployment of pUSD: nothing that deals in it can have done anything before.
+const PUSD_SINCE: u64 = 84_902_320;
+const V1_SINCE: u64 = 33_605_403;
+const V1_NEG_RISK_SINCE: u64 = 50_505_492;
+/// The end of V1, with a day and a half to spare: its operators, who alone can match orders, left it for V2 at
+/// about block 86,127,000, on 2026-04-28 at 11:00 UTC, and block 86,161,976 is of the morning after.
+const V1_UNTIL: u64 = 86_200_000;
 
 const fn contract(address: Address, kind: Kind, since: Option<u64>, name: &'static str) -> Contract {
-    Contract { address, kind, since, name }
+    Contract { address, kind, since, until: None, name }
+}
+
+/// One of V1, which ended.
+const fn of_v1(address: Address, kind: Kind, since: u64, name: &'static str) -> Contract {
+    Contract { address, kind, since: Some(since), until: Some(V1_UNTIL), name }
 }
 
 const fn other(address: Address, name: &'static str) -> Contract {
@@ -106,38 +128,53 @@ const fn other(address: Address, name: &'static str) -> Contract {
 pub const CONTRACTS: &[Contract] = &[
     contract(V2, Kind::Exchange(Exchange::V2), Some(84_902_353), "CTF exchange V2"),
     contract(V2_NEG_RISK, Kind::Exchange(Exchange::V2NegRisk), Some(85_058_176), "neg-risk exchange V2"),
-    contract(V3, Kind::Exchange(Exchange::V3), None, "exchange V3"),
-    contract(V1, Kind::Exchange(Exchange::V1), Some(33_605_403), "CTF exchange V1"),
-    contract(V1_NEG_RISK, Kind::Exchange(Exchange::V1NegRisk), Some(50_505_492), "neg-risk exchange V1"),
+    contract(V3, Kind::Exchange(Exchange::V3), Some(PUSD_SINCE), "exchange V3"),
+    of_v1(V1, Kind::Exchange(Exchange::V1), V1_SINCE, "CTF exchange V1"),
+    of_v1(V1_NEG_RISK, Kind::Exchange(Exchange::V1NegRisk), V1_NEG_RISK_SINCE, "neg-risk exchange V1"),
     // Replaced within three days of April 2026; listened to because other lists still carry it.
-    contract(V2_NEG_RISK_B, Kind::Exchange(Exchange::V2NegRisk), None, "neg-risk exchange V2 B"),
+    contract(V2_NEG_RISK_B, Kind::Exchange(Exchange::V2NegRisk), Some(PUSD_SINCE), "neg-risk exchange V2 B"),
     contract(CONDITIONAL_TOKENS, Kind::ConditionalTokens, Some(4_023_686), "conditional tokens"),
     contract(NEG_RISK_ADAPTER, Kind::NegRiskAdapter, Some(50_505_403), "neg-risk adapter"),
-    contract(BINARY_MODULE, Kind::Module(Module::Binary), None, "binary module"),
-    contract(NEG_RISK_MODULE, Kind::Module(Module::NegRisk), None, "neg-risk module"),
-    contract(COMBINATORIAL_MODULE, Kind::Module(Module::Combinatorial), None, "combinatorial module"),
-    contract(AUTO_REDEEMER, Kind::AutoRedeemer, None, "auto-redeemer"),
-    contract(COLLATERAL_ADAPTER, Kind::CollateralAdapter, None, "collateral adapter"),
-    contract(COLLATERAL_ADAPTER_NEG_RISK, Kind::CollateralAdapter, None, "neg-risk collateral adapter"),
-    contract(COLLATERAL_ADAPTER_OLD, Kind::CollateralAdapter, None, "collateral adapter of April 2026"),
+    contract(BINARY_MODULE, Kind::Module(Module::Binary), Some(PUSD_SINCE), "binary module"),
+    contract(NEG_RISK_MODULE, Kind::Module(Module::NegRisk), Some(PUSD_SINCE), "neg-risk module"),
+    contract(
+        COMBINATORIAL_MODULE,
+        Kind::Module(Module::Combinatorial),
+        Some(PUSD_SINCE),
+        "combinatorial module",
+    ),
+    contract(AUTO_REDEEMER, Kind::AutoRedeemer, Some(PUSD_SINCE), "auto-redeemer"),
+    contract(COLLATERAL_ADAPTER, Kind::CollateralAdapter, Some(PUSD_SINCE), "collateral adapter"),
+    contract(
+        COLLATERAL_ADAPTER_NEG_RISK,
+        Kind::CollateralAdapter,
+        Some(PUSD_SINCE),
+        "neg-risk collateral adapter",
+    ),
+    contract(
+        COLLATERAL_ADAPTER_OLD,
+        Kind::CollateralAdapter,
+        Some(PUSD_SINCE),
+        "collateral adapter of April 2026",
+    ),
     contract(
         COLLATERAL_ADAPTER_NEG_RISK_OLD,
         Kind::CollateralAdapter,
-        None,
+        Some(PUSD_SINCE),
         "neg-risk collateral adapter of April 2026",
     ),
-    contract(FEE_MODULE, Kind::FeeModule, Some(75_253_526), "fee module"),
-    contract(FEE_MODULE_NEG_RISK, Kind::FeeModule, Some(75_253_721), "neg-risk fee module"),
-    contract(FEE_MODULE_OLD, Kind::FeeModule, None, "first fee module"),
-    contract(FEE_MODULE_NEG_RISK_OLD, Kind::FeeModule, None, "first neg-risk fee module"),
+    of_v1(FEE_MODULE, Kind::FeeModule, 75_253_526, "fee module"),
+    of_v1(FEE_MODULE_NEG_RISK, Kind::FeeModule, 75_253_721, "neg-risk fee module"),
+    of_v1(FEE_MODULE_OLD, Kind::FeeModule, V1_SINCE, "first fee module"),
+    of_v1(FEE_MODULE_NEG_RISK_OLD, Kind::FeeModule, V1_NEG_RISK_SINCE, "first neg-risk fee module"),
     other(address!("12121212006e4CD160D18e3f00711DA5c3372600"), "router"),
-    other(address!("006F54F7f9A22e0000CC2AB60031000000ae9fEF"), "position manager"),
+    other(POSITION_MANAGER, "position manager"),
     other(address!("71523d0f655B41E805Cec45b17163f528B59B820"), "neg-risk operator, old"),
     other(address!("661992aebf6BecF7BA5abB66f6b0Bf62Aa7a2E93"), "neg-risk operator"),
     other(address!("7f67327E88c258932D7d8f72950bE0d46975E11D"), "neg-risk fee vault"),
     other(USDC_E, "USDC.e"),
     other(WRAPPED_COLLATERAL, "neg-risk wrapped collateral"),
-    contract(PUSD, Kind::Other, Some(84_902_320), "pUSD"),
+    contract(PUSD, Kind::Other, Some(PUSD_SINCE), "pUSD"),
     other(address!("3c499c542cEF5E3811e1192ce70d8cC03d5c3359"), "USDC"),
     other(address!("C417fD8E9661c0d2120B64a04Bb3278C17E99DB1"), "pUSD vault"),
     other(address!("93070a847efEf7F70739046A929D47a521F5B8ee"), "collateral on-ramp"),
@@ -283,6 +320,19 @@ pub const fn watched_addresses() -> &'static [Address] {
     WATCHED
 }
 
+/// Those of the watched addresses that can have emitted something in the blocks `from` to `to`: a history asks
+/// for no others, because a node's search gets no cheaper by addresses that were not there yet.
+#[must_use]
+pub fn watched_between(from: u64, to: u64) -> Vec<Address> {
+    let was_there = |address: &Address| {
+        let contract = CONTRACTS.iter().find(|contract| contract.address == *address);
+        contract.is_some_and(|contract| {
+            contract.since.is_none_or(|since| since <= to) && contract.until.is_none_or(|until| from <= until)
+        })
+    };
+    WATCHED.iter().copied().filter(was_there).collect()
+}
+
 /// The first topics a listener asks for: every event that [`decode`](crate::decode) understands.
 #[must_use]
 pub fn watched_topics() -> Vec<B256> {
@@ -295,6 +345,7 @@ pub fn watched_topics() -> Vec<B256> {
         abi::v2::FeeCharged::SIGNATURE_HASH,
         abi::fee_module::FeeRefunded::SIGNATURE_HASH,
         abi::old_fee_module::FeeRefunded::SIGNATURE_HASH,
+        abi::conditional_tokens::ConditionPreparation::SIGNATURE_HASH,
         abi::conditional_tokens::ConditionResolution::SIGNATURE_HASH,
         abi::conditional_tokens::PositionSplit::SIGNATURE_HASH,
         abi::conditional_tokens::PositionsMerge::SIGNATURE_HASH,
@@ -348,6 +399,28 @@ mod tests {
                 assert!(WATCHED.contains(&contract.address), "{}", contract.name);
             }
         }
+    }
+
+    #[test]
+    fn everything_watched_counts_from_some_block() {
+        for contract in CONTRACTS.iter().filter(|contract| WATCHED.contains(&contract.address)) {
+            assert!(contract.since.is_some(), "{}", contract.name);
+            assert!(contract.until.is_none_or(|until| Some(until) > contract.since), "{}", contract.name);
+        }
+    }
+
+    #[test]
+    fn only_what_was_there_is_asked_for() {
+        assert!(watched_between(0, 4_000_000).is_empty());
+        assert_eq!(watched_between(0, 4_023_686), [CONDITIONAL_TOKENS]);
+        // The first fill of V1, the first of V2, the time when both were used, and today.
+        let of_2022 = watched_between(35_896_869, 35_896_869);
+        assert_eq!(of_2022, [CONDITIONAL_TOKENS, V1, FEE_MODULE_OLD]);
+        let both = watched_between(85_050_371, 85_058_176);
+        assert_eq!(both, WATCHED);
+        assert!(!watched_between(85_050_371, 85_050_372).contains(&V2_NEG_RISK));
+        let today = watched_between(95_000_000, u64::MAX);
+        assert!(today.contains(&V3) && !today.contains(&V1) && !today.contains(&FEE_MODULE));
     }
 
     #[test]

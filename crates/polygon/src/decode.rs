@@ -6,6 +6,7 @@
 //! anything else, so whatever else arrives was damaged or invented on its way, or the contract was upgraded;
 //! all three belong into quarantine, not into the ledger.
 
+mod block;
 mod exchange;
 mod modules;
 mod positions;
@@ -17,6 +18,7 @@ use domain::{ChainEvent, TxHash};
 
 use crate::contracts::{self, Kind};
 use crate::log::RawLog;
+pub use block::{DecodedBlock, UnreadableLog, decode_block};
 
 /// What a log says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,9 +104,12 @@ pub enum Reason {
         /// The field.
         field: &'static str,
     },
-    /// The index of a condition beyond the 16 bits a position has for it.
-    #[error("the condition's index does not fit 16 bits")]
+    /// The index of a condition beyond the 256 that have a bit in a set of them.
+    #[error("the condition's index is beyond the 256 of a set")]
     IndexTooLarge,
+    /// A prepared condition whose id is not the hash of its oracle, question and outcomes.
+    #[error("the condition is not the hash of its oracle, question and outcomes")]
+    WrongCondition,
     /// A payout numerator beyond 64 bits.
     #[error("the payout of outcome {outcome} does not fit 64 bits")]
     PayoutTooLarge {
@@ -168,7 +173,7 @@ mod tests {
     fn every_watched_topic_from_a_stranger_is_unknown() {
         for topic in watched_topics() {
             let mut log = at(USER, LogData::default());
-            log.topics = vec![topic];
+            log.topics = vec![topic].into();
             assert_eq!(decode(&log), Ok(Decoded::Unknown));
         }
         assert_eq!(decode(&at(CONDITIONAL_TOKENS, LogData::default())), Ok(Decoded::Unknown));

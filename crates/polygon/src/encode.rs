@@ -2,6 +2,8 @@
 //!
 //! The simulated chain speaks through these, and the tests hold them against the decoder.
 
+mod ledger;
+
 use alloy_primitives::{Address, B256, Bytes, LogData, U256};
 use alloy_sol_types::SolEvent;
 use domain::{ConditionId, Exchange, Fee, Fill, Role, Shares, Side, TokenId, Usd, Wallet};
@@ -9,6 +11,12 @@ use domain::{ConditionId, Exchange, Fee, Fill, Role, Shares, Side, TokenId, Usd,
 use crate::abi::{conditional_tokens, modules, v1, v2};
 use crate::contracts::{
     BINARY_MODULE, COMBINATORIAL_MODULE, CONDITIONAL_TOKENS, NEG_RISK_MODULE, exchange_address,
+};
+
+pub use ledger::{
+    Redeemed, auto_redemption, collateral_redemption, module_conversion, module_merge, module_redemption,
+    module_split, neg_risk_conversion, neg_risk_merge, neg_risk_redemption, neg_risk_split, transfer_batch,
+    transfer_single,
 };
 
 /// A log before it has a place on a chain.

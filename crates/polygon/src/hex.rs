@@ -1,6 +1,6 @@
 //! The hexadecimal quantities of Ethereum's JSON, read without guessing.
 
-use alloy_primitives::{Bytes, FixedBytes};
+use alloy_primitives::{Bytes, FixedBytes, hex};
 use domain::Timestamp;
 use serde_json::Value;
 
@@ -9,26 +9,57 @@ const LAST_SECOND: u64 = 253_402_300_799;
 /// How much of a wrong value an error repeats.
 const SHOWN: usize = 80;
 
-fn digits(value: &Value) -> Option<&str> {
-    let digits = value.as_str()?.strip_prefix("0x")?;
-    // The standard parsers also take a sign, and a second prefix.
-    digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(digits)
+/// What stands behind the prefix.
+fn digits(text: &[u8]) -> Option<&[u8]> {
+    // The parser below would take a second prefix too.
+    text.strip_prefix(b"0x").filter(|digits| !digits.starts_with(b"0x"))
+}
+
+/// Bytes of a fixed number.
+pub(crate) fn fixed_text<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
+    let digits = digits(text).filter(|digits| digits.len() == 2 * N)?;
+    let mut bytes = [0; N];
+    hex::decode_to_slice(digits, &mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// Bytes of any number.
+pub(crate) fn bytes_text(text: &[u8]) -> Option<Bytes> {
+    hex::decode(digits(text)?).ok().map(Bytes::from)
+}
+
+/// A quantity of 64 bits.
+pub(crate) fn number_text(text: &[u8]) -> Option<u64> {
+    let digits = digits(text).filter(|digits| !digits.is_empty())?;
+    digits.iter().try_fold(0u64, |number, digit| {
+        let digit = char::from(*digit).to_digit(16)?;
+        Some(number.checked_mul(16)? + u64::from(digit))
+    })
+}
+
+/// Seconds since 1970, as far as time is written.
+pub(crate) fn time_of(seconds: u64) -> Option<Timestamp> {
+    let seconds = Some(seconds).filter(|seconds| *seconds <= LAST_SECOND)?;
+    i64::try_from(seconds).ok().map(Timestamp::from_seconds)
+}
+
+fn text(value: &Value) -> Option<&[u8]> {
+    value.as_str().map(str::as_bytes)
 }
 
 /// Bytes of a fixed number.
 pub(crate) fn fixed<const N: usize, T: From<FixedBytes<N>>>(value: &Value) -> Option<T> {
-    let digits = digits(value)?;
-    digits.parse::<FixedBytes<N>>().ok().map(T::from)
+    fixed_text::<N>(text(value)?).map(|bytes| T::from(FixedBytes(bytes)))
 }
 
 /// Bytes of any number.
 pub(crate) fn bytes(value: &Value) -> Option<Bytes> {
-    digits(value)?.parse().ok()
+    bytes_text(text(value)?)
 }
 
 /// A quantity of 64 bits.
 pub(crate) fn number(value: &Value) -> Option<u64> {
-    u64::from_str_radix(digits(value)?, 16).ok()
+    number_text(text(value)?)
 }
 
 /// A quantity of 32 bits.
@@ -38,8 +69,7 @@ pub(crate) fn number_32(value: &Value) -> Option<u32> {
 
 /// Seconds since 1970.
 pub(crate) fn time(value: &Value) -> Option<Timestamp> {
-    let seconds = number(value).filter(|seconds| *seconds <= LAST_SECOND)?;
-    i64::try_from(seconds).ok().map(Timestamp::from_seconds)
+    time_of(number(value)?)
 }
 
 /// What kind of JSON a value is.
@@ -82,6 +112,14 @@ mod tests {
         assert_eq!(number(&json!("2a")), None);
         assert_eq!(number(&json!("0x0x2a")), None);
         assert_eq!(number(&json!("0x-1")), None);
+        assert_eq!(number(&json!("0x")), None);
+        assert_eq!(number(&json!("0xffffffffffffffff")), Some(u64::MAX));
+        assert_eq!(number(&json!("0x10000000000000000")), None);
+        assert_eq!(fixed::<2, FixedBytes<2>>(&json!("0xA00b")), Some(FixedBytes([0xa0, 0x0b])));
+        for wrong in ["0xa00", "0xa00b0c", "a00b", "0x0x0b", "0xa00g", "0xä0"] {
+            assert_eq!(fixed::<2, FixedBytes<2>>(&json!(wrong)), None, "{wrong}");
+        }
+        assert_eq!(bytes(&json!("0x0x12")), None);
         assert_eq!(number_32(&json!("0x1ffffffff")), None);
         assert_eq!(bytes(&json!("0x")), Some(Bytes::new()));
     }

@@ -5,12 +5,16 @@
 //! contract it belongs to; amounts are exact integers; nothing a node answers can make this crate panic.
 
 mod abi;
+pub mod attribute;
+pub mod audit;
 pub mod contracts;
 pub mod decode;
 pub mod encode;
 pub mod follow;
 mod hex;
+pub mod history;
 pub mod log;
+pub mod portal;
 pub mod rpc;
 pub mod tokens;
 mod window;

@@ -1,14 +1,16 @@
 //! A log as a node tells it, before anybody knows what it means.
 
-use std::fmt;
+mod careful;
+mod swift;
+mod topics;
 
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, Bytes};
 use domain::{BlockHash, Place, Timestamp, TxHash};
-use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::{Serialize, SerializeStruct, Serializer};
-use serde_json::{Map, Value};
 
-use crate::hex;
+pub use careful::{FieldError, LogParseError, Problem, parse_logs};
+pub(crate) use swift::Hex;
+pub use topics::{TooManyTopics, Topics};
 
 /// One log in the form of `eth_getLogs`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +18,7 @@ pub struct RawLog {
     /// The contract that emitted it.
     pub address: Address,
     /// The indexed words, the event's signature first; a node may send none.
-    pub topics: Vec<B256>,
+    pub topics: Topics,
     /// The rest, ABI-encoded.
     pub data: Bytes,
     /// The block's height.
@@ -33,105 +35,29 @@ pub struct RawLog {
     pub removed: bool,
 }
 
-/// Why a text is not a list of logs.
-#[derive(Debug, thiserror::Error)]
-pub enum LogParseError {
-    /// It is not JSON.
-    #[error("the logs are not JSON")]
-    Json(#[source] serde_json::Error),
-    /// It is JSON, but neither an array nor a JSON-RPC answer with one.
-    #[error("the logs are {found}, not an array")]
-    NotAnArray {
-        /// What stands there instead.
-        found: &'static str,
-    },
-    /// One of the logs is malformed.
-    #[error("log {index}: {flaw}")]
-    Log {
-        /// Its place in the array, from 0.
-        index: usize,
-        /// What is wrong with it.
-        flaw: FieldError,
-    },
-}
-
-/// What is wrong with one log.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FieldError {
-    /// It is no object at all.
-    #[error("{found} instead of an object")]
-    NotAnObject {
-        /// What stands there instead.
-        found: &'static str,
-    },
-    /// One of its fields is missing or malformed.
-    #[error("field `{field}` {problem}")]
-    Field {
-        /// The field, as JSON names it.
-        field: &'static str,
-        /// What is wrong with it.
-        problem: Problem,
-    },
-}
-
-/// What is wrong with one field.
+/// A log of an answer that cannot be read, as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Problem {
-    /// The field is not there.
-    Missing,
-    /// The field is null, as in logs of blocks that are still pending.
-    Null,
-    /// The value is not what the field should hold.
-    NotA {
-        /// What it should be.
-        expected: &'static str,
-        /// What it is, cut short.
-        found: String,
-    },
+pub struct MalformedLog {
+    /// What is wrong with it.
+    pub reason: String,
+    /// Its text, cut to 2,000 characters.
+    pub raw: String,
+    /// The block it names, if that can be read.
+    pub block_number: Option<u64>,
+    /// The index it names, if that can be read.
+    pub log_index: Option<u32>,
 }
 
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing => f.write_str("is missing"),
-            Self::Null => f.write_str("is null"),
-            Self::NotA { expected, found } => write!(f, "is {found}, not {expected}"),
-        }
-    }
-}
-
-/// Reads the logs of a JSON array, or of a JSON-RPC answer whose result is one.
+/// The logs of an answer: those that read and those that do not. One malformed log never spoils the others.
 ///
-/// Recordings are not always whole: a log may stand in an object of its own under `log`, and may have lost its
-/// block's hash, which says where it was but not what it means. Such a hash is read as zero.
-///
-/// # Errors
-/// Where the text is not JSON, not an array, or holds a malformed log: then which one, which field, and why.
-pub fn parse_logs(json: &[u8]) -> Result<Vec<RawLog>, LogParseError> {
-    let mut value: Value = serde_json::from_slice(json).map_err(LogParseError::Json)?;
-    // An answer of a node saved to a file as it came.
-    if let Some(result) = value.get_mut("result") {
-        value = result.take();
-    }
-    value.as_array_mut().into_iter().flatten().for_each(complete);
-    logs_from_value(&value)
-}
-
-/// Makes a recorded log whole enough to be read.
-fn complete(recorded: &mut Value) {
-    if let Some(inner) = recorded.get_mut("log").filter(|inner| inner.is_object()) {
-        *recorded = inner.take();
-    }
-    if let Some(log) = recorded.as_object_mut() {
-        log.entry("blockHash").or_insert_with(|| Value::String(format!("{:#x}", B256::ZERO)));
-    }
-}
-
-/// Reads the logs of a JSON array that has been parsed already.
-pub(crate) fn logs_from_value(value: &Value) -> Result<Vec<RawLog>, LogParseError> {
-    let logs = value.as_array().ok_or(LogParseError::NotAnArray { found: hex::name_of(value) })?;
-    let read = |(index, log)| RawLog::from_value(log).map_err(|flaw| LogParseError::Log { index, flaw });
-    logs.iter().enumerate().map(read).collect()
+/// `Deserialize` is the fast way and fails if any log is malformed. The text is then to be parsed as a
+/// [`serde_json::Value`] and read again by [`LogList::from_value`], which keeps only the malformed ones aside.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogList {
+    /// The logs that read, in the order of the answer.
+    pub logs: Vec<RawLog>,
+    /// Those that do not.
+    pub malformed: Vec<MalformedLog>,
 }
 
 impl RawLog {
@@ -145,66 +71,6 @@ impl RawLog {
             tx_hash: self.tx_hash,
             log_index: self.log_index,
         }
-    }
-
-    fn from_value(value: &Value) -> Result<Self, FieldError> {
-        let object = value.as_object().ok_or(FieldError::NotAnObject { found: hex::name_of(value) })?;
-        Ok(Self {
-            address: required(object, "address", "a 0x-address of 20 bytes", hex::fixed)?,
-            topics: required(object, "topics", "an array of at most four 0x-words of 32 bytes", topics)?,
-            data: required(object, "data", "0x-bytes", hex::bytes)?,
-            block_number: required(object, "blockNumber", "a 0x-number of 64 bits", hex::number)?,
-            block_hash: required(object, "blockHash", "a 0x-hash of 32 bytes", hex::fixed).map(BlockHash)?,
-            block_timestamp: optional(
-                object,
-                "blockTimestamp",
-                "0x-seconds before the year 10000",
-                hex::time,
-            )?,
-            tx_hash: required(object, "transactionHash", "a 0x-hash of 32 bytes", hex::fixed).map(TxHash)?,
-            log_index: required(object, "logIndex", "a 0x-number of 32 bits", hex::number_32)?,
-            removed: optional(object, "removed", "true or false", Value::as_bool)?.unwrap_or(false),
-        })
-    }
-}
-
-fn topics(value: &Value) -> Option<Vec<B256>> {
-    // The machine that emits them knows no log with more than four.
-    value.as_array().filter(|words| words.len() <= 4)?.iter().map(hex::fixed).collect()
-}
-
-fn required<T>(
-    object: &Map<String, Value>,
-    field: &'static str,
-    expected: &'static str,
-    read: impl FnOnce(&Value) -> Option<T>,
-) -> Result<T, FieldError> {
-    let problem = match object.get(field) {
-        None => Problem::Missing,
-        Some(Value::Null) => Problem::Null,
-        Some(value) => match read(value) {
-            Some(read) => return Ok(read),
-            None => Problem::NotA { expected, found: hex::cut(value) },
-        },
-    };
-    Err(FieldError::Field { field, problem })
-}
-
-fn optional<T>(
-    object: &Map<String, Value>,
-    field: &'static str,
-    expected: &'static str,
-    read: impl FnOnce(&Value) -> Option<T>,
-) -> Result<Option<T>, FieldError> {
-    match object.get(field) {
-        None | Some(Value::Null) => Ok(None),
-        Some(_) => required(object, field, expected, read).map(Some),
-    }
-}
-
-impl<'de> Deserialize<'de> for RawLog {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::from_value(&Value::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
 
@@ -231,8 +97,9 @@ impl Serialize for RawLog {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
-    use serde_json::json;
 
     fn sample() -> Value {
         json!({
@@ -337,5 +204,64 @@ mod tests {
             let text = problem(with(field, value));
             assert!(text.starts_with(&format!("log 1: field `{field}` is ")), "{text}");
         }
+    }
+
+    #[test]
+    fn an_answer_of_sound_logs_is_read_at_once() {
+        let text = json!([sample(), without("blockTimestamp")]).to_string();
+        let list: LogList = serde_json::from_str(&text).unwrap();
+        assert_eq!(list.logs, parse_logs(text.as_bytes()).unwrap());
+        assert_eq!(list, LogList::from_value(&json!([sample(), without("blockTimestamp")])).unwrap());
+        // Escapes are another form of the same text.
+        let escaped = text.replace("0x3d2", "\\u0030x3d2");
+        assert_eq!(serde_json::from_str::<LogList>(&escaped).unwrap(), list);
+    }
+
+    #[test]
+    fn one_malformed_log_does_not_spoil_the_others() {
+        let long = with("data", json!(format!("0x{}", "q".repeat(5_000))));
+        let list = json!([sample(), with("address", json!("0x12")), 7, long, sample()]);
+        assert!(serde_json::from_str::<LogList>(&list.to_string()).is_err());
+        let LogList { logs, malformed } = LogList::from_value(&list).unwrap();
+        assert_eq!(logs.len(), 2);
+        let [short, number, long] = malformed.try_into().unwrap();
+        assert_eq!(short.reason, "field `address` is \"0x12\", not a 0x-address of 20 bytes");
+        assert_eq!((short.block_number, short.log_index), (Some(87_909_517), Some(978)));
+        assert!(short.raw.contains("\"0x12\""));
+        assert_eq!((number.reason.as_str(), number.raw.as_str()), ("a number instead of an object", "7"));
+        assert_eq!((number.block_number, number.log_index), (None, None));
+        assert_eq!(long.raw.len(), 2_000);
+        assert!(LogList::from_value(&json!({})).is_err());
+    }
+
+    #[test]
+    fn both_ways_of_reading_accept_and_refuse_the_same() {
+        let mut texts: Vec<Value> =
+            ["\"0x12\"", "null", "7", "[]", "{}", "true", "\"\"", "\"0x\"", "\"0x0x\""]
+                .map(|text| serde_json::from_str(text).unwrap())
+                .into();
+        texts.extend(
+            ["0x6a0955e4", "0xffffffffffffffff", "0x00000000000000000001", "0xFF", "0X1"].map(Value::from),
+        );
+        texts.extend(sample().as_object().unwrap().values().cloned());
+        texts.push(json!([sample()["blockHash"], null]));
+        let mut fields: Vec<String> = sample().as_object().unwrap().keys().cloned().collect();
+        fields.push("somewhen".to_owned());
+        let (mut sound, mut unsound) = (0, 0);
+        for field in &fields {
+            let changed = texts.iter().map(|text| with(field, text.clone()));
+            for log in changed.chain([without(field)]) {
+                let careful = LogList::from_value(&json!([log])).unwrap();
+                let swift = serde_json::from_str::<LogList>(&json!([log]).to_string());
+                assert_eq!(swift.is_ok(), careful.malformed.is_empty(), "{log}");
+                if let Ok(swift) = swift {
+                    assert_eq!(swift, careful);
+                    sound += 1;
+                } else {
+                    unsound += 1;
+                }
+            }
+        }
+        assert!(sound > 40 && unsound > 100, "{sound} {unsound}");
     }
 }

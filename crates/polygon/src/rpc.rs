@@ -5,9 +5,13 @@
 //! Addresses of nodes carry API keys, so errors and logs show scheme, host and port only.
 
 mod endpoint;
+mod header;
 mod http;
+mod observer;
 mod pulse;
+mod receipt;
 mod socket;
+mod wait;
 mod wire;
 
 use std::fmt;
@@ -16,17 +20,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use alloy_primitives::{Address, B256};
-use domain::{BlockHash, Timestamp};
+use domain::{BlockHash, TxHash};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-pub use endpoint::redacted;
+pub use endpoint::{is_on_this_machine, redacted};
+pub use observer::{Complaint, EndpointHealth, Observer, SUBSCRIPTION, Usage, compute_units};
 
-use crate::log::{RawLog, logs_from_value};
-use crate::window::BlockPoint;
+use crate::log::LogList;
 use endpoint::{Endpoint, Scheme};
+pub use header::BlockHeader;
+pub(crate) use header::FullHeader;
 use http::Http;
+pub use receipt::TransactionReceipt;
+pub use socket::News;
 use socket::Socket;
+pub(crate) use wait::asked_for as retry_after;
+use wire::Answer;
 
 /// How long a node has for an answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,6 +50,7 @@ const LARGEST_ANSWER: usize = 16 << 20;
 /// A client of one node.
 pub struct RpcClient {
     endpoint: Arc<Endpoint>,
+    observer: Arc<Observer>,
     transport: Transport,
     last_id: AtomicU64,
 }
@@ -113,36 +124,39 @@ pub enum BlockTag {
     Number(u64),
     /// The newest the node knows.
     Latest,
+    /// The newest of those that the chain's rules say will stay.
+    Finalized,
 }
 
-/// What names a block, and when it was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BlockHeader {
-    /// Its height.
-    pub number: u64,
-    /// Its hash.
-    pub hash: BlockHash,
-    /// The hash of the block before it.
-    pub parent_hash: BlockHash,
-    /// Its time.
-    pub time: Timestamp,
-}
-
-impl BlockHeader {
-    /// Its height and hash.
-    #[must_use]
-    pub const fn point(&self) -> BlockPoint {
-        BlockPoint { number: self.number, hash: self.hash }
-    }
+/// The logs of an answer, and how large it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogAnswer {
+    /// The logs, in the order of the answer.
+    pub list: LogList,
+    /// The size of the answer in bytes, unpacked.
+    pub bytes: usize,
 }
 
 impl RpcClient {
     /// A client of the node at `url`; it connects when first asked. Must be called within a Tokio runtime:
-    /// a WebSocket has a task of its own, which ends with the client.
+    /// a WebSocket has a task of its own, which ends with the client. All that is asked is counted by
+    /// `observer`.
     ///
     /// # Errors
     /// Where the address is none, or the HTTP client cannot be made.
-    pub fn new(url: &str) -> Result<Self, RpcError> {
+    pub fn new(url: &str, observer: Arc<Observer>) -> Result<Self, RpcError> {
+        Self::make(url, observer, false)
+    }
+
+    /// As [`new`](Self::new), and over WebSocket the node is asked to announce each new head, which costs.
+    ///
+    /// # Errors
+    /// Where the address is none, or the HTTP client cannot be made.
+    pub fn with_heads(url: &str, observer: Arc<Observer>) -> Result<Self, RpcError> {
+        Self::make(url, observer, true)
+    }
+
+    fn make(url: &str, observer: Arc<Observer>, subscribes: bool) -> Result<Self, RpcError> {
         // The HTTP client panics without a TLS provider, and a panic would take down more than a wrong setting
         // should. Where the process has installed one, this does nothing.
         if rustls::crypto::CryptoProvider::get_default().is_none() {
@@ -151,9 +165,11 @@ impl RpcClient {
         let endpoint = Arc::new(Endpoint::parse(url)?);
         let transport = match endpoint.scheme() {
             Scheme::Http => Transport::Http(Http::new(Arc::clone(&endpoint))?),
-            Scheme::Socket => Transport::Socket(Socket::new(Arc::clone(&endpoint))),
+            Scheme::Socket => {
+                Transport::Socket(Socket::new(Arc::clone(&endpoint), Arc::clone(&observer), subscribes))
+            }
         };
-        Ok(Self { endpoint, transport, last_id: AtomicU64::new(0) })
+        Ok(Self { endpoint, observer, transport, last_id: AtomicU64::new(0) })
     }
 
     /// The node's address without path and query, for people to read.
@@ -162,13 +178,22 @@ impl RpcClient {
         self.endpoint.redacted()
     }
 
-    /// Changes whenever the node announces a new head, and when its connection breaks; `None` over HTTP,
-    /// where nodes announce nothing.
+    /// As [`endpoint`](Self::endpoint), shared.
+    pub(crate) fn source(&self) -> &Arc<str> {
+        self.endpoint.redacted()
+    }
+
+    pub(crate) fn observer(&self) -> &Observer {
+        &self.observer
+    }
+
+    /// Changes whenever the node announces a new head, and when its connection breaks; `None` over HTTP, and
+    /// for a client that has not asked for it.
     #[must_use]
-    pub fn heads(&self) -> Option<watch::Receiver<u64>> {
+    pub fn heads(&self) -> Option<watch::Receiver<News>> {
         match &self.transport {
             Transport::Http(_) => None,
-            Transport::Socket(socket) => Some(socket.heads()),
+            Transport::Socket(socket) => socket.heads(),
         }
     }
 
@@ -177,8 +202,11 @@ impl RpcClient {
     /// # Errors
     /// See [`RpcError`].
     pub async fn chain_id(&self) -> Result<u64, RpcError> {
-        let answer = self.call("eth_chainId", json!([]), TIMEOUT).await?;
-        wire::number("eth_chainId", &answer)
+        let method = "eth_chainId";
+        self.call(method, json!([]), TIMEOUT, |answer, id| {
+            wire::number(method, &wire::value(answer, id, method, &self.endpoint)?)
+        })
+        .await
     }
 
     /// A block; `None` where the node does not have it.
@@ -186,12 +214,45 @@ impl RpcClient {
     /// # Errors
     /// See [`RpcError`].
     pub async fn block(&self, tag: BlockTag) -> Result<Option<BlockHeader>, RpcError> {
+        Ok(self.full_block(tag).await?.map(|block| block.header))
+    }
+
+    /// The newest block that the chain's rules say will stay; `None` where the node knows of none.
+    ///
+    /// # Errors
+    /// See [`RpcError`].
+    pub async fn finalized(&self) -> Result<Option<BlockHeader>, RpcError> {
+        self.block(BlockTag::Finalized).await
+    }
+
+    pub(crate) async fn full_block(&self, tag: BlockTag) -> Result<Option<FullHeader>, RpcError> {
         let text = match tag {
             BlockTag::Number(number) => format!("{number:#x}"),
             BlockTag::Latest => "latest".to_owned(),
+            BlockTag::Finalized => "finalized".to_owned(),
         };
-        let answer = self.call("eth_getBlockByNumber", json!([text, false]), TIMEOUT).await?;
-        wire::header(&answer, tag)
+        let method = "eth_getBlockByNumber";
+        let block = self
+            .call(method, json!([text, false]), TIMEOUT, |answer, id| {
+                header::header(&wire::value(answer, id, method, &self.endpoint)?, tag, method)
+            })
+            .await?;
+        if let (BlockTag::Latest, Some(block)) = (tag, &block) {
+            self.observer.head(self.endpoint.redacted(), block.header.number);
+        }
+        Ok(block)
+    }
+
+    /// All that a transaction emitted; `None` where the node does not know it, or not yet.
+    ///
+    /// # Errors
+    /// See [`RpcError`].
+    pub async fn receipt(&self, transaction: TxHash) -> Result<Option<TransactionReceipt>, RpcError> {
+        let method = "eth_getTransactionReceipt";
+        self.call(method, json!([transaction.to_string()]), TIMEOUT, |answer, id| {
+            receipt::receipt(&wire::value(answer, id, method, &self.endpoint)?, transaction)
+        })
+        .await
     }
 
     /// The logs of the blocks from `from` to `to`, both included, that one of `addresses` emitted with one of
@@ -205,7 +266,7 @@ impl RpcClient {
         to: u64,
         addresses: &[Address],
         topics: &[B256],
-    ) -> Result<Vec<RawLog>, RpcError> {
+    ) -> Result<LogAnswer, RpcError> {
         let range = json!({ "fromBlock": format!("{from:#x}"), "toBlock": format!("{to:#x}") });
         self.filtered(range, addresses, topics).await
     }
@@ -220,7 +281,7 @@ impl RpcClient {
         hash: BlockHash,
         addresses: &[Address],
         topics: &[B256],
-    ) -> Result<Vec<RawLog>, RpcError> {
+    ) -> Result<LogAnswer, RpcError> {
         self.filtered(json!({ "blockHash": hash.to_string() }), addresses, topics).await
     }
 
@@ -229,7 +290,7 @@ impl RpcClient {
         mut filter: Value,
         addresses: &[Address],
         topics: &[B256],
-    ) -> Result<Vec<RawLog>, RpcError> {
+    ) -> Result<LogAnswer, RpcError> {
         if !addresses.is_empty() {
             let lower_case = |address: &Address| format!("{address:#x}");
             filter["address"] = addresses.iter().map(lower_case).collect();
@@ -237,24 +298,60 @@ impl RpcClient {
         if !topics.is_empty() {
             filter["topics"] = json!([topics]);
         }
-        let answer = self.call("eth_getLogs", json!([filter]), LOGS_TIMEOUT).await?;
-        logs_from_value(&answer)
-            .map_err(|error| RpcError::Malformed { method: "eth_getLogs", what: self.endpoint.scrub(&error) })
+        let method = "eth_getLogs";
+        let answer = self
+            .call(method, json!([filter]), LOGS_TIMEOUT, |answer, id| {
+                let list = wire::logs(answer, id, &self.endpoint)?;
+                Ok(LogAnswer { list, bytes: answer.body.len() })
+            })
+            .await?;
+        for malformed in &answer.list.malformed {
+            let [what, excerpt] = [&malformed.reason, &malformed.raw].map(|words| self.endpoint.scrub(words));
+            self.observer.complain(self.endpoint.redacted(), method, &what, &excerpt);
+        }
+        Ok(answer)
     }
 
-    async fn call(&self, method: &'static str, params: Value, timeout: Duration) -> Result<Value, RpcError> {
+    /// Asks, reads the answer, and keeps count of both.
+    async fn call<T>(
+        &self,
+        method: &'static str,
+        params: Value,
+        timeout: Duration,
+        read: impl FnOnce(&Answer, u64) -> Result<T, RpcError>,
+    ) -> Result<T, RpcError> {
         let id = self.last_id.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         let question = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }).to_string();
         let answering = async {
             match &self.transport {
-                Transport::Http(http) => http.ask(id, method, question).await,
+                Transport::Http(http) => http.ask(question).await,
                 Transport::Socket(socket) => socket.ask(id, method, question).await,
             }
         };
-        match tokio::time::timeout(timeout, answering).await {
+        let answered = tokio::time::timeout(timeout, answering).await;
+        let endpoint = self.endpoint.redacted();
+        let answer = match answered.unwrap_or(Err(RpcError::Timeout { after: timeout })) {
             Ok(answer) => answer,
-            Err(_) => Err(RpcError::Timeout { after: timeout }),
+            Err(error) => {
+                self.observer.failed(endpoint, method, 0, &error.to_string());
+                return Err(error);
+            }
+        };
+        let bytes = u64::try_from(answer.body.len()).unwrap_or(u64::MAX);
+        let read = read(&answer, id);
+        match &read {
+            Ok(_) => self.observer.answered(endpoint, method, bytes, false),
+            Err(error @ (RpcError::Malformed { .. } | RpcError::Transport { .. })) => {
+                let what = error.to_string();
+                self.observer.failed(endpoint, method, bytes, &what);
+                if matches!(error, RpcError::Malformed { .. }) {
+                    let excerpt = self.endpoint.excerpt(&answer.body);
+                    self.observer.complain(endpoint, method, &what, &excerpt);
+                }
+            }
+            Err(_) => self.observer.answered(endpoint, method, bytes, true),
         }
+        read
     }
 }
 

@@ -10,13 +10,14 @@ use polygon::contracts::{self, exchange_address, watched_addresses, watched_topi
 use polygon::decode::{Decoded, Reason, decode};
 use polygon::encode::{self, LogBody};
 use polygon::log::{RawLog, parse_logs};
+use polygon::tokens;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 fn placed(body: LogBody) -> RawLog {
     RawLog {
         address: body.address,
-        topics: body.topics,
+        topics: body.topics.into(),
         data: body.data,
         block_number: 1,
         block_hash: BlockHash(B256::repeat_byte(1)),
@@ -262,7 +263,12 @@ fn what_no_contract_could_write_is_not_encoded() {
 }
 
 #[test]
-fn a_preparation_is_written_but_not_read() {
-    let body = encode::condition_preparation(ConditionId(B256::ZERO), Address::ZERO, B256::ZERO, 2);
-    assert_eq!(decode(&placed(body)), Ok(Decoded::Unknown));
+fn a_preparation_is_read_with_its_tokens() {
+    let (oracle, question) = (Address::repeat_byte(7), B256::repeat_byte(8));
+    let condition = tokens::condition_id(oracle, question, 2);
+    let tokens = [0, 1].map(|outcome| tokens::ctf_token(contracts::USDC_E, condition, outcome));
+    let body = encode::condition_preparation(condition, oracle, question, 2);
+    assert_eq!(event(Some(body)), Some(ChainEvent::Preparation { condition, tokens }));
+    let stranger = encode::condition_preparation(ConditionId(B256::ZERO), oracle, question, 2);
+    assert_eq!(decode(&placed(stranger)).unwrap_err().reason, Reason::WrongCondition);
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 /// From the first byte sent to the last byte read.
-const TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A hundred Gamma markets are about 0.6 MB; whoever sends thirty times that is not answering the question.
 const MAX_BODY: usize = 16 << 20;
@@ -58,6 +58,8 @@ pub enum VenueError {
     RateLimited {
         /// The host asked.
         host: String,
+        /// How long a pause, where the answer says so.
+        retry_after: Option<Duration>,
     },
     /// The venue keeps no book for the token: unknown, not yet open, or already resolving.
     #[error("no book for token {token}")]
@@ -75,6 +77,19 @@ pub enum VenueError {
         /// Why it cannot be used.
         reason: String,
     },
+}
+
+impl VenueError {
+    /// Whether the service as a whole is not to be had: asking it something else right now would fail as well.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::RateLimited { .. } => true,
+            // Refused at the door: a wrong key, a region that is not served, a gateway with nobody behind it.
+            Self::Status { code, .. } => matches!(code, 401 | 403 | 407 | 425 | 502..=504 | 520..=530),
+            Self::BadUrl { .. } | Self::Client { .. } | Self::NoBook { .. } | Self::Malformed { .. } => false,
+        }
+    }
 }
 
 /// A service of the venue at its address.
@@ -133,7 +148,8 @@ impl Service {
         let response = self.client.get(url).send().await.map_err(|error| self.unreachable(error))?;
         let status = response.status();
         if status == StatusCode::TOO_MANY_REQUESTS {
-            return Err(VenueError::RateLimited { host: self.host.clone() });
+            let retry_after = retry_after(&response);
+            return Err(VenueError::RateLimited { host: self.host.clone(), retry_after });
         }
         let body = self.body(response, what).await?;
         if !status.is_success() {
@@ -162,6 +178,12 @@ impl Service {
         }
         Ok(body)
     }
+}
+
+/// The pause an answer asks for, in seconds; dates, which the venue does not send, are not read.
+fn retry_after(response: &reqwest::Response) -> Option<Duration> {
+    let header = response.headers().get(reqwest::header::RETRY_AFTER)?;
+    header.to_str().ok()?.trim().parse().map(Duration::from_secs).ok()
 }
 
 /// Whether the service runs on this machine, where no proxy of the environment can reach it: `127.0.0.1` is

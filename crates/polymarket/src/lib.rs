@@ -9,6 +9,6 @@ mod http;
 pub mod wire;
 
 pub use clob::Clob;
-pub use gamma::{Gamma, Listing, Rejected};
+pub use gamma::{Gamma, Listing, Rejected, Unanswered};
 pub use http::VenueError;
-pub use wire::gamma::MarketFlaw;
+pub use wire::MarketFlaw;

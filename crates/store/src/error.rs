@@ -54,12 +54,25 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether a range was to be covered that is covered already, by somebody else or before.
+    #[must_use]
+    pub fn is_overlap(&self) -> bool {
+        let constraint = match self {
+            Self::Statement { source: sqlx::Error::Database(error), .. } => error.constraint(),
+            _ => None,
+        };
+        constraint.is_some_and(|name| OVERLAPS.iter().any(|overlap| name.starts_with(overlap)))
+    }
+
     /// Whether the database understood and refused, so that asking again would not help: not a lost connection.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Statement { source: sqlx::Error::Database(_), .. })
     }
 }
+
+/// The constraints that stand against a block's being taken in twice.
+const OVERLAPS: [&str; 3] = ["orderflow_coverage", "orderflow_blocks_canonical", "orderflow_fills"];
 
 /// Names the operation that failed.
 pub(crate) trait During<T> {

@@ -1,6 +1,7 @@
 //! The outbox as its readers see it: what became known, in the order it became known.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use domain::{BlockHash, Fact, Market, Timestamp, Verdict};
 use sqlx::{PgConnection, Row as _};
@@ -24,6 +25,11 @@ pub struct Item {
 pub enum News {
     /// A block's facts, by log index. Empty if the block has been orphaned since.
     Block(Vec<Fact>),
+    /// Single facts of a block that were missing when it was told, by log index.
+    Late(Vec<Fact>),
+    /// Settled blocks became known, behind the order in which everything else is told: whoever needs them reads
+    /// [`facts::in_chain_order`].
+    History(RangeInclusive<u64>),
     /// Everything above this height is orphaned.
     Reverted(u64),
     /// A market's description.
@@ -35,6 +41,8 @@ pub enum News {
 /// What a reader wants to hear of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
+    /// Descriptions of markets alone.
+    Markets,
     /// Facts and markets: what verdicts are made of.
     Facts,
     /// Verdicts as well.
@@ -54,9 +62,9 @@ pub async fn read(
     wanted: Wanted,
 ) -> Result<Vec<Item>, StoreError> {
     let rows = sqlx::query(
-        "SELECT seq, learned_at, kind, block_hash, block_number, condition_id, as_of
+        "SELECT seq, learned_at, kind, block_hash, first_block, block_number, condition_id, as_of, log_indexes
          FROM orderflow_outbox o
-         WHERE seq > $1 AND seq <= $2 AND (kind <> 'scores' OR $4)
+         WHERE seq > $1 AND seq <= $2 AND (kind = 'market' OR $5) AND (kind <> 'scores' OR $4)
            AND NOT EXISTS (SELECT FROM orderflow_outbox later
                            WHERE o.kind = 'block' AND later.kind = 'block'
                              AND later.block_hash = o.block_hash AND later.seq > o.seq)
@@ -66,6 +74,7 @@ pub async fn read(
     .bind(until)
     .bind(i64::from(limit))
     .bind(wanted == Wanted::Everything)
+    .bind(wanted != Wanted::Markets)
     .fetch_all(&mut *connection)
     .await
     .during("read the outbox")?;
@@ -75,7 +84,15 @@ pub async fn read(
         hashes.extend(row::maybe_text::<BlockHash>(found, "block_hash", "a block hash")?);
         conditions.extend(found.try_get::<Option<String>, _>("condition_id").during("read a column")?);
     }
-    let mut facts = facts::of_blocks(connection, &hashes).await?;
+    let facts = facts::of_blocks(connection, &hashes).await?;
+    // What a block's own item leaves to the item that told it late.
+    let late: BTreeMap<BlockHash, Vec<u32>> = facts::late_logs(connection, &hashes, 0)
+        .await?
+        .into_iter()
+        .fold(BTreeMap::new(), |mut late: BTreeMap<_, Vec<u32>>, (hash, logs)| {
+            late.entry(hash).or_default().extend(logs);
+            late
+        });
     let mut described: BTreeMap<String, Market> = markets::of_conditions(connection, &conditions)
         .await?
         .into_iter()
@@ -87,7 +104,17 @@ pub async fn read(
         let news = match kind.as_str() {
             "block" => {
                 let hash: BlockHash = row::text(found, "block_hash", "a block hash")?;
-                News::Block(facts.remove(&hash).unwrap_or_default())
+                let told_later = late.get(&hash).map_or(&[][..], Vec::as_slice);
+                let is_told_here = |log: u32| !told_later.contains(&log);
+                News::Block(logs_of(&facts, hash, is_told_here))
+            }
+            "late" => {
+                let hash: BlockHash = row::text(found, "block_hash", "a block hash")?;
+                let logs = row::indexes(found, "log_indexes")?;
+                News::Late(logs_of(&facts, hash, |log| logs.contains(&log)))
+            }
+            "history" => {
+                News::History(row::unsigned(found, "first_block")?..=row::unsigned(found, "block_number")?)
             }
             "reverted" => News::Reverted(row::unsigned(found, "block_number")?),
             "market" => {
@@ -106,6 +133,34 @@ pub async fn read(
         items.push(Item { seq, learned: row::time(found, "learned_at")?, news });
     }
     Ok(items)
+}
+
+fn logs_of(
+    facts: &BTreeMap<BlockHash, Vec<Fact>>,
+    block: BlockHash,
+    is_wanted: impl Fn(u32) -> bool,
+) -> Vec<Fact> {
+    let facts = facts.get(&block).into_iter().flatten();
+    facts.filter(|fact| is_wanted(fact.place.log_index)).cloned().collect()
+}
+
+/// The blocks told after an item, each with its item's number, in their order.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn told_blocks(connection: &mut PgConnection, after: i64) -> Result<Vec<(i64, u64)>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT seq, block_number FROM orderflow_outbox WHERE kind = 'block' AND seq > $1 ORDER BY seq",
+    )
+    .bind(after)
+    .fetch_all(connection)
+    .await
+    .during("read which blocks were told")?;
+    rows.iter()
+        .map(|found| {
+            Ok((found.try_get("seq").during("read a column")?, row::unsigned(found, "block_number")?))
+        })
+        .collect()
 }
 
 /// The number of the newest item; 0 before the first.

@@ -3,17 +3,23 @@
 //! Invariant: a fact and the cursor that says it was taken in commit in one transaction, on the writing side
 //! and on every reading side. So a crash anywhere loses nothing and doubles nothing.
 
+pub mod audit;
 pub mod controls;
+pub mod coverage;
 mod error;
 pub mod facts;
 pub mod feed;
 pub mod journal;
 pub mod managed;
 pub mod markets;
+mod migrations;
 pub mod reports;
 pub mod resume;
+pub mod retention;
 mod row;
 pub mod scores;
+pub mod sources;
+pub mod status;
 pub mod testing;
 
 use std::time::Duration;
@@ -27,8 +33,6 @@ pub use sqlx::PgConnection;
 pub type Connection = sqlx::pool::PoolConnection<sqlx::Postgres>;
 /// An open transaction: what is not committed never happened.
 pub type Transaction = sqlx::Transaction<'static, sqlx::Postgres>;
-
-static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
 
 /// The channel on which writers say that there is news.
 const CHANNEL: &str = "orderflow";
@@ -69,7 +73,7 @@ impl Store {
     /// # Errors
     /// If a migration fails.
     pub async fn over(pool: PgPool) -> Result<Self, StoreError> {
-        MIGRATOR.run(&pool).await.map_err(StoreError::Migrate)?;
+        migrations::run(&pool).await?;
         Ok(Self { pool })
     }
 

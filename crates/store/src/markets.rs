@@ -1,5 +1,7 @@
 //! Markets: what their tokens are called and belong to.
 
+use std::collections::BTreeMap;
+
 use domain::{ConditionId, Market, Tick, Timestamp, TokenId};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
@@ -7,8 +9,21 @@ use sqlx::{PgConnection, Row as _};
 use crate::error::{During as _, StoreError};
 use crate::{announce, row, take_turn};
 
-/// Takes in markets that are new, with the results the chain has already given them, and tells the readers.
-/// Known markets keep their tokens and are only brought up to date.
+/// What markets brought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Learned {
+    /// Markets the readers had not been told of.
+    pub new: u64,
+    /// Markets that were known otherwise, and of which the readers are told again.
+    pub changed: u64,
+}
+
+/// Takes in full descriptions of markets: the new ones with the results the chain has already given them, the
+/// known ones where title, slug, category, grid, fee or end differ. The readers are told of both. Their tokens
+/// are unknown no more.
+///
+/// A known market keeps its tokens, and its event too, by which positions are grouped; only a market described
+/// by [`sketch`] gets its event here.
 ///
 /// # Errors
 /// If the database refuses.
@@ -16,47 +31,145 @@ pub async fn learn(
     connection: &mut PgConnection,
     markets: &[Market],
     learned: Timestamp,
-) -> Result<u64, StoreError> {
-    take_turn(connection).await?;
-    let mut new = 0;
-    for market in markets {
-        let is_new = insert(connection, market).await?;
-        if is_new {
-            new += 1;
-            adopt_result(connection, market.condition).await?;
-            sqlx::query(
-                "INSERT INTO orderflow_outbox (learned_at, kind, condition_id) VALUES ($1, 'market', $2)",
-            )
-            .bind(learned.to_offset_date_time())
-            .bind(market.condition.to_string())
-            .execute(&mut *connection)
-            .await
-            .during("tell of a new market")?;
+) -> Result<Learned, StoreError> {
+    let known = known_of(connection, markets).await?;
+    let fresh = markets.iter().filter(|market| {
+        known.get(&market.condition).is_none_or(|known| is_sketch(known) || differ(known, market))
+    });
+    let fresh: Vec<&Market> = fresh.collect();
+    let mut count = Learned::default();
+    if !fresh.is_empty() {
+        take_turn(connection).await?;
+        for market in fresh {
+            put(connection, market).await?;
+            tell(connection, market.condition, learned).await?;
+            match known.get(&market.condition).filter(|known| !known.event.is_empty()) {
+                Some(_) => count.changed += 1,
+                None => count.new += 1,
+            }
         }
-        let tokens: Vec<String> = market.tokens.iter().map(ToString::to_string).collect();
-        sqlx::query("DELETE FROM orderflow_unknown_tokens WHERE token_id = ANY($1::text[]::numeric[])")
-            .bind(tokens)
-            .execute(&mut *connection)
-            .await
-            .during("forget an unknown token")?;
-    }
-    if new > 0 {
         announce(connection).await?;
     }
-    Ok(new)
+    let tokens: Vec<String> =
+        markets.iter().flat_map(|market| &market.tokens).map(ToString::to_string).collect();
+    sqlx::query("DELETE FROM orderflow_unknown_tokens WHERE token_id = ANY($1::text[]::numeric[])")
+        .bind(tokens)
+        .execute(connection)
+        .await
+        .during("forget unknown tokens")?;
+    Ok(count)
 }
 
-async fn insert(connection: &mut PgConnection, market: &Market) -> Result<bool, StoreError> {
+/// Takes in what is known of a market while the catalogue does not describe it, and says whether the readers
+/// were told. Its tokens stay in the queue, so that the catalogue is asked again.
+///
+/// People see it at once. The services group bets by event, which such a market does not tell, so that they
+/// hear of it only if `tell_readers`; until then its event is empty. Afterwards it is `market.event`, which is
+/// the id of a condition or of a neg-risk market: that is how a sketch is known from a full description, which
+/// this never replaces.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn sketch(
+    connection: &mut PgConnection,
+    market: &Market,
+    learned: Timestamp,
+    tell_readers: bool,
+) -> Result<bool, StoreError> {
+    let known = known_of(connection, std::slice::from_ref(market)).await?.remove(&market.condition);
+    let mut drawn = market.clone();
+    let told = known.as_ref().is_some_and(|known| !known.event.is_empty());
+    if !told && !tell_readers {
+        drawn.event.clear();
+    }
+    if let Some(known) = known {
+        if !is_sketch(&known) {
+            return Ok(false);
+        }
+        keep_words(&mut drawn, &known);
+        if drawn == known {
+            return Ok(false);
+        }
+    }
+    if drawn.event.is_empty() {
+        put(connection, &drawn).await?;
+        return Ok(false);
+    }
+    take_turn(connection).await?;
+    put(connection, &drawn).await?;
+    tell(connection, drawn.condition, learned).await?;
+    announce(connection).await?;
+    Ok(true)
+}
+
+/// Whether the market is known from [`sketch`] alone.
+fn is_sketch(market: &Market) -> bool {
+    market.event.is_empty() || market.event.parse::<ConditionId>().is_ok()
+}
+
+/// Whether two descriptions of a market say something else.
+fn differ(known: &Market, market: &Market) -> bool {
+    let words = |market: &Market| (market.title.clone(), market.slug.clone(), market.category.clone());
+    let terms = |market: &Market| (market.tick, market.fee_rate_ppm, market.end);
+    terms(known) != terms(market) || words(known) != words(market)
+}
+
+/// Keeps the words of an earlier sketch where the new one has none.
+fn keep_words(drawn: &mut Market, known: &Market) {
+    let nameless = drawn.condition.to_string();
+    for (new, old) in [(&mut drawn.title, &known.title), (&mut drawn.slug, &known.slug)] {
+        if *new == nameless {
+            new.clone_from(old);
+        }
+    }
+    if drawn.event == nameless && !known.event.is_empty() {
+        drawn.event.clone_from(&known.event);
+    }
+    drawn.category = drawn.category.take().or_else(|| known.category.clone());
+    drawn.end = drawn.end.or(known.end);
+}
+
+async fn known_of(
+    connection: &mut PgConnection,
+    markets: &[Market],
+) -> Result<BTreeMap<ConditionId, Market>, StoreError> {
+    let conditions: Vec<String> = markets.iter().map(|market| market.condition.to_string()).collect();
+    let known = of_conditions(connection, &conditions).await?;
+    Ok(known.into_iter().map(|market| (market.condition, market)).collect())
+}
+
+async fn tell(
+    connection: &mut PgConnection,
+    condition: ConditionId,
+    learned: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO orderflow_outbox (learned_at, kind, condition_id) VALUES ($1, 'market', $2)")
+        .bind(learned.to_offset_date_time())
+        .bind(condition.to_string())
+        .execute(connection)
+        .await
+        .map(|_| ())
+        .during("tell of a market")
+}
+
+/// Writes a market, with its result if the chain gave one before.
+async fn put(connection: &mut PgConnection, market: &Market) -> Result<(), StoreError> {
     let tokens: Vec<String> = market.tokens.iter().map(ToString::to_string).collect();
-    let inserted = sqlx::query(
-        "INSERT INTO orderflow_markets
+    // Of a sketch, everything is replaced but the tokens, which follow from the condition.
+    let written = sqlx::query(
+        "INSERT INTO orderflow_markets AS known
              (condition_id, title, slug, event, category, outcomes, token_ids, neg_risk, protocol, tick_size,
               fee_rate, end_date)
          VALUES ($1, $2, $3, $4, $5, $6, $7::text[]::numeric[], $8, $9, $10::bigint::numeric / 1000000,
                  $11::bigint::numeric / 1000000, $12)
          ON CONFLICT (condition_id) DO UPDATE
          SET title = excluded.title, slug = excluded.slug, category = excluded.category,
-             tick_size = excluded.tick_size, fee_rate = excluded.fee_rate, end_date = excluded.end_date
+             tick_size = excluded.tick_size, fee_rate = excluded.fee_rate, end_date = excluded.end_date,
+             (event, outcomes, neg_risk) =
+                 (SELECT CASE WHEN sketch THEN excluded.event ELSE known.event END,
+                         CASE WHEN sketch THEN excluded.outcomes ELSE known.outcomes END,
+                         CASE WHEN sketch THEN excluded.neg_risk ELSE known.neg_risk END
+                  FROM (SELECT known.event ~ '^(0x[0-9a-f]{64})?$' AS sketch) AS of)
          RETURNING xmax = 0 AS is_new",
     )
     .bind(market.condition.to_string())
@@ -71,10 +184,13 @@ async fn insert(connection: &mut PgConnection, market: &Market) -> Result<bool, 
     .bind(i64::from(market.tick.ppm()))
     .bind(i64::from(market.fee_rate_ppm))
     .bind(market.end.map(Timestamp::to_offset_date_time))
-    .fetch_one(connection)
+    .fetch_one(&mut *connection)
     .await
-    .during("insert a market")?;
-    inserted.try_get("is_new").during("read a column")
+    .during("write a market")?;
+    if written.try_get("is_new").during("read a column")? {
+        adopt_result(connection, market.condition).await?;
+    }
+    Ok(())
 }
 
 /// Gives a market the result that came before its description.
@@ -92,11 +208,11 @@ async fn adopt_result(connection: &mut PgConnection, condition: ConditionId) -> 
     .during("give a market its result")
 }
 
-/// Queues the tokens of trades whose market is not known, so that it is asked for.
+/// Queues the tokens of trades whose market is not known, so that it is asked for; how many that were.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn queue_unknown(connection: &mut PgConnection, tokens: &[TokenId]) -> Result<(), StoreError> {
+pub async fn queue_unknown(connection: &mut PgConnection, tokens: &[TokenId]) -> Result<u64, StoreError> {
     let tokens: Vec<String> = tokens.iter().map(ToString::to_string).collect();
     sqlx::query(
         "INSERT INTO orderflow_unknown_tokens (token_id)
@@ -107,29 +223,106 @@ pub async fn queue_unknown(connection: &mut PgConnection, tokens: &[TokenId]) ->
     .bind(tokens)
     .execute(connection)
     .await
-    .map(|_| ())
+    .map(|done| done.rows_affected())
     .during("queue unknown tokens")
 }
 
+/// A token whose market is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unknown {
+    /// The token.
+    pub token: TokenId,
+    /// How often it has been taken from the queue, this time included.
+    pub attempts: u32,
+}
+
 /// The unknown tokens whose turn it is, each put off for the next time: five seconds,
-/// doubling to an hour.
+/// doubling to an hour. Those that were asked for least come first.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn due_unknown(connection: &mut PgConnection, limit: u32) -> Result<Vec<TokenId>, StoreError> {
+pub async fn due_unknown(connection: &mut PgConnection, limit: u32) -> Result<Vec<Unknown>, StoreError> {
     let rows = sqlx::query(
         "UPDATE orderflow_unknown_tokens
          SET attempts = attempts + 1,
              next_at = now() + least(interval '5 seconds' * power(2, least(attempts, 12)), interval '1 hour')
          WHERE token_id IN (SELECT token_id FROM orderflow_unknown_tokens WHERE next_at <= now()
-                            ORDER BY next_at LIMIT $1)
-         RETURNING token_id::text",
+                            ORDER BY attempts, next_at LIMIT $1)
+         RETURNING token_id::text, attempts::bigint AS attempts",
     )
     .bind(i64::from(limit))
     .fetch_all(connection)
     .await
     .during("take unknown tokens")?;
-    rows.iter().map(|found| row::text(found, "token_id", "a token id")).collect()
+    let unknown = |found: &PgRow| {
+        let attempts = row::unsigned(found, "attempts")?;
+        Ok(Unknown { token: row::text(found, "token_id", "a token id")?, attempts })
+    };
+    rows.iter().map(unknown).collect()
+}
+
+/// Makes it the turn of every unknown token, because whoever could not be asked can be asked again; how many
+/// would have waited.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn hurry_unknown(connection: &mut PgConnection) -> Result<u64, StoreError> {
+    sqlx::query("UPDATE orderflow_unknown_tokens SET next_at = now() WHERE next_at > now()")
+        .execute(connection)
+        .await
+        .map(|done| done.rows_affected())
+        .during("hurry unknown tokens")
+}
+
+/// The conditions that tokens belong to, as far as the chain prepared them: tokens that follow from no known
+/// preparation are missing.
+///
+/// # Errors
+/// If the database refuses, or holds what it should not.
+pub async fn conditions_of_tokens(
+    connection: &mut PgConnection,
+    tokens: &[TokenId],
+) -> Result<Vec<(TokenId, ConditionId)>, StoreError> {
+    let tokens: Vec<String> = tokens.iter().map(ToString::to_string).collect();
+    let rows = sqlx::query(
+        "SELECT asked.token::text AS token_id, c.condition_id
+         FROM UNNEST($1::text[]::numeric[]) AS asked (token)
+         JOIN orderflow_conditions c ON c.token_ids @> ARRAY[asked.token]",
+    )
+    .bind(tokens)
+    .fetch_all(connection)
+    .await
+    .during("read the conditions of tokens")?;
+    let pair = |found: &PgRow| {
+        let token = row::text(found, "token_id", "a token id")?;
+        Ok((token, row::text(found, "condition_id", "a condition")?))
+    };
+    rows.iter().map(pair).collect()
+}
+
+/// The conditions of known markets without a result that were traded in the newest `blocks` blocks.
+///
+/// # Errors
+/// If the database refuses, or holds what it should not.
+pub async fn traded_lately(
+    connection: &mut PgConnection,
+    blocks: u32,
+) -> Result<Vec<ConditionId>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT DISTINCT m.condition_id
+         FROM orderflow_tokens t
+         JOIN orderflow_markets m ON m.token_ids @> ARRAY[t.token_id]
+         WHERE m.resolved_at IS NULL
+           AND t.id IN (SELECT token FROM orderflow_fills
+                        WHERE block_number > (SELECT (max(block_number) - $1)::integer FROM orderflow_blocks
+                                              WHERE NOT orphaned))
+         ORDER BY m.condition_id",
+    )
+    .bind(i64::from(blocks))
+    .fetch_all(connection)
+    .await
+    .during("read the markets traded lately")?;
+    rows.iter().map(|found| row::text(found, "condition_id", "a condition")).collect()
 }
 
 /// Every market that was known at a place in the outbox, and nothing of what came after.
@@ -190,4 +383,226 @@ fn market_of(found: &PgRow) -> Result<Market, StoreError> {
         fee_rate_ppm: row::unsigned(found, "fee_rate")?,
         end: row::maybe_time(found, "end_date")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::PgPool;
+
+    use super::*;
+    use crate::feed::{self, News, Wanted};
+    use crate::testing::TestDatabase;
+    use crate::{Connection, Store};
+
+    const CONDITION: &str = "0x182390641d3b1b47cc64274b9da290efd04221c586651ba190880713da6347d9";
+    const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);
+
+    async fn store() -> (TestDatabase, Store, Connection) {
+        let database = TestDatabase::create().await;
+        let store = Store::over(database.pool()).await.unwrap();
+        let connection = store.connection().await.unwrap();
+        (database, store, connection)
+    }
+
+    fn token(number: u64) -> TokenId {
+        number.to_string().parse().unwrap()
+    }
+
+    fn market() -> Market {
+        Market {
+            condition: CONDITION.parse().unwrap(),
+            title: "US-Iran nuclear deal before 2027?".to_owned(),
+            slug: "us-iran-nuclear-deal-before-2027".to_owned(),
+            event: "us-iran".to_owned(),
+            category: Some("geopolitics".to_owned()),
+            outcomes: vec!["Yes".to_owned(), "No".to_owned()],
+            tokens: vec![token(11), token(12)],
+            neg_risk: false,
+            protocol_v2: false,
+            tick: Tick::CENT,
+            fee_rate_ppm: 0,
+            end: Some(NOW),
+        }
+    }
+
+    /// The same with what the order book alone knows of it.
+    fn drawn() -> Market {
+        let condition = CONDITION.to_owned();
+        Market {
+            title: condition.clone(),
+            slug: condition.clone(),
+            event: condition,
+            category: None,
+            end: None,
+            ..market()
+        }
+    }
+
+    /// The markets the readers were told of, in order, each time as it is now.
+    async fn count_told(connection: &mut Connection) -> usize {
+        let mut after = 0;
+        let mut count = 0;
+        // One at a time, because a reader is given a market once in a batch.
+        loop {
+            let items = feed::read(connection, after, i64::MAX, 1, Wanted::Facts).await.unwrap();
+            let Some(item) = items.into_iter().next() else { return count };
+            assert!(matches!(item.news, News::Market(_)));
+            (after, count) = (item.seq, count + 1);
+        }
+    }
+
+    async fn kept(connection: &mut Connection) -> Market {
+        let newest = feed::newest(connection).await.unwrap();
+        known_at(connection, newest).await.unwrap().remove(0)
+    }
+
+    /// What people see, told or not.
+    async fn title_and_event(pool: &PgPool) -> (String, String) {
+        sqlx::query_as("SELECT title, event FROM orderflow_markets").fetch_one(pool).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_change_is_told_and_no_change_is_not() {
+        let (_database, _store, mut connection) = store().await;
+        let take_in = async |connection: &mut Connection, market: &Market| {
+            learn(connection, std::slice::from_ref(market), NOW).await.unwrap()
+        };
+        let mut market = market();
+        assert_eq!(take_in(&mut connection, &market).await, Learned { new: 1, changed: 0 });
+        assert_eq!(take_in(&mut connection, &market).await, Learned::default());
+        assert_eq!(count_told(&mut connection).await, 1);
+
+        let changes: [fn(&mut Market); 5] = [
+            |market| market.fee_rate_ppm = 70_000,
+            |market| market.tick = Tick::from_ppm(1_000).unwrap(),
+            |market| market.end = None,
+            |market| market.category = Some("politics".to_owned()),
+            |market| market.title.push('?'),
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            change(&mut market);
+            assert_eq!(take_in(&mut connection, &market).await, Learned { new: 0, changed: 1 });
+            assert_eq!(count_told(&mut connection).await, number + 2);
+            assert_eq!(kept(&mut connection).await, market);
+        }
+
+        // What bets are grouped by, and what their tokens mean, no description changes any more.
+        let other = Market { event: "other".to_owned(), outcomes: vec![], neg_risk: true, ..market.clone() };
+        assert_eq!(take_in(&mut connection, &other).await, Learned::default());
+        let renamed = Market { title: "Renamed".to_owned(), ..other };
+        assert_eq!(take_in(&mut connection, &renamed).await, Learned { new: 0, changed: 1 });
+        assert_eq!(kept(&mut connection).await, Market { title: renamed.title, ..market });
+    }
+
+    #[tokio::test]
+    async fn a_sketch_is_seen_at_once_told_later_and_replaced_by_a_description() {
+        let (database, _store, mut connection) = store().await;
+        queue_unknown(&mut connection, &[token(11)]).await.unwrap();
+        assert!(!sketch(&mut connection, &drawn(), NOW, false).await.unwrap());
+        assert_eq!(title_and_event(&database.pool()).await, (CONDITION.to_owned(), String::new()));
+        assert_eq!(count_told(&mut connection).await, 0);
+
+        // Words that came once are not lost when they do not come again.
+        let worded = Market { title: "Deal?".to_owned(), end: Some(NOW), ..drawn() };
+        assert!(!sketch(&mut connection, &worded, NOW, false).await.unwrap());
+        assert!(!sketch(&mut connection, &drawn(), NOW, false).await.unwrap());
+        assert_eq!(title_and_event(&database.pool()).await, ("Deal?".to_owned(), String::new()));
+
+        assert!(sketch(&mut connection, &drawn(), NOW, true).await.unwrap());
+        assert!(!sketch(&mut connection, &drawn(), NOW, true).await.unwrap(), "nothing new");
+        assert_eq!((count_told(&mut connection).await, kept(&mut connection).await), (1, worded));
+        // A fee that changed is told, whoever asks for it.
+        let dearer = Market { fee_rate_ppm: 40_000, ..drawn() };
+        assert!(sketch(&mut connection, &dearer, NOW, false).await.unwrap());
+        assert_eq!(count_told(&mut connection).await, 2);
+        assert_eq!(due_unknown(&mut connection, 10).await.unwrap().len(), 1, "still asked for");
+
+        let whole = [market()];
+        assert_eq!(learn(&mut connection, &whole, NOW).await.unwrap(), Learned { new: 0, changed: 1 });
+        assert_eq!((count_told(&mut connection).await, kept(&mut connection).await), (3, market()));
+        assert_eq!(hurry_unknown(&mut connection).await.unwrap(), 0, "asked for no more");
+
+        // A sketch replaces no description.
+        assert!(!sketch(&mut connection, &dearer, NOW, true).await.unwrap());
+        assert_eq!(kept(&mut connection).await, market());
+    }
+
+    #[tokio::test]
+    async fn a_description_of_an_untold_sketch_is_new_to_the_readers() {
+        let (_database, _store, mut connection) = store().await;
+        sketch(&mut connection, &drawn(), NOW, false).await.unwrap();
+        let whole = [market()];
+        assert_eq!(learn(&mut connection, &whole, NOW).await.unwrap(), Learned { new: 1, changed: 0 });
+        assert_eq!((count_told(&mut connection).await, kept(&mut connection).await), (1, market()));
+    }
+
+    #[tokio::test]
+    async fn unknown_tokens_wait_longer_each_time_until_they_are_hurried() {
+        let (database, _store, mut connection) = store().await;
+        queue_unknown(&mut connection, &[token(1), token(2)]).await.unwrap();
+        for attempts in 1..=14 {
+            let due = due_unknown(&mut connection, 10).await.unwrap();
+            assert_eq!(due.iter().map(|due| due.attempts).collect::<Vec<_>>(), [attempts, attempts]);
+            assert!(due_unknown(&mut connection, 10).await.unwrap().is_empty(), "it was put off");
+            let wait: f64 = sqlx::query_scalar(
+                "SELECT max(extract(epoch FROM next_at - now()))::float8 FROM orderflow_unknown_tokens",
+            )
+            .fetch_one(&database.pool())
+            .await
+            .unwrap();
+            let expected = (5.0 * 2f64.powi(i32::try_from(attempts).unwrap() - 1)).min(3_600.0);
+            assert!((expected - 5.0..=expected).contains(&wait), "{wait} after {attempts}");
+            assert_eq!(hurry_unknown(&mut connection).await.unwrap(), 2);
+        }
+        // Who has not been asked for yet goes before who was in vain.
+        queue_unknown(&mut connection, &[token(3)]).await.unwrap();
+        let due = due_unknown(&mut connection, 1).await.unwrap();
+        assert_eq!((due[0].token, due[0].attempts), (token(3), 1));
+    }
+
+    #[tokio::test]
+    async fn prepared_conditions_are_found_by_any_of_their_tokens() {
+        let (database, _store, mut connection) = store().await;
+        sqlx::query("INSERT INTO orderflow_conditions VALUES ($1, '{11,12,21,22}')")
+            .bind(CONDITION)
+            .execute(&database.pool())
+            .await
+            .unwrap();
+        let condition = CONDITION.parse().unwrap();
+        let found = conditions_of_tokens(&mut connection, &[token(22), token(5)]).await.unwrap();
+        assert_eq!(found, [(token(22), condition)]);
+        assert!(conditions_of_tokens(&mut connection, &[]).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_markets_traded_lately_are_those_with_a_fill_in_the_newest_blocks_and_no_result() {
+        let (database, _store, mut connection) = store().await;
+        let condition = |number: u64| format!("{number:#066x}").parse().unwrap();
+        for number in 1..=4 {
+            let tokens = vec![token(number * 10), token(number * 10 + 1)];
+            let market = Market { condition: condition(number), tokens, ..market() };
+            learn(&mut connection, &[market], NOW).await.unwrap();
+        }
+        let pool = database.pool();
+        for statement in [
+            "INSERT INTO orderflow_blocks (block_hash, block_number, block_time)
+             SELECT 'b' || number, number, now() FROM generate_series(1000, 1100) AS number",
+            "INSERT INTO orderflow_tokens (token_id) VALUES (10), (21), (30), (40)",
+            "INSERT INTO orderflow_wallets (address) VALUES ('a')",
+            "SELECT orderflow_fills_partition(1000, true)",
+            // The first long ago, the second and the third now, the fourth never; the third has a result.
+            "INSERT INTO orderflow_fills
+             SELECT 1, 1, 0, block, 0, w.id, w.id, t.id, 0, 0
+             FROM (VALUES (1000, 10), (1099, 21), (1100, 30)) AS f (block, token)
+             JOIN orderflow_tokens t ON t.token_id = f.token, orderflow_wallets w",
+        ] {
+            sqlx::query(statement).execute(&pool).await.unwrap();
+        }
+        sqlx::query("UPDATE orderflow_markets SET resolved_at = now() WHERE token_ids @> '{30}'")
+            .execute(&pool)
+            .await
+            .unwrap();
+        assert_eq!(traded_lately(&mut connection, 50).await.unwrap(), [condition(2)]);
+        assert_eq!(traded_lately(&mut connection, 5_000).await.unwrap(), [condition(1), condition(2)]);
+    }
 }

@@ -45,8 +45,8 @@ pub struct Totals {
 /// If the database refuses.
 pub async fn totals(connection: &mut PgConnection) -> Result<Totals, StoreError> {
     let counts = sqlx::query(
-        "SELECT (SELECT count(*) FROM orderflow_trades WHERE NOT orphaned) AS trades,
-                (SELECT count(DISTINCT wallet_address) FROM orderflow_trades WHERE NOT orphaned) AS wallets,
+        "SELECT (SELECT count(*) FROM orderflow_fills) AS trades,
+                (SELECT count(DISTINCT wallet) FROM orderflow_fills) AS wallets,
                 (SELECT count(*) FROM orderflow_markets) AS markets,
                 (SELECT count(*) FROM orderflow_markets WHERE resolved_at IS NOT NULL) AS resolved,
                 (SELECT count(*) FROM orderflow_wallet_stats WHERE trader_tier <> 'UNRATED') AS rated,

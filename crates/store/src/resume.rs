@@ -107,12 +107,13 @@ async fn last_price(
     seq: i64,
 ) -> Result<Option<Price>, StoreError> {
     let found = sqlx::query(
-        "SELECT (t.price * 1000000)::bigint AS price
-         FROM orderflow_trades t JOIN orderflow_outbox o ON o.block_hash = t.block_hash
-         WHERE o.kind = 'block' AND t.token_id = $1::text::numeric AND o.seq <= $2 AND o.learned_at > $3
-           AND t.shares >= 0.01
-           AND t.price > 0 AND t.price < 1
-         ORDER BY o.seq DESC, t.log_index DESC LIMIT 1",
+        "SELECT round(f.usd::numeric * 1000000 / f.shares)::bigint AS price
+         FROM orderflow_fills f JOIN orderflow_tokens k ON k.id = f.token
+         JOIN orderflow_blocks b ON b.block_number = f.block_number AND NOT b.orphaned
+         JOIN orderflow_outbox o ON o.block_hash = b.block_hash
+         WHERE o.kind = 'block' AND k.token_id = $1::text::numeric AND o.seq <= $2 AND o.learned_at > $3
+           AND f.shares >= 10000 AND f.usd > 0 AND f.usd < f.shares
+         ORDER BY o.seq DESC, f.log_index DESC LIMIT 1",
     )
     .bind(token.to_string())
     .bind(seq)
@@ -147,17 +148,14 @@ pub async fn recent_fills(
     seq: i64,
     since: Timestamp,
 ) -> Result<Vec<(Fill, Timestamp)>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT t.block_time, t.exchange, t.wallet_address, t.counterparty_address, t.role, t.side,
-                t.token_id::text, (t.shares * 1000000)::bigint AS shares, (t.usd * 1000000)::bigint AS usd,
-                (t.fee * 1000000)::bigint AS fee, t.fee_asset
-         FROM orderflow_trades t JOIN orderflow_outbox o ON o.block_hash = t.block_hash
-         WHERE o.kind = 'block' AND o.seq <= $1 AND t.block_time >= $2 AND NOT t.orphaned
-           AND NOT EXISTS (SELECT FROM orderflow_outbox later
-                           WHERE later.kind = 'block' AND later.block_hash = o.block_hash
-                             AND later.seq > o.seq AND later.seq <= $1)
-         ORDER BY o.seq, t.log_index",
-    )
+    let rows = sqlx::query(facts::select_fills!(
+        "JOIN orderflow_outbox o ON o.block_hash = b.block_hash
+             WHERE o.kind = 'block' AND o.seq <= $1 AND b.block_time >= $2
+               AND NOT EXISTS (SELECT FROM orderflow_outbox later
+                               WHERE later.kind = 'block' AND later.block_hash = o.block_hash
+                                 AND later.seq > o.seq AND later.seq <= $1)
+             ORDER BY o.seq, f.log_index"
+    ))
     .bind(seq)
     .bind(since.to_offset_date_time())
     .fetch_all(connection)
@@ -177,7 +175,7 @@ pub async fn results(
     let rows = sqlx::query(
         "SELECT e.condition_id, e.payout_numerators
          FROM orderflow_ledger_events e JOIN orderflow_outbox o ON o.block_hash = e.block_hash
-         WHERE o.kind = 'block' AND e.kind = 'resolution' AND NOT e.orphaned AND o.seq <= $1",
+         WHERE o.kind IN ('block', 'late') AND e.kind = 'resolution' AND NOT e.orphaned AND o.seq <= $1",
     )
     .bind(seq)
     .fetch_all(connection)

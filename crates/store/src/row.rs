@@ -1,5 +1,6 @@
 //! Between rows and the domain's types: the few conversions every statement needs.
 
+use alloy_primitives::B256;
 use domain::{Price, Shares, Timestamp, Usd};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
@@ -83,4 +84,42 @@ pub(crate) fn price_micros(price: Price) -> i64 {
 /// A length as a count.
 pub(crate) fn count(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+/// A height or an index in one of PostgreSQL's signed 32-bit columns that name a row: it fits or is refused.
+pub(crate) fn exact(
+    value: impl TryInto<i32> + Copy + ToString,
+    column: &'static str,
+) -> Result<i32, StoreError> {
+    value.try_into().map_err(|_| StoreError::Corrupt {
+        column,
+        value: value.to_string(),
+        expected: "a number below 2,147,483,648",
+    })
+}
+
+pub(crate) fn string(row: &PgRow, column: &'static str) -> Result<String, StoreError> {
+    row.try_get(column).during("read a column")
+}
+
+/// Words of 32 bytes, one behind the other.
+pub(crate) fn words(row: &PgRow, column: &'static str) -> Result<Vec<B256>, StoreError> {
+    let bytes: Vec<u8> = row.try_get(column).during("read a column")?;
+    let (words, rest) = bytes.as_chunks::<32>();
+    if !rest.is_empty() {
+        let value = format!("{} bytes", bytes.len());
+        return Err(StoreError::Corrupt { column, value, expected: "words of 32 bytes" });
+    }
+    Ok(words.iter().map(|word| B256::from(*word)).collect())
+}
+
+/// Indexes of logs.
+pub(crate) fn indexes(row: &PgRow, column: &'static str) -> Result<Vec<u32>, StoreError> {
+    let indexes: Vec<i32> = row.try_get(column).during("read a column")?;
+    let read: Result<Vec<u32>, _> = indexes.iter().map(|index| u32::try_from(*index)).collect();
+    read.map_err(|_| StoreError::Corrupt {
+        column,
+        value: format!("{indexes:?}"),
+        expected: "indexes of logs",
+    })
 }

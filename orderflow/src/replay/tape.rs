@@ -139,7 +139,7 @@ fn block(at: Timestamp, moment: Moment) -> Block {
             Fact { place, event }
         })
         .collect();
-    Block { number, hash, time: at, learned: at, facts, unreadable: vec![] }
+    Block { number, hash, parent: None, time: at, learned: at, facts, unreadable: vec![] }
 }
 
 fn read_resolutions(file: &Path) -> Result<BTreeMap<String, Described>, TapeError> {

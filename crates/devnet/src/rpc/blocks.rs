@@ -1,6 +1,7 @@
 //! Blocks as a node writes them, every field a client might insist on included.
 
 use alloy_primitives::{Address, B256, Bloom, BloomInput, keccak256};
+use polygon::log::RawLog;
 use serde_json::{Value, json};
 
 use super::methods::quantity;
@@ -29,7 +30,7 @@ pub(crate) fn header(found: &Block) -> Value {
         "hash": found.hash,
         "parentHash": found.parent,
         "timestamp": quantity(u64::try_from(found.at.seconds()).unwrap_or(0)),
-        "logsBloom": bloom(found),
+        "logsBloom": bloom(&found.logs),
         "miner": Address::ZERO,
         "difficulty": "0x1",
         "extraData": "0x",
@@ -46,11 +47,11 @@ pub(crate) fn header(found: &Block) -> Value {
 }
 
 /// The real filter over addresses and topics: clients skip blocks by it.
-fn bloom(found: &Block) -> Bloom {
+pub(super) fn bloom<'a>(logs: impl IntoIterator<Item = &'a RawLog>) -> Bloom {
     let mut bloom = Bloom::ZERO;
-    for log in &found.logs {
+    for log in logs {
         bloom.accrue(BloomInput::Raw(log.address.as_slice()));
-        for topic in &log.topics {
+        for topic in log.topics.iter() {
             bloom.accrue(BloomInput::Raw(topic.as_slice()));
         }
     }

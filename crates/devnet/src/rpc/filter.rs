@@ -6,13 +6,9 @@ use alloy_primitives::{Address, B256};
 use polygon::log::RawLog;
 use serde_json::Value;
 
-use super::methods::{quantity, read_address, read_hash, read_quantity};
-use super::{Outcome, RpcError};
-use crate::chain::Block;
-use crate::shared::Shared;
-
-/// More logs than this are refused, in the words of the providers that have this limit.
-const MAX_RESULTS: usize = 10_000;
+use super::methods::{read_address, read_hash, read_quantity};
+use super::{Node, Outcome, RpcError, limit};
+use crate::chain::{Block, View};
 
 /// More addresses or topics than this are refused.
 const MAX_ALTERNATIVES: usize = 1_000;
@@ -28,10 +24,38 @@ pub(crate) struct Filter {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Span {
+pub(crate) enum Span {
     Block(B256),
-    /// From and to; `None` is the head.
-    Numbers(Option<u64>, Option<u64>),
+    /// From and to.
+    Numbers(Bound, Bound),
+}
+
+/// How many of the logs of one kind a filter picks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Picks {
+    All,
+    None,
+    /// They have to be looked at.
+    Some,
+}
+
+/// An end of a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bound {
+    Number(u64),
+    Latest,
+    Finalized,
+}
+
+impl Bound {
+    fn height(self, view: View<'_>) -> u64 {
+        let found = match self {
+            Self::Number(number) => return number,
+            Self::Latest => view.head(),
+            Self::Finalized => view.finalized(),
+        };
+        found.map_or(0, |block| block.number)
+    }
 }
 
 impl Filter {
@@ -58,56 +82,69 @@ impl Filter {
         Ok(Self { span, addresses: alternatives(&value["address"], read_address)?, topics })
     }
 
-    pub(crate) fn answer(&self, shared: &Shared) -> Outcome {
-        let blocks = self.blocks(shared)?;
+    pub(super) fn answer(&self, node: &Node) -> Outcome {
+        let limit = limit::in_force(node.mood.faults().limit);
+        let (blocks, newest) = self.blocks(node)?;
+        let first = blocks.first().map_or(0, |block| block.number);
         let mut logs: Vec<&RawLog> = Vec::new();
         for block in &blocks {
-            logs.extend(block.logs.iter().filter(|log| self.matches(log)));
-            if logs.len() > MAX_RESULTS {
-                return Err(too_many(&blocks, block));
+            let mut of_block: Vec<&RawLog> = block.logs.iter().filter(|log| self.matches(log)).collect();
+            if let Span::Numbers(..) = self.span {
+                of_block = node.left_of(of_block, block, newest);
             }
+            logs.append(&mut of_block);
+            limit.allow_results(logs.len(), first, block.number.saturating_sub(1))?;
         }
+        let logs = node.repeated(logs);
         serde_json::to_string(&logs).map_err(|error| RpcError::new(-32603, error.to_string()))
     }
 
-    /// The blocks asked about. Only handles are taken under the lock; reading them is done outside.
-    fn blocks(&self, shared: &Shared) -> Result<Vec<Arc<Block>>, RpcError> {
-        let state = shared.read();
+    /// The blocks asked about, and the newest block's height. Only handles are taken under the lock; reading
+    /// them is done outside.
+    fn blocks(&self, node: &Node) -> Result<(Vec<Arc<Block>>, u64), RpcError> {
+        let state = node.shared.read();
+        let (view, newest) = (node.view(&state), node.newest(&state));
         let (from, to) = match self.span {
             Span::Block(hash) => {
-                let found =
-                    state.chain.by_hash(hash).ok_or_else(|| RpcError::new(-32000, "unknown block"))?;
-                return Ok(vec![Arc::clone(found)]);
+                let found = view.by_hash(hash).filter(|found| !node.forgets(found, newest));
+                let found = found.ok_or_else(|| RpcError::new(-32000, "unknown block"))?;
+                return Ok((vec![Arc::clone(found)], newest));
             }
-            Span::Numbers(from, to) => {
-                let head = state.chain.head().map_or(0, |block| block.number);
-                (from.unwrap_or(head), to.unwrap_or(head))
-            }
+            Span::Numbers(from, to) => (from.height(view), to.height(view)),
         };
         if from > to {
             return Err(RpcError::invalid_params("invalid block range params"));
         }
-        Ok(state.chain.range(from, to).to_vec())
+        limit::in_force(node.mood.faults().limit).allow_blocks(from, to)?;
+        Ok((view.range(from, to).to_vec(), newest))
+    }
+
+    pub(crate) const fn span(&self) -> Span {
+        self.span
+    }
+
+    /// How many it picks of the logs of these contracts that begin with this topic.
+    pub(crate) fn picks(&self, emitters: &[Address], topic: B256) -> Picks {
+        let mut positions = self.topics.iter();
+        let first = positions.next();
+        if first.is_some_and(|any| !any.is_empty() && !any.contains(&topic)) {
+            return Picks::None;
+        }
+        let anyone =
+            self.addresses.is_empty() || emitters.iter().all(|emitter| self.addresses.contains(emitter));
+        if anyone && positions.all(Vec::is_empty) { Picks::All } else { Picks::Some }
     }
 
     pub(crate) fn matches(&self, log: &RawLog) -> bool {
         let address = self.addresses.is_empty() || self.addresses.contains(&log.address);
         address
             && self.topics.len() <= log.topics.len()
-            && self.topics.iter().zip(&log.topics).all(|(any, topic)| any.is_empty() || any.contains(topic))
+            && self
+                .topics
+                .iter()
+                .zip(log.topics.iter())
+                .all(|(any, topic)| any.is_empty() || any.contains(topic))
     }
-}
-
-fn too_many(blocks: &[Arc<Block>], at: &Block) -> RpcError {
-    let first = blocks.first().map_or(0, |block| block.number);
-    let suggestion = at.number.saturating_sub(1).max(first);
-    let (first, suggestion) = (quantity(first), quantity(suggestion));
-    RpcError::new(
-        -32005,
-        format!(
-            "query returned more than {MAX_RESULTS} results. Try with this block range [{first}, {suggestion}]."
-        ),
-    )
 }
 
 /// One value, or a list of which any will do, or null for anything.
@@ -120,12 +157,13 @@ fn alternatives<T>(value: &Value, read: impl Fn(&Value) -> Result<T, RpcError>) 
     }
 }
 
-fn bound(value: &Value) -> Result<Option<u64>, RpcError> {
+fn bound(value: &Value) -> Result<Bound, RpcError> {
     match value.as_str() {
-        None if value.is_null() => Ok(None),
-        Some("latest" | "pending" | "safe" | "finalized") => Ok(None),
-        Some("earliest") => Ok(Some(0)),
-        _ => read_quantity(value).map(Some),
+        None if value.is_null() => Ok(Bound::Latest),
+        Some("latest" | "pending") => Ok(Bound::Latest),
+        Some("safe" | "finalized") => Ok(Bound::Finalized),
+        Some("earliest") => Ok(Bound::Number(0)),
+        _ => read_quantity(value).map(Bound::Number),
     }
 }
 

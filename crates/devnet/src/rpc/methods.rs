@@ -1,13 +1,16 @@
 //! What the node can be asked.
 
+use std::sync::Arc;
+
 use alloy_primitives::{Address, B256, U256, hex};
 use polygon::contracts::PUSD;
 use serde_json::{Value, json};
 
 use super::blocks::{block, header};
 use super::filter::Filter;
-use super::{Outcome, Request, RpcError};
-use crate::shared::Shared;
+use super::receipts::{receipt, receipts};
+use super::{Node, Outcome, Request, RpcError};
+use crate::chain::{Block, View};
 
 /// Polygon's chain id, as the tools that will talk to this expect it.
 const CHAIN_ID: u64 = 137;
@@ -21,22 +24,24 @@ const PUSD_BALANCE: u64 = 10_000_000_000;
 /// `balanceOf(address)`.
 const BALANCE_OF: [u8; 4] = [0x70, 0xa0, 0x82, 0x31];
 
-pub(crate) fn call(shared: &Shared, request: &Request<'_>) -> Outcome {
+pub(super) fn call(node: &Node, request: &Request<'_>) -> Outcome {
     let first = request.params.first().unwrap_or(&Value::Null);
     match request.method {
         "eth_chainId" => Ok(text(&quantity(CHAIN_ID))),
         "net_version" => Ok(text(&CHAIN_ID.to_string())),
         "web3_clientVersion" => Ok(text(concat!("orderflow-devnet/", env!("CARGO_PKG_VERSION")))),
         "eth_syncing" => Ok("false".to_owned()),
-        "eth_blockNumber" => Ok(text(&quantity(shared.read().chain.head().map_or(0, |block| block.number)))),
-        "eth_getBlockByNumber" => block_by_number(shared, first, request.params.get(1)),
-        "eth_getBlockByHash" => block_by_hash(shared, first, request.params.get(1)),
-        "eth_getLogs" => Filter::read(first)?.answer(shared),
+        "eth_blockNumber" => Ok(text(&quantity(node.newest(&node.shared.read())))),
+        "eth_getBlockByNumber" => block_by_number(node, first, request.params.get(1)),
+        "eth_getBlockByHash" => block_by_hash(node, first, request.params.get(1)),
+        "eth_getLogs" => Filter::read(first)?.answer(node),
+        "eth_getTransactionReceipt" => receipt_of(node, first),
+        "eth_getBlockReceipts" => receipts_of(node, first),
         "eth_getBalance" => {
-            let funded = read_address(first)? == shared.account.address;
+            let funded = read_address(first)? == node.shared.account.address;
             Ok(text(&format!("{:#x}", if funded { NATIVE_BALANCE } else { 0 })))
         }
-        "eth_call" => eth_call(shared, first),
+        "eth_call" => eth_call(node, first),
         "eth_subscribe" | "eth_unsubscribe" => {
             Err(RpcError::new(-32601, "notifications not supported on this connection"))
         }
@@ -44,27 +49,48 @@ pub(crate) fn call(shared: &Shared, request: &Request<'_>) -> Outcome {
     }
 }
 
-fn block_by_number(shared: &Shared, tag: &Value, full: Option<&Value>) -> Outcome {
+fn block_by_number(node: &Node, tag: &Value, full: Option<&Value>) -> Outcome {
     refuse_bodies(full)?;
-    let state = shared.read();
-    let found = match tag.as_str() {
-        Some("latest" | "pending") => state.chain.head(),
-        Some("earliest") => state.chain.first(),
-        // What is four blocks deep counts as final here, as it does on the real chain after a few seconds.
-        Some("finalized" | "safe") => {
-            let head = state.chain.head().map_or(0, |block| block.number);
-            state.chain.by_number(head.saturating_sub(4)).or_else(|| state.chain.first())
-        }
-        _ => state.chain.by_number(read_quantity(tag)?),
-    };
+    let state = node.shared.read();
+    let found = tagged(node.view(&state), tag)?;
     Ok(found.map_or_else(|| "null".to_owned(), |found| block(found).to_string()))
 }
 
-fn block_by_hash(shared: &Shared, hash: &Value, full: Option<&Value>) -> Outcome {
+fn tagged<'a>(view: View<'a>, tag: &Value) -> Result<Option<&'a Arc<Block>>, RpcError> {
+    Ok(match tag.as_str() {
+        Some("latest" | "pending") => view.head(),
+        Some("earliest") => view.first(),
+        Some("finalized" | "safe") => view.finalized(),
+        _ => view.by_number(read_quantity(tag)?),
+    })
+}
+
+fn block_by_hash(node: &Node, hash: &Value, full: Option<&Value>) -> Outcome {
     refuse_bodies(full)?;
     let hash = read_hash(hash)?;
-    let state = shared.read();
-    Ok(state.chain.by_hash(hash).map_or_else(|| "null".to_owned(), |found| block(found).to_string()))
+    let state = node.shared.read();
+    let newest = node.newest(&state);
+    let found = node.view(&state).by_hash(hash).filter(|found| !node.forgets(found, newest));
+    Ok(found.map_or_else(|| "null".to_owned(), |found| block(found).to_string()))
+}
+
+fn receipt_of(node: &Node, hash: &Value) -> Outcome {
+    let hash = read_hash(hash)?;
+    let state = node.shared.read();
+    let newest = node.newest(&state);
+    let found = node.view(&state).of_transaction(hash).filter(|found| !node.forgets(found, newest));
+    Ok(found.and_then(|found| receipt(found, hash)).unwrap_or_default().to_string())
+}
+
+/// Of a block by its number, tag or hash.
+fn receipts_of(node: &Node, which: &Value) -> Outcome {
+    let state = node.shared.read();
+    let (view, newest) = (node.view(&state), node.newest(&state));
+    let found = match read_hash(which) {
+        Ok(hash) => view.by_hash(hash).filter(|found| !node.forgets(found, newest)),
+        Err(_) => tagged(view, which)?,
+    };
+    Ok(found.map_or_else(|| "null".to_owned(), |found| json!(receipts(found)).to_string()))
 }
 
 /// Transactions have hashes and logs here, but no bodies.
@@ -76,14 +102,14 @@ fn refuse_bodies(full: Option<&Value>) -> Result<(), RpcError> {
 }
 
 /// The only contract that answers is pUSD, and only about balances.
-fn eth_call(shared: &Shared, call: &Value) -> Outcome {
+fn eth_call(node: &Node, call: &Value) -> Outcome {
     let to = read_address(&call["to"])?;
     let input = if call["input"].is_null() { &call["data"] } else { &call["input"] };
     let input = input.as_str().and_then(|text| hex::decode(text).ok());
     let input = input.ok_or_else(|| RpcError::invalid_params("invalid argument 0: data"))?;
     match input.split_first_chunk::<4>() {
         Some((&BALANCE_OF, owner)) if to == PUSD && owner.len() == 32 => {
-            let funded = Address::from_slice(&owner[12..]) == shared.account.address;
+            let funded = Address::from_slice(&owner[12..]) == node.shared.account.address;
             let balance = U256::from(if funded { PUSD_BALANCE } else { 0 });
             Ok(text(&format!("{}", B256::from(balance))))
         }
@@ -94,7 +120,7 @@ fn eth_call(shared: &Shared, call: &Value) -> Outcome {
 }
 
 /// A subscriber's view of a block.
-pub(crate) fn head(found: &crate::chain::Block) -> Value {
+pub(crate) fn head(found: &Block) -> Value {
     header(found)
 }
 

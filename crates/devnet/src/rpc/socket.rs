@@ -7,13 +7,17 @@ use axum::extract::ws::{Message, WebSocket};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
+use super::delay::Delay;
 use super::filter::Filter;
-use super::{Outcome, Request, RpcError, answer, methods};
+use super::{Node, Outcome, Request, RpcError, answer, faulty, methods};
 use crate::chain::Step;
-use crate::shared::Shared;
+use crate::faults::Fate;
 
 /// Subscriptions a connection may hold.
 const MAX_SUBSCRIPTIONS: usize = 1_000;
+
+/// Requests of a connection that are held back at once.
+const MAX_HELD: usize = 1_000;
 
 enum Subscription {
     Heads,
@@ -26,25 +30,42 @@ struct Subscriptions {
     held: BTreeMap<u64, Subscription>,
 }
 
-/// Serves a connection until it closes, falls too far behind, or the devnet stops.
-pub(super) async fn serve(shared: Arc<Shared>, mut socket: WebSocket) {
+/// A connection: what it listens to, and what it still owes.
+struct Connection {
+    node: Arc<Node>,
+    subscriptions: Subscriptions,
+    delay: Delay,
+    /// Requests that are held back while faults last.
+    held: Vec<Vec<u8>>,
+}
+
+/// What goes out; `None` where the connection ends without a word.
+type Outgoing = Option<Vec<String>>;
+
+/// Serves a connection until it closes, falls too far behind, is cut, or the devnet stops.
+pub(super) async fn serve(node: Arc<Node>, mut socket: WebSocket) {
     // Subscribed before the first request, so that nothing falls between an answer and the first notice.
-    let mut steps = shared.steps.subscribe();
-    let mut subscriptions = Subscriptions { next: 1, held: BTreeMap::new() };
+    let mut steps = node.shared.steps.subscribe();
+    let mut cuts = node.mood.cuts();
+    let mut changes = node.mood.changes();
+    let mut connection = Connection::new(Arc::clone(&node));
     loop {
         let outgoing = tokio::select! {
-            () = shared.stop.cancelled() => break,
+            () = node.shared.stop.cancelled() => break,
+            _ = cuts.changed() => return,
+            _ = changes.changed() => connection.answer_held(),
             step = steps.recv() => match step {
-                Ok(step) => subscriptions.notices(&step),
+                Ok(step) => connection.notices(&step),
                 Err(RecvError::Lagged(_) | RecvError::Closed) => break,
             },
             message = socket.recv() => match message {
-                Some(Ok(Message::Text(text))) => subscriptions.request(&shared, text.as_bytes()),
-                Some(Ok(Message::Binary(bytes))) => subscriptions.request(&shared, &bytes),
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => Vec::new(),
+                Some(Ok(Message::Text(text))) => connection.request(text.as_bytes()),
+                Some(Ok(Message::Binary(bytes))) => connection.request(&bytes),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => Some(Vec::new()),
                 Some(Ok(Message::Close(_)) | Err(_)) | None => break,
             },
         };
+        let Some(outgoing) = outgoing else { return };
         for text in outgoing {
             if socket.send(Message::Text(text.into())).await.is_err() {
                 return;
@@ -54,15 +75,72 @@ pub(super) async fn serve(shared: Arc<Shared>, mut socket: WebSocket) {
     let _ = socket.send(Message::Close(None)).await;
 }
 
+impl Connection {
+    fn new(node: Arc<Node>) -> Self {
+        let subscriptions = Subscriptions { next: 1, held: BTreeMap::new() };
+        Self { node, subscriptions, delay: Delay::default(), held: Vec::new() }
+    }
+
+    fn request(&mut self, body: &[u8]) -> Outgoing {
+        if self.node.mood.faults().silent {
+            return Some(Vec::new());
+        }
+        let mut spoiling = None;
+        match self.node.mood.fate() {
+            Fate::Answered => {}
+            Fate::Stalled(_) => {
+                // Who asks for more without end does not fill the memory: the oldest is forgotten.
+                if self.held.len() >= MAX_HELD {
+                    self.held.remove(0);
+                }
+                self.held.push(body.to_vec());
+                return Some(Vec::new());
+            }
+            Fate::Refused(refusal) => return faulty::over_socket(refusal, body).map(|text| vec![text]),
+            Fate::Spoiled(how) => spoiling = Some(how),
+        }
+        let answer = self.subscriptions.answer(&self.node, body);
+        let answer = match spoiling {
+            Some(spoiling) => answer.map(|answer| faulty::spoil(answer, spoiling, &self.node.mood)),
+            None => answer,
+        };
+        Some(answer.into_iter().collect())
+    }
+
+    /// Other faults are set: what was held back is answered, as far as they let it.
+    fn answer_held(&mut self) -> Outgoing {
+        let mut outgoing = Vec::new();
+        for body in std::mem::take(&mut self.held) {
+            outgoing.append(&mut self.request(&body)?);
+        }
+        Some(outgoing)
+    }
+
+    fn notices(&mut self, step: &Step) -> Outgoing {
+        let faults = self.node.mood.faults();
+        let step = self.delay.pass(step, faults.behind);
+        if faults.silent {
+            return Some(Vec::new());
+        }
+        if self.node.mood.happens(faults.disconnected) {
+            return None;
+        }
+        let notices = self.subscriptions.notices(&step).into_iter();
+        let twice = |notice: String| {
+            let again = self.node.mood.happens(faults.duplicated_notices);
+            std::iter::repeat_n(notice, if again { 2 } else { 1 })
+        };
+        Some(notices.flat_map(twice).collect())
+    }
+}
+
 impl Subscriptions {
-    fn request(&mut self, shared: &Shared, body: &[u8]) -> Vec<String> {
+    fn answer(&mut self, node: &Node, body: &[u8]) -> Option<String> {
         answer(body, |request| match request.method {
             "eth_subscribe" => self.subscribe(request),
             "eth_unsubscribe" => self.unsubscribe(request),
-            _ => methods::call(shared, request),
+            _ => methods::call(node, request),
         })
-        .into_iter()
-        .collect()
     }
 
     fn subscribe(&mut self, request: &Request<'_>) -> Outcome {

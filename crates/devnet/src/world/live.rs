@@ -3,8 +3,9 @@
 use domain::{Side, Timestamp};
 
 use super::World;
-use super::matching::{Order, Size, Tx};
+use super::matching::{Order, Size};
 use super::people::Kind;
+use super::tx::Tx;
 
 /// How many markets are open at any time, or one event fewer.
 const OPEN_MARKETS: usize = 40;

@@ -1,30 +1,20 @@
 //! The exchange: a taker's order meets resting ones, shares and dollars change hands, and the contracts
 //! write down who got what.
 
-use alloy_primitives::{Address, B256, address};
-use domain::{Exchange, Fee, Fill, MICRO, Price, Role, Shares, Side, Usd, Wallet};
+use alloy_primitives::B256;
+use domain::{ChainEvent, Exchange, Fee, Fill, MICRO, Price, Role, Shares, Side, Usd, Wallet};
 use polygon::contracts::{FEE_RECEIVER, NEG_RISK_ADAPTER, exchange_address};
 use polygon::encode::{self, LogBody};
 
+use super::custody::{self, COLLATERAL_ADAPTER};
 use super::dice::{Dice, whole};
 use super::ladder::{LOT, Ladder};
 use super::market::SimMarket;
 use super::people::{Kind, People};
-
-/// Splits and merges for the exchange go through it, since trading moved to pUSD.
-const COLLATERAL_ADAPTER: Address = address!("AdA100Db00Ca00073811820692005400218FcE1f");
+use super::tx::Tx;
 
 /// How far an order walks the book, in cents beyond the best price.
 const REACH: u32 = 3;
-
-/// A transaction: a hash and its logs in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tx {
-    /// The hash.
-    pub hash: B256,
-    /// What its contracts emit.
-    pub logs: Vec<LogBody>,
-}
 
 /// A trade as the tape shows it: no names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,9 +192,11 @@ fn write(
     let exchange = market.exchange;
     let venue = Wallet(exchange_address(exchange)?);
     let taker = people.get(order.person).wallet;
-    let mut logs = Vec::with_capacity(hits.len() + 4);
-    if minted > 0 {
-        logs.extend(set_log(market, order.side, minted));
+    let mut tx = Tx::default();
+    if minted > 0
+        && let Some(log) = set_log(market, order.side, minted)
+    {
+        tx.note(log);
     }
     for hit in hits {
         let fill = Fill {
@@ -218,11 +210,11 @@ fn write(
             usd: Usd::from_micros(hit.usd()),
             fee: Fee::NONE,
         };
-        logs.push(encode::order_filled(&fill, dice.word())?);
+        tx.tell(encode::order_filled(&fill, dice.word())?, ChainEvent::Fill(fill));
     }
     let fee = taker_fee(micros, usd, market.fee_rate_ppm);
     if fee.is_positive() {
-        logs.push(encode::fee_charged(exchange, Wallet(FEE_RECEIVER), fee)?);
+        tx.note(encode::fee_charged(exchange, Wallet(FEE_RECEIVER), fee)?);
     }
     let token = market.tokens[order.outcome];
     let (shares, usd) = (Shares::from_micros(micros), Usd::from_micros(usd));
@@ -239,9 +231,10 @@ fn write(
         usd,
         fee: Fee::Usd(fee),
     };
-    logs.push(encode::order_filled(&fill, hash)?);
-    logs.push(encode::orders_matched(exchange, hash, wallet, side, token, shares, usd)?);
-    Some(Tx { hash: dice.word(), logs })
+    tx.tell(encode::order_filled(&fill, hash)?, ChainEvent::Fill(fill));
+    tx.note(encode::orders_matched(exchange, hash, wallet, side, token, shares, usd)?);
+    tx.hash = dice.word();
+    Some(tx)
 }
 
 /// The sets the exchange makes or takes apart in a match. On the chain the adapter does it, not a trader.
@@ -270,35 +263,69 @@ pub(crate) fn taker_fee(micros: i64, usd: i64, rate_ppm: u32) -> Usd {
     Usd::from_micros(i64::try_from(grains * 10).unwrap_or(0))
 }
 
+/// How somebody reaches the conditional tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Under their own name.
+    Direct,
+    /// Through the adapter, whose name stands there instead.
+    Adapter,
+}
+
 /// A maker turns dollars into both outcomes, to have something to sell.
 pub(crate) fn split(
     market: &mut SimMarket,
     people: &People,
     dice: &mut Dice,
-    person: usize,
+    (person, way): (usize, Way),
     micros: i64,
 ) -> Option<Tx> {
-    // Only on binary markets of the conditional tokens does a wallet split under its own name.
+    // Only on binary markets of the conditional tokens do wallets split by themselves here.
     let (_, collateral) = market.ctf().filter(|_| market.exchange == Exchange::V2)?;
-    let wallet = people.get(person).wallet;
-    let log = encode::position_split(wallet, collateral, market.condition, Shares::from_micros(micros))?;
+    let (wallet, amount) = (people.get(person).wallet, Shares::from_micros(micros));
+    let condition = market.condition;
+    let mut tx = match way {
+        Way::Adapter => custody::split(market, wallet, amount)?,
+        Way::Direct => {
+            let mut tx = Tx::default();
+            let log = encode::position_split(wallet, collateral, condition, amount)?;
+            tx.tell(log, ChainEvent::Split { wallet, condition, amount });
+            tx
+        }
+    };
     market.give(person, 0, micros);
     market.give(person, 1, micros);
-    Some(Tx { hash: dice.word(), logs: vec![log] })
+    tx.hash = dice.word();
+    Some(tx)
 }
 
 /// A maker turns pairs it has collected back into dollars.
-pub(crate) fn merge(market: &mut SimMarket, people: &People, dice: &mut Dice, person: usize) -> Option<Tx> {
+pub(crate) fn merge(
+    market: &mut SimMarket,
+    people: &People,
+    dice: &mut Dice,
+    (person, way): (usize, Way),
+) -> Option<Tx> {
     let (_, collateral) = market.ctf().filter(|_| market.exchange == Exchange::V2)?;
     let pairs = market.held(person, 0).min(market.held(person, 1)) / 2 / LOT * LOT;
     if pairs < 500 * MICRO || people.get(person).kind != Kind::Maker {
         return None;
     }
-    let wallet = people.get(person).wallet;
-    let log = encode::positions_merge(wallet, collateral, market.condition, Shares::from_micros(pairs))?;
+    let (wallet, amount) = (people.get(person).wallet, Shares::from_micros(pairs));
+    let condition = market.condition;
+    let mut tx = match way {
+        Way::Adapter => custody::merge(market, wallet, amount)?,
+        Way::Direct => {
+            let mut tx = Tx::default();
+            let log = encode::positions_merge(wallet, collateral, condition, amount)?;
+            tx.tell(log, ChainEvent::Merge { wallet, condition, amount });
+            tx
+        }
+    };
     market.give(person, 0, -pairs);
     market.give(person, 1, -pairs);
-    Some(Tx { hash: dice.word(), logs: vec![log] })
+    tx.hash = dice.word();
+    Some(tx)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "sizes of orders need no more than 53 bits")]

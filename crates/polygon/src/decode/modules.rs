@@ -87,7 +87,7 @@ fn conversion(log: &RawLog) -> Result<ChainEvent, Reason> {
     Ok(ChainEvent::Conversion {
         wallet: initiator.wallet("initiator")?,
         market: event.short(EVENT_BYTES, "eventId")?,
-        index_set: index_below(index)?,
+        index_set: set_of_one(index)?,
         amount: Shares::from_micros(amount.micros("amount")?),
     })
 }
@@ -108,13 +108,11 @@ fn condition(word: Word<'_>) -> Result<ConditionId, Reason> {
     word.short(CONDITION_BYTES, "conditionId").map(ConditionId)
 }
 
-/// The index of a condition within its event, which a position keeps in 16 bits.
-fn index_below(word: Word<'_>) -> Result<U256, Reason> {
-    let index = word.number();
-    if index > U256::from(u16::MAX) {
-        return Err(Reason::IndexTooLarge);
-    }
-    Ok(index)
+/// The set of one condition of its event, a bit each. The module has one event for each condition, the adapter
+/// before it one for all.
+fn set_of_one(index: Word<'_>) -> Result<U256, Reason> {
+    let bit = index.byte().ok_or(Reason::IndexTooLarge)?;
+    Ok(U256::ONE << usize::from(bit))
 }
 
 #[cfg(test)]
@@ -230,10 +228,12 @@ mod tests {
             };
             at(NEG_RISK_MODULE, event.encode_log_data())
         };
-        let ChainEvent::Conversion { wallet, index_set, amount, .. } = event(&converted(65_535)) else {
-            panic!("no conversion")
-        };
-        assert_eq!((wallet, index_set, amount), (Wallet(USER), U256::from(65_535), micros(10)));
-        assert_eq!(reason(&converted(65_536)), Reason::IndexTooLarge);
+        for (index, set) in [(0, U256::from(1)), (10, U256::from(1024)), (255, U256::from(1) << 255)] {
+            let ChainEvent::Conversion { wallet, index_set, amount, .. } = event(&converted(index)) else {
+                panic!("no conversion")
+            };
+            assert_eq!((wallet, index_set, amount), (Wallet(USER), set, micros(10)));
+        }
+        assert_eq!(reason(&converted(256)), Reason::IndexTooLarge);
     }
 }

@@ -8,12 +8,17 @@ use super::Reason;
 use super::words::{Word, fixed, numbers, payouts, topics, with_array};
 use crate::abi::{auto_redeemer as redeemer, collateral_adapter as collateral};
 use crate::abi::{conditional_tokens as ctf, neg_risk_adapter as adapter};
-use crate::contracts::{USDC_E, WRAPPED_COLLATERAL};
+use crate::contracts::{NEG_RISK_ADAPTER, USDC_E, WRAPPED_COLLATERAL};
 use crate::log::RawLog;
+use crate::tokens::{condition_id, ctf_token};
+
+/// How many outcomes the conditions of markets have. The contract takes conditions of any number from anybody.
+const OUTCOMES: u64 = 2;
 
 /// An event of the conditional-token contract.
 pub(super) fn conditional_tokens(topic: B256, log: &RawLog) -> Result<Option<ChainEvent>, Reason> {
     match topic {
+        ctf::ConditionPreparation::SIGNATURE_HASH => preparation(log),
         ctf::ConditionResolution::SIGNATURE_HASH => resolution(log).map(Some),
         ctf::PositionSplit::SIGNATURE_HASH => Ok(regrouping(log)?.map(Regrouping::split)),
         ctf::PositionsMerge::SIGNATURE_HASH => Ok(regrouping(log)?.map(Regrouping::merge)),
@@ -56,6 +61,23 @@ pub(super) fn auto_redeemer(topic: B256, log: &RawLog) -> Result<Option<ChainEve
         token: by_position.then(|| TokenId(what.number())),
         payout: Usd::from_micros(payout.micros("payout")?),
     }))
+}
+
+/// A condition that comes into being; `None` where it is not one of two outcomes. Which dollar its tokens hang
+/// on follows from who will resolve it.
+fn preparation(log: &RawLog) -> Result<Option<ChainEvent>, Reason> {
+    let [_, condition, oracle, question] = topics(log)?;
+    let [outcomes] = fixed(log)?;
+    let (condition, oracle) = (condition.condition(), oracle.address("oracle")?);
+    if outcomes.number() != U256::from(OUTCOMES) {
+        return Ok(None);
+    }
+    if condition != condition_id(oracle, question.bytes(), OUTCOMES) {
+        return Err(Reason::WrongCondition);
+    }
+    let collateral = if oracle == NEG_RISK_ADAPTER { WRAPPED_COLLATERAL } else { USDC_E };
+    let tokens = [0, 1].map(|outcome| ctf_token(collateral, condition, outcome));
+    Ok(Some(ChainEvent::Preparation { condition, tokens }))
 }
 
 fn resolution(log: &RawLog) -> Result<ChainEvent, Reason> {
@@ -167,13 +189,13 @@ fn is_full_set(mut partition: impl ExactSizeIterator<Item = U256>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use alloy_primitives::address;
+    use alloy_primitives::{address, b256};
     use domain::{ConditionId, Payouts, Wallet};
     use proptest::prelude::*;
 
     use super::*;
     use crate::abi;
-    use crate::contracts::{CONDITIONAL_TOKENS, NEG_RISK_ADAPTER, PUSD};
+    use crate::contracts::{CONDITIONAL_TOKENS, PUSD};
     use crate::decode::sample::{CONDITION, USER, at, event, micros, reason, recorded};
     use crate::decode::{Decoded, decode};
 
@@ -186,6 +208,39 @@ mod tests {
             amount: micros(20_000_000),
         };
         assert_eq!(event(&log), expected);
+    }
+
+    #[test]
+    fn a_prepared_condition_says_which_tokens_it_will_have() {
+        let prepared = |oracle: Address, question: B256, outcomes: u64| {
+            let condition = condition_id(oracle, question, OUTCOMES);
+            let event = abi::conditional_tokens::ConditionPreparation {
+                conditionId: condition.0,
+                oracle,
+                questionId: question,
+                outcomeSlotCount: U256::from(outcomes),
+            };
+            (condition, at(CONDITIONAL_TOKENS, event.encode_log_data()))
+        };
+        // Market 0xcc47…3000, question 7.
+        let question = b256!("cc4727a6394620b9c8ae82db3db50a34d5ca9828675547bcc4cddf5e86b63007");
+        let (condition, log) = prepared(NEG_RISK_ADAPTER, question, 2);
+        let tokens = [
+            "96833685517457790753237027711749956491556223430098771101130535462280443103710",
+            "112683192116716745370273337699109698649408967993699289993927321945615517688893",
+        ]
+        .map(|token| token.parse().unwrap());
+        assert_eq!(event(&log), ChainEvent::Preparation { condition, tokens });
+
+        let (condition, log) = prepared(USER, question, 2);
+        let tokens = [0, 1].map(|outcome| ctf_token(USDC_E, condition, outcome));
+        assert_eq!(event(&log), ChainEvent::Preparation { condition, tokens });
+        // A condition that is not the hash of what it is made of.
+        let mut wrong = log.clone();
+        wrong.topics[3] = CONDITION;
+        assert_eq!(reason(&wrong), Reason::WrongCondition);
+        let (_, of_three) = prepared(USER, question, 3);
+        assert_eq!(decode(&of_three), Ok(Decoded::Unknown));
     }
 
     fn resolution(outcomes: u64, numerators: &[U256]) -> RawLog {

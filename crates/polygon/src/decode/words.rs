@@ -64,11 +64,9 @@ impl Word<'_> {
 
 /// The topics of an event that has `N` of them, its signature included.
 pub(super) fn topics<const N: usize>(log: &RawLog) -> Result<[Word<'_>; N], Reason> {
-    let topics: &[B256; N] = log
-        .topics
-        .as_slice()
-        .try_into()
-        .map_err(|_| Reason::TopicCount { expected: N, found: log.topics.len() })?;
+    let found = log.topics.len();
+    let topics: &[B256; N] =
+        log.topics[..].try_into().map_err(|_| Reason::TopicCount { expected: N, found })?;
     Ok(topics.each_ref().map(|topic| Word(&topic.0)))
 }
 

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::range::Span;
 use crate::rpc::redacted;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// The longest wait that a node may ask for.
-const LONGEST_ASKED: Duration = Duration::from_secs(60);
+pub(crate) const LONGEST_ASKED: Duration = Duration::from_secs(600);
 
 /// The nodes in turn.
 pub(super) struct Endpoints {
@@ -26,13 +28,21 @@ struct Node {
     down: bool,
     /// How many blocks to ask it for: what is too much for one node is not for the next.
     span: Span,
+    /// Until when it has asked to be left alone.
+    rests_until: Option<Instant>,
 }
 
 impl Endpoints {
     /// `most` is the most blocks to ask a node for at once.
     pub(super) fn new(urls: &[String], most: u64) -> Self {
         let span = Span::new(most);
-        let node = |url: &String| Node { url: url.clone(), shown: redacted(url), down: false, span };
+        let node = |url: &String| Node {
+            url: url.clone(),
+            shown: redacted(url),
+            down: false,
+            span,
+            rests_until: None,
+        };
         Self { nodes: urls.iter().map(node).collect(), current: 0, failures: 0 }
     }
 
@@ -66,33 +76,41 @@ impl Endpoints {
         self.nodes.get(self.current).is_some_and(|node| node.down)
     }
 
-    /// The current node has failed: the next one has its turn, after the pause that is returned.
+    /// The current node has failed: the next one that has not asked to be left alone has its turn, after the
+    /// pause that is returned. `asked` is for how long the failed one has asked.
     pub(super) fn failed(&mut self, reason: &str, asked: Option<Duration>) -> Duration {
-        if let Some(node) = self.nodes.get_mut(self.current)
-            && !node.down
-        {
-            node.down = true;
-            tracing::warn!(endpoint = node.shown, reason, "the node fails");
+        let now = Instant::now();
+        if let Some(node) = self.nodes.get_mut(self.current) {
+            if !node.down {
+                node.down = true;
+                tracing::warn!(endpoint = node.shown, reason, "the node fails");
+            }
+            node.rests_until = asked.map(|asked| now + asked.min(LONGEST_ASKED));
         }
         self.failures = self.failures.saturating_add(1);
         let count = self.count().max(1);
-        self.current = (self.current + 1) % self.nodes.len().max(1);
-        if !self.failures.is_multiple_of(count) {
-            return Duration::ZERO;
-        }
-        let pause = jittered(pause_of_round(self.failures / count));
-        pause.max(asked.unwrap_or_default().min(LONGEST_ASKED))
+        let pause = if self.failures.is_multiple_of(count) {
+            jittered(pause_of_round(self.failures / count))
+        } else {
+            Duration::ZERO
+        };
+        let rest = |node: &Node| node.rests_until.map_or(Duration::ZERO, |until| until - now);
+        let turns = (1..=self.nodes.len()).map(|step| (self.current + step) % self.nodes.len());
+        // Of those that rest no longer than the pause the one whose turn it is, else the one that rests least.
+        let next = turns.min_by_key(|turn| self.nodes.get(*turn).map(|node| rest(node).max(pause)));
+        self.current = next.unwrap_or_default();
+        self.nodes.get(self.current).map_or(pause, |node| rest(node).max(pause))
     }
 }
 
 /// The pause after all nodes have failed for the `round`th time, counted from 1.
-fn pause_of_round(round: u32) -> Duration {
+pub(crate) fn pause_of_round(round: u32) -> Duration {
     let doubled = 2u32.saturating_pow(round.saturating_sub(1));
     FIRST_PAUSE.saturating_mul(doubled).min(LONGEST_PAUSE)
 }
 
 /// Between half of the pause and all of it, so that many followers of one node do not return together.
-fn jittered(pause: Duration) -> Duration {
+pub(crate) fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(rand::random_range(0.5..=1.0))
 }
 
@@ -147,6 +165,21 @@ mod tests {
         assert_eq!(blocks(&mut endpoints), 100);
         endpoints.failed("x", None);
         assert_eq!(blocks(&mut endpoints), 25);
+    }
+
+    #[test]
+    fn a_node_that_asks_to_be_left_alone_is_passed_over() {
+        let mut endpoints = endpoints(2);
+        assert_eq!(endpoints.failed("x", Some(Duration::from_secs(30))), Duration::ZERO);
+        for round in 1..=2 {
+            let pause = endpoints.failed("x", None);
+            assert!(pause <= pause_of_round(round), "{pause:?}");
+            assert_eq!(endpoints.current(), Some("http://127.0.0.1:2"));
+        }
+        // Where both ask, the one that asks for less comes first, and not before.
+        let pause = endpoints.failed("x", Some(Duration::from_secs(60)));
+        assert_eq!(endpoints.current(), Some("http://127.0.0.1:1"));
+        assert!(pause > Duration::from_secs(29) && pause <= Duration::from_secs(30), "{pause:?}");
     }
 
     #[test]

@@ -3,32 +3,34 @@
 use alloy_primitives::{Address, B256};
 use domain::{BlockHash, Timestamp};
 
-use crate::log::RawLog;
+use crate::log::{LogList, MalformedLog, RawLog};
 use crate::rpc::{BlockHeader, RpcError};
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked<'a> {
-    pub(super) from: u64,
-    pub(super) to: u64,
-    pub(super) addresses: &'a [Address],
-    pub(super) topics: &'a [B256],
+pub(crate) struct Asked<'a> {
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    pub(crate) addresses: &'a [Address],
+    pub(crate) topics: &'a [B256],
 }
 
 /// The logs of one block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Group {
     pub(super) number: u64,
-    pub(super) hash: BlockHash,
+    /// `None` where none of its logs can be read.
+    pub(super) hash: Option<BlockHash>,
     /// The block's time, from nodes that say it with the logs.
     pub(super) time: Option<Timestamp>,
     pub(super) logs: Vec<RawLog>,
+    pub(super) malformed: Vec<MalformedLog>,
 }
 
 /// Why answers of a node cannot all be true, or not of one chain. Asking again usually helps: most often the
 /// chain changed between two questions.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Inconsistency {
+pub(crate) enum Inconsistency {
     #[error("a log of block {0} is marked as removed")]
     Removed(u64),
     #[error("a log of block {0}, which was not asked for")]
@@ -47,18 +49,22 @@ pub(super) enum Inconsistency {
     BrokenLink(u64),
     #[error("block {0} is not there any more")]
     Vanished(u64),
+    #[error("block {0} has logs that an answer for it and others left out")]
+    Withheld(u64),
     #[error("the logs of block {number} are refused: {reason}")]
     Refused { number: u64, reason: String },
 }
 
 /// Groups logs by block, sorted by height and index, or says why they cannot be taken.
 ///
-/// `through` is the header of the last block asked for.
+/// `through` is the header of the last block asked for. What is malformed goes with the block that it names,
+/// or with the last one where it names none that was asked for.
 pub(super) fn group(
-    mut logs: Vec<RawLog>,
+    list: LogList,
     asked: Asked<'_>,
     through: &BlockHeader,
 ) -> Result<Vec<Group>, Inconsistency> {
+    let LogList { mut logs, malformed } = list;
     for log in &logs {
         check(log, asked)?;
     }
@@ -71,16 +77,34 @@ pub(super) fn group(
         if number == through.number && log.block_hash != through.hash {
             return Err(Inconsistency::TwoHashes(number));
         }
-        // Some nodes write a zero where they do not know the time.
-        let time = log.block_timestamp.filter(|time| time.seconds() > 0);
         match groups.last_mut().filter(|group| group.number == number) {
-            None => groups.push(Group { number, hash: log.block_hash, time, logs: vec![log] }),
-            Some(group) => {
-                extend(group, time, log)?;
+            None => {
+                let (hash, time) = (Some(log.block_hash), time_of(&log));
+                groups.push(Group { number, hash, time, logs: vec![log], malformed: Vec::new() });
             }
+            Some(group) => extend(group, log)?,
         }
     }
+    for log in malformed {
+        let named = log.block_number.filter(|number| (asked.from..=asked.to).contains(number));
+        set_aside(&mut groups, named.unwrap_or(through.number), log);
+    }
     Ok(groups)
+}
+
+/// The block's time as a log tells it: some nodes write a zero where they do not know it.
+fn time_of(log: &RawLog) -> Option<Timestamp> {
+    log.block_timestamp.filter(|time| time.seconds() > 0)
+}
+
+fn set_aside(groups: &mut Vec<Group>, number: u64, log: MalformedLog) {
+    match groups.binary_search_by_key(&number, |group| group.number) {
+        Ok(at) => groups[at].malformed.push(log),
+        Err(at) => {
+            let group = Group { number, hash: None, time: None, logs: Vec::new(), malformed: vec![log] };
+            groups.insert(at, group);
+        }
+    }
 }
 
 fn check(log: &RawLog, asked: Asked<'_>) -> Result<(), Inconsistency> {
@@ -100,8 +124,9 @@ fn check(log: &RawLog, asked: Asked<'_>) -> Result<(), Inconsistency> {
     Ok(())
 }
 
-fn extend(group: &mut Group, time: Option<Timestamp>, log: RawLog) -> Result<(), Inconsistency> {
-    if group.hash != log.block_hash {
+fn extend(group: &mut Group, log: RawLog) -> Result<(), Inconsistency> {
+    let time = time_of(&log);
+    if group.hash != Some(log.block_hash) {
         return Err(Inconsistency::TwoHashes(group.number));
     }
     if let (Some(before), Some(now)) = (group.time, time)
@@ -119,7 +144,7 @@ fn extend(group: &mut Group, time: Option<Timestamp>, log: RawLog) -> Result<(),
 
 /// How many blocks to ask a node for at once: fewer after a refusal, more after a success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Span {
+pub(crate) struct Span {
     blocks: u64,
     most: u64,
     /// Whether the node has left a range without an answer since its last success.
@@ -128,19 +153,23 @@ pub(super) struct Span {
 
 impl Span {
     const FIRST: u64 = 100;
+    /// How large an answer should be, in bytes: large enough that asking costs little beside answering.
+    const WANTED: u64 = 4 << 20;
+    /// An answer above this shrinks the span at once: parsed it takes several times as much memory.
+    const LARGE: u64 = 8 << 20;
 
-    pub(super) fn new(most: u64) -> Self {
+    pub(crate) fn new(most: u64) -> Self {
         let most = most.max(1);
         Self { blocks: most.min(Self::FIRST), most, hung: false }
     }
 
-    pub(super) const fn blocks(self) -> u64 {
+    pub(crate) const fn blocks(self) -> u64 {
         self.blocks
     }
 
     /// Asks for less from here on if the error may come from asking for too much; whether the same node is to
     /// be asked again at once.
-    pub(super) fn refused(&mut self, asked: u64, error: &RpcError) -> bool {
+    pub(crate) fn refused(&mut self, asked: u64, error: &RpcError) -> bool {
         let again = match error {
             RpcError::TooManyResults { .. } => true,
             // A range may be too much to search in time, but a node that hangs is as slow with half of it.
@@ -149,20 +178,31 @@ impl Span {
             RpcError::Rpc { .. } => false,
             _ => return false,
         };
-        self.blocks = (asked / 2).max(1);
+        // Of several refusals under way at once the late ones must not undo the early ones.
+        self.blocks = self.blocks.min((asked / 2).max(1));
         again && asked > 1
     }
 
-    /// By a quarter, so that the way back up to a limit meets it seldom.
-    pub(super) fn grow(&mut self) {
+    /// An answer of `bytes` came for so many blocks: asks for a quarter more from here on, so that the way back
+    /// up to a limit meets it seldom, as long as answers do not become too large.
+    pub(crate) fn answered(&mut self, asked: u64, bytes: usize) {
         self.hung = false;
-        self.blocks = self.blocks.saturating_add(self.blocks / 4 + 1).min(self.most);
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX).max(1);
+        let fitting = (asked.max(1).saturating_mul(Self::WANTED) / bytes).max(1);
+        if bytes > Self::LARGE {
+            self.blocks = self.blocks.min(fitting);
+        } else {
+            let more = self.blocks.saturating_add(self.blocks / 4 + 1);
+            // Never less than now: a few busy blocks are no reason to ask for little of the quiet ones.
+            self.blocks = more.min(fitting.max(self.blocks)).min(self.most);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::Topics;
     use alloy_primitives::Bytes;
     use domain::TxHash;
 
@@ -172,7 +212,7 @@ mod tests {
     fn log(number: u64, index: u32) -> RawLog {
         RawLog {
             address: ADDRESS,
-            topics: vec![TOPIC],
+            topics: vec![TOPIC].into(),
             data: Bytes::new(),
             block_number: number,
             block_hash: hash(number),
@@ -188,10 +228,14 @@ mod tests {
     }
 
     fn grouped(logs: Vec<RawLog>) -> Result<Vec<Group>, Inconsistency> {
+        grouped_list(LogList { logs, malformed: Vec::new() })
+    }
+
+    fn grouped_list(list: LogList) -> Result<Vec<Group>, Inconsistency> {
         let asked = Asked { from: 10, to: 20, addresses: &[ADDRESS], topics: &[TOPIC] };
         let through =
             BlockHeader { number: 20, hash: hash(20), parent_hash: hash(19), time: Timestamp::default() };
-        group(logs, asked, &through)
+        group(list, asked, &through)
     }
 
     #[test]
@@ -212,9 +256,9 @@ mod tests {
         assert_eq!(grouped(vec![log(21, 0)]), Err(Inconsistency::OutsideRange(21)));
         let stranger = RawLog { address: foreign, ..log(11, 0) };
         assert_eq!(grouped(vec![stranger]), Err(Inconsistency::ForeignAddress(foreign)));
-        let off_topic = RawLog { topics: vec![B256::ZERO, TOPIC], ..log(11, 0) };
+        let off_topic = RawLog { topics: vec![B256::ZERO, TOPIC].into(), ..log(11, 0) };
         assert_eq!(grouped(vec![off_topic]), Err(Inconsistency::ForeignTopic(11)));
-        let topicless = RawLog { topics: vec![], ..log(11, 0) };
+        let topicless = RawLog { topics: Topics::default(), ..log(11, 0) };
         assert_eq!(grouped(vec![topicless]), Err(Inconsistency::ForeignTopic(11)));
         assert_eq!(grouped(vec![RawLog { removed: true, ..log(11, 0) }]), Err(Inconsistency::Removed(11)));
     }
@@ -237,6 +281,44 @@ mod tests {
     }
 
     #[test]
+    fn what_is_malformed_goes_with_its_block_or_the_last() {
+        let malformed = |block_number| MalformedLog {
+            reason: "field `data` is missing".to_owned(),
+            raw: "{}".to_owned(),
+            block_number,
+            log_index: None,
+        };
+        let list = LogList {
+            logs: vec![log(11, 0), log(13, 0)],
+            malformed: vec![malformed(Some(13)), malformed(Some(12)), malformed(Some(99)), malformed(None)],
+        };
+        let shape: Vec<_> = grouped_list(list)
+            .unwrap()
+            .into_iter()
+            .map(|group| (group.number, group.hash.is_some(), group.logs.len(), group.malformed.len()))
+            .collect();
+        assert_eq!(shape, [(11, true, 1, 0), (12, false, 0, 1), (13, true, 1, 1), (20, false, 0, 2)]);
+    }
+
+    #[test]
+    fn large_answers_shrink_the_span_and_middling_ones_hold_it() {
+        let mut span = Span::new(10_000);
+        span.answered(100, 10 << 20);
+        assert_eq!(span.blocks(), 40);
+        span.answered(40, 4 << 20);
+        assert_eq!(span.blocks(), 40);
+        span.answered(40, 6 << 20);
+        assert_eq!(span.blocks(), 40);
+        span.answered(40, 3_600_000);
+        assert_eq!(span.blocks(), 46);
+        span.answered(1, usize::MAX);
+        assert_eq!(span.blocks(), 1);
+        // The end of a range says little of what a whole span would bring.
+        span.answered(1, 1_000);
+        assert_eq!(span.blocks(), 2);
+    }
+
+    #[test]
     fn spans_halve_to_one_and_grow_to_the_limit() {
         let too_much = RpcError::TooManyResults { message: String::new() };
         let mut span = Span::new(1_000);
@@ -246,7 +328,7 @@ mod tests {
         assert!(!span.refused(1, &too_much));
         assert_eq!(span.blocks(), 1);
         for _ in 0..40 {
-            span.grow();
+            span.answered(span.blocks(), 1_000);
         }
         assert_eq!(span.blocks(), 1_000);
         assert_eq!(Span::new(0).blocks(), 1);
@@ -263,7 +345,7 @@ mod tests {
             assert!(!span.refused(span.blocks(), &hangs));
             assert_eq!(span.blocks(), left);
         }
-        span.grow();
+        span.answered(1, 1_000);
         assert_eq!(span.blocks(), 2);
         assert!(span.refused(2, &hangs));
         assert!(!Span::new(500).refused(1, &hangs));

@@ -4,23 +4,24 @@
 mod footing;
 
 use std::convert::Infallible;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::endpoints::Endpoints;
-use super::range::Inconsistency;
-use super::read::{Batch, Found, Reader};
-use super::{ChainUpdate, FollowError, FollowSettings, SETTLED, Start};
-use crate::rpc::{BlockHeader, BlockTag, RpcClient, RpcError};
+use super::range::{Inconsistency, Span};
+use super::read::{Reader, Trouble};
+use super::{ChainUpdate, FollowError, FollowSettings, SETTLED, Start, Stretch};
+use crate::rpc::{BlockTag, FullHeader, News, RpcClient, RpcError};
 use crate::window::{BlockPoint, Window};
 use footing::{DeepClaim, Footing, Retreat};
 
 /// How often contradictory answers are asked for again, and how long after.
 const REFETCHES: u32 = 5;
 const REFETCH_PAUSE: Duration = Duration::from_millis(250);
+/// How many blocks of a new branch are read together, so that they can take the old one's place in one step.
+const BRANCH: u64 = 512;
 /// A node without a new block for this long is left, as is one that stays behind what is known already.
 const STALLED: Duration = Duration::from_secs(60);
 
@@ -68,6 +69,14 @@ enum Advance {
     Unsure,
 }
 
+/// The chain's end as a node tells it.
+#[derive(Clone, Debug)]
+pub(super) struct Head {
+    pub(super) block: FullHeader,
+    /// When it was heard of.
+    pub(super) seen: Instant,
+}
+
 /// What is known of the chain, and what is to be done with it.
 pub(super) struct Session {
     settings: FollowSettings,
@@ -78,6 +87,8 @@ pub(super) struct Session {
     begun: bool,
     /// A reorganisation too deep to be believed at once.
     claim: Option<DeepClaim>,
+    /// The block that was gone back to, as long as that is not told: it is told with what came instead.
+    untold: Option<BlockPoint>,
     refetches: u32,
     progress: u64,
     updates: mpsc::Sender<ChainUpdate>,
@@ -99,7 +110,7 @@ impl Session {
             Start::Block(first) => (Window::default(), None, first == 0),
             Start::Head => (Window::default(), None, false),
         };
-        Self { settings, window, last, begun, claim: None, refetches: 0, progress: 0, updates }
+        Self { settings, window, last, begun, claim: None, untold: None, refetches: 0, progress: 0, updates }
     }
 
     /// Changes with everything that is emitted.
@@ -109,9 +120,14 @@ impl Session {
 
     /// Works with a node until it fails.
     pub(super) async fn run(&mut self, client: &RpcClient, endpoints: &mut Endpoints) -> Fault {
-        match self.work(client, endpoints).await {
+        let fault = match self.work(client, endpoints).await {
             Ok(never) => match never {},
             Err(fault) => fault,
+        };
+        // Nobody knows how long the next node takes to tell what came instead.
+        match self.tell_retreat().await {
+            Ok(()) => fault,
+            Err(closed) => closed,
         }
     }
 
@@ -122,23 +138,30 @@ impl Session {
             return Err(Fault::WrongChain { expected, found });
         }
         let mut heads = client.heads();
+        let mut announced = None;
         let mut newest = None;
         let mut moved = Instant::now();
         loop {
-            let head = client.block(BlockTag::Latest).await?.ok_or(Fault::Empty)?;
+            let began = Instant::now();
+            let head = match announced.take() {
+                Some(head) => head,
+                None => latest(client).await?,
+            };
+            let point = head.block.header.point();
             // News from a node that is behind what another one has said already is none.
-            let is_behind = self.last.is_some_and(|last| head.number < last.number);
-            if newest != Some(head.point()) && !is_behind {
+            let is_behind = self.last.is_some_and(|last| point.number < last.number);
+            if newest != Some(point) && !is_behind {
                 moved = Instant::now();
             }
-            newest = Some(head.point());
+            newest = Some(point);
             if moved.elapsed() > STALLED {
                 return Err(Fault::Stalled);
             }
             match self.advance(client, endpoints, &head).await? {
                 // Also where heads are announced: a subscription can die alone.
                 Advance::Done => {
-                    let _polled = timeout(self.settings.poll_interval, announced(heads.as_mut())).await;
+                    let next_poll = began + self.settings.poll_interval;
+                    announced = timeout_at(next_poll, next_head(heads.as_mut())).await.ok().flatten();
                 }
                 Advance::Unsure => sleep(REFETCH_PAUSE).await,
             }
@@ -150,36 +173,44 @@ impl Session {
         &mut self,
         client: &RpcClient,
         endpoints: &mut Endpoints,
-        head: &BlockHeader,
+        head: &Head,
     ) -> Result<Advance, Fault> {
-        match self.footing(client, head).await? {
+        let end = &head.block.header;
+        match self.footing(client, end).await? {
             Footing::Firm => {}
             Footing::Unknown => return Ok(Advance::Done),
             Footing::Doubtful(why) => return self.doubt(client, why),
         }
-        while self.next() <= head.number {
-            let doubt = match self.read(client, endpoints, head).await? {
+        while self.next() <= end.number {
+            let doubt = match self.read(client, endpoints, head).await {
                 // Less is asked for from here on.
-                None => continue,
-                Some(Found::Batch(batch)) => {
-                    self.commit(batch).await?;
-                    endpoints.works();
+                Ok(None) => continue,
+                Ok(Some(stretch)) => {
+                    self.commit(stretch).await?;
+                    self.works(client, endpoints);
                     continue;
                 }
-                Some(Found::Replaced) => match self.revert(client, head).await? {
+                Err(Trouble::Replaced) => match self.revert(client, end).await? {
                     Retreat::Done => continue,
                     Retreat::Needless => Inconsistency::BrokenLink(self.next()),
                     Retreat::Doubtful(why) => why,
                 },
-                Some(Found::Doubtful(why)) => why,
+                Err(Trouble::Doubtful(why)) => why,
+                Err(Trouble::Rpc(error)) => return Err(error.into()),
             };
             return self.doubt(client, doubt);
         }
+        self.tell_retreat().await?;
         // After a failure only something new proves a node.
         if !endpoints.is_down() {
-            endpoints.works();
+            self.works(client, endpoints);
         }
         Ok(Advance::Done)
+    }
+
+    fn works(&self, client: &RpcClient, endpoints: &mut Endpoints) {
+        endpoints.works();
+        self.settings.observer.fit(client.source());
     }
 
     /// Reads what comes next; `None` where less must be asked for.
@@ -187,44 +218,67 @@ impl Session {
         &self,
         client: &RpcClient,
         endpoints: &mut Endpoints,
-        head: &BlockHeader,
-    ) -> Result<Option<Found>, Fault> {
-        let reader = Reader { client, settings: &self.settings };
+        head: &Head,
+    ) -> Result<Option<Stretch>, Trouble> {
+        let reader = self.reader(client);
         let from = self.next();
-        if from.saturating_add(SETTLED) > head.number {
-            return Ok(Some(reader.blocks(self.last, from, head).await?));
+        let end = head.block.header.number;
+        let mut none = Span::new(1);
+        let span = endpoints.span().unwrap_or(&mut none);
+        let near = if self.untold.is_some() { BRANCH } else { SETTLED };
+        if from.saturating_add(near) > end {
+            let stretch = reader.near(self.last, from, &head.block, head.seen, span).await?;
+            return Ok(Some(stretch));
         }
-        let blocks = endpoints.span().map_or(1, |span| span.blocks());
-        let to = from.saturating_add(blocks - 1).min(head.number - SETTLED);
-        let answer = reader.range(self.last, from, to).await;
-        let span = endpoints.span();
-        match answer {
-            Ok(found) => {
-                if let (Found::Batch(_), Some(span)) = (&found, span) {
-                    span.grow();
+        let to = from.saturating_add(span.blocks() - 1).min(end - SETTLED);
+        match reader.settled(self.last, from, to).await {
+            Ok((stretch, bytes)) => {
+                // Less than a span says nothing of whether more could be had.
+                if to - from + 1 == span.blocks() {
+                    span.answered(to - from + 1, bytes);
                 }
-                Ok(Some(found))
+                Ok(Some(stretch))
             }
-            Err(error) if span.is_some_and(|span| span.refused(to - from + 1, &error)) => Ok(None),
-            Err(error) => Err(error.into()),
+            Err(Trouble::Rpc(error)) if span.refused(to - from + 1, &error) => Ok(None),
+            Err(trouble) => Err(trouble),
         }
     }
 
-    async fn commit(&mut self, batch: Batch) -> Result<(), Fault> {
-        let Batch { blocks, headers, through } = batch;
-        self.emit(ChainUpdate::Committed { blocks, through }).await?;
-        for header in headers {
-            self.window.observe(header.point());
+    fn reader<'a>(&'a self, client: &'a RpcClient) -> Reader<'a> {
+        Reader { client, addresses: &self.settings.addresses, topics: &self.settings.topics }
+    }
+
+    async fn commit(&mut self, stretch: Stretch) -> Result<(), Fault> {
+        let points: Vec<_> = stretch.headers.iter().map(|header| header.point()).collect();
+        let through = stretch.through.point();
+        self.emit(match self.untold {
+            Some(to) => ChainUpdate::Reorged { to, new: stretch },
+            None => ChainUpdate::Committed(stretch),
+        })
+        .await?;
+        self.untold = None;
+        for point in points {
+            self.window.observe(point);
         }
-        self.last = Some(through.point());
+        self.last = Some(through);
+        self.claim = None;
         self.refetches = 0;
+        Ok(())
+    }
+
+    /// Tells that blocks were taken back, where nothing is known that came instead.
+    async fn tell_retreat(&mut self) -> Result<(), Fault> {
+        if let Some(to) = self.untold {
+            self.emit(ChainUpdate::Reverted { to }).await?;
+            self.untold = None;
+        }
         Ok(())
     }
 
     /// Answers that cannot all be true are asked for again, from the head on, which may be among what
     /// changed; but not for ever.
     fn doubt(&mut self, client: &RpcClient, why: Inconsistency) -> Result<Advance, Fault> {
-        self.settings.counters.refetched.fetch_add(1, Ordering::Relaxed);
+        self.settings.counters.count_refetch();
         self.refetches += 1;
         if self.refetches > REFETCHES {
             self.refetches = 0;
@@ -245,12 +299,20 @@ impl Session {
     }
 }
 
-/// Until the node announces a head or loses its connection; for ever where it announces nothing.
-async fn announced(heads: Option<&mut watch::Receiver<u64>>) {
+/// The head, asked for.
+async fn latest(client: &RpcClient) -> Result<Head, Fault> {
+    let block = client.full_block(BlockTag::Latest).await?.ok_or(Fault::Empty)?;
+    Ok(Head { block, seen: Instant::now() })
+}
+
+/// The next head that the node announces; `None` where it must be asked for, because the announcement was none
+/// or the connection was lost. For ever where the node announces nothing.
+async fn next_head(heads: Option<&mut watch::Receiver<News>>) -> Option<Head> {
     if let Some(heads) = heads
         && heads.changed().await.is_ok()
     {
-        return;
+        let head = heads.borrow_and_update().announced()?;
+        return Some(Head { block: (*head.block).clone(), seen: head.at });
     }
     std::future::pending().await
 }

@@ -1,6 +1,7 @@
 //! The address of a node, which is half a secret: providers put the API key into the path or the query.
 
 use std::fmt::Display;
+use std::sync::Arc;
 
 use reqwest::Url;
 
@@ -10,12 +11,14 @@ use super::RpcError;
 const SHORTEST_SECRET: usize = 6;
 /// How many characters of a stranger's words are shown.
 const SHOWN: usize = 300;
+/// How many bytes of an answer are looked at for that.
+const LOOKED_AT: usize = 4_096;
 
 /// A node's address and what of it must not be shown.
 pub(super) struct Endpoint {
     url: Url,
     scheme: Scheme,
-    redacted: String,
+    redacted: Arc<str>,
     secrets: Vec<String>,
 }
 
@@ -31,6 +34,12 @@ pub(super) enum Scheme {
 pub fn redacted(url: &str) -> String {
     // A text that is no address may still hold a key, so nothing of it is shown.
     Url::parse(url).map_or_else(|_| "an unreadable address".to_owned(), |url| without_secrets(&url))
+}
+
+/// Whether a node runs on this machine, as far as its address says.
+#[must_use]
+pub fn is_on_this_machine(url: &str) -> bool {
+    Endpoint::parse(url).is_ok_and(|endpoint| endpoint.is_loopback())
 }
 
 fn without_secrets(url: &Url) -> String {
@@ -54,7 +63,7 @@ impl Endpoint {
             return Err(wrong());
         }
         let secrets = secrets(&url);
-        Ok(Self { redacted: without_secrets(&url), url, scheme, secrets })
+        Ok(Self { redacted: without_secrets(&url).into(), url, scheme, secrets })
     }
 
     pub(super) const fn scheme(&self) -> Scheme {
@@ -65,7 +74,8 @@ impl Endpoint {
         &self.url
     }
 
-    pub(super) fn redacted(&self) -> &str {
+    /// The address without what may be secret in it.
+    pub(super) const fn redacted(&self) -> &Arc<str> {
         &self.redacted
     }
 
@@ -73,6 +83,12 @@ impl Endpoint {
     pub(super) fn is_loopback(&self) -> bool {
         let host = self.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
+
+    /// The beginning of what a stranger sent, fit to be shown.
+    pub(super) fn excerpt(&self, body: &[u8]) -> String {
+        // More than is shown, so that no secret is cut in two before it is found.
+        self.scrub(&String::from_utf8_lossy(body.get(..LOOKED_AT).unwrap_or(body)))
     }
 
     /// A stranger's words, fit to be shown: without the address's secrets, which servers like to repeat,

@@ -2,16 +2,15 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode};
-use serde_json::Value;
 
 use super::endpoint::Endpoint;
-use super::wire;
-use super::{LARGEST_ANSWER, RpcError};
+use super::wire::Answer;
+use super::{LARGEST_ANSWER, RpcError, wait};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -35,12 +34,7 @@ impl Http {
         Ok(Self { client, endpoint })
     }
 
-    pub(super) async fn ask(
-        &self,
-        id: u64,
-        method: &'static str,
-        question: String,
-    ) -> Result<Value, RpcError> {
+    pub(super) async fn ask(&self, question: String) -> Result<Answer, RpcError> {
         let request = self
             .client
             .post(self.endpoint.url().clone())
@@ -48,27 +42,19 @@ impl Http {
             .body(question);
         let response = request.send().await.map_err(|error| self.broken(error))?;
         let status = response.status();
-        if status == StatusCode::TOO_MANY_REQUESTS {
-            return Err(RpcError::RateLimited { retry_after: retry_after(&response) });
+        let wants_a_pause = status == StatusCode::TOO_MANY_REQUESTS
+            || status == StatusCode::SERVICE_UNAVAILABLE && response.headers().contains_key(RETRY_AFTER);
+        if wants_a_pause {
+            let retry_after = wait::asked_for(response.headers(), SystemTime::now());
+            return Err(RpcError::RateLimited { retry_after });
         }
         let body = self.body(response).await?;
-        // Providers send their refusals with all kinds of statuses, so the body speaks first.
-        match serde_json::from_slice::<Value>(&body) {
-            Ok(answer) if status.is_success() || answer.get("error").is_some_and(Value::is_object) => {
-                wire::answer(answer, id, method, &self.endpoint)
-            }
-            Err(error) if status.is_success() => {
-                Err(RpcError::Malformed { method, what: self.endpoint.scrub(&error) })
-            }
-            _ if status == StatusCode::PAYLOAD_TOO_LARGE => {
-                Err(RpcError::TooManyResults { message: status.to_string() })
-            }
-            _ => Err(RpcError::Transport { what: format!("the server answered {status}") }),
-        }
+        Ok(Answer { body: body.into(), status: (!status.is_success()).then_some(status) })
     }
 
     async fn body(&self, mut response: Response) -> Result<Vec<u8>, RpcError> {
-        let mut body = Vec::new();
+        let announced = response.content_length().and_then(|bytes| usize::try_from(bytes).ok());
+        let mut body = Vec::with_capacity(announced.unwrap_or_default().min(LARGEST_ANSWER));
         while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(error))? {
             if body.len() + chunk.len() > LARGEST_ANSWER {
                 let message = format!("the answer is longer than {LARGEST_ANSWER} bytes");
@@ -94,11 +80,4 @@ fn reasons(error: reqwest::Error) -> String {
         cause = error.source();
     }
     text
-}
-
-/// The seconds a server asks to wait. The other form of the header, a date, needs both clocks to agree and is
-/// left alone.
-fn retry_after(response: &Response) -> Option<Duration> {
-    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
 }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -18,9 +18,10 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 use super::endpoint::Endpoint;
+use super::header::{FullHeader, header};
 use super::pulse::{Pulse, SILENCE};
-use super::wire;
-use super::{LARGEST_ANSWER, RpcError};
+use super::wire::{self, Answer, Kind};
+use super::{BlockHeader, BlockTag, LARGEST_ANSWER, Observer, RpcError, SUBSCRIPTION as DELIVERY, wait};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
@@ -32,12 +33,39 @@ const IN_FLIGHT: usize = 64;
 const SUBSCRIPTION: u64 = 0;
 
 type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
-type Reply = oneshot::Sender<Result<Value, RpcError>>;
+type Reply = oneshot::Sender<Result<Answer, RpcError>>;
+
+/// What was last heard of the chain's head.
+#[derive(Clone, Debug, Default)]
+pub struct News {
+    /// Changes with everything heard, and when the connection breaks.
+    count: u64,
+    head: Option<Announced>,
+}
+
+/// A head, and when it was announced.
+#[derive(Clone, Debug)]
+pub(crate) struct Announced {
+    pub(crate) block: Arc<FullHeader>,
+    pub(crate) at: Instant,
+}
+
+impl News {
+    /// The head that was last announced; `None` before the first one, and after the connection broke.
+    #[must_use]
+    pub fn head(&self) -> Option<BlockHeader> {
+        self.head.as_ref().map(|head| head.block.header)
+    }
+
+    pub(crate) fn announced(&self) -> Option<Announced> {
+        self.head.clone()
+    }
+}
 
 /// The way to the task.
 pub(super) struct Socket {
     calls: mpsc::Sender<Call>,
-    heads: watch::Receiver<u64>,
+    heads: Option<watch::Receiver<News>>,
 }
 
 struct Call {
@@ -48,14 +76,24 @@ struct Call {
 }
 
 impl Socket {
-    pub(super) fn new(endpoint: Arc<Endpoint>) -> Self {
+    /// `subscribes` is whether the node is asked to announce heads, which costs.
+    pub(super) fn new(endpoint: Arc<Endpoint>, observer: Arc<Observer>, subscribes: bool) -> Self {
         let (calls, incoming) = mpsc::channel(IN_FLIGHT);
-        let (announce, heads) = watch::channel(0);
-        tokio::spawn(Owner { endpoint, incoming, announce, waiting: BTreeMap::new() }.run());
-        Self { calls, heads }
+        let (announce, heads) = watch::channel(News::default());
+        let owner = Owner {
+            endpoint,
+            observer,
+            incoming,
+            announce,
+            subscribes,
+            waiting: BTreeMap::new(),
+            newest_question: 0,
+        };
+        tokio::spawn(owner.run());
+        Self { calls, heads: subscribes.then_some(heads) }
     }
 
-    pub(super) fn heads(&self) -> watch::Receiver<u64> {
+    pub(super) fn heads(&self) -> Option<watch::Receiver<News>> {
         self.heads.clone()
     }
 
@@ -64,7 +102,7 @@ impl Socket {
         id: u64,
         method: &'static str,
         question: String,
-    ) -> Result<Value, RpcError> {
+    ) -> Result<Answer, RpcError> {
         let gone = || RpcError::Transport { what: "the connection's task has ended".to_owned() };
         let (reply, answer) = oneshot::channel();
         self.calls.send(Call { id, method, question, reply }).await.map_err(|_| gone())?;
@@ -75,9 +113,13 @@ impl Socket {
 /// The task that owns the connection.
 struct Owner {
     endpoint: Arc<Endpoint>,
+    observer: Arc<Observer>,
     incoming: mpsc::Receiver<Call>,
-    announce: watch::Sender<u64>,
+    announce: watch::Sender<News>,
+    subscribes: bool,
     waiting: BTreeMap<u64, (&'static str, Reply)>,
+    /// The highest id that was ever asked with.
+    newest_question: u64,
 }
 
 impl Owner {
@@ -97,7 +139,7 @@ impl Owner {
                         let _nobody_waits = reply.send(Err(lost.clone()));
                     }
                     // Whoever waits for a head must learn that none will come over this connection.
-                    self.announce.send_modify(|count| *count = count.wrapping_add(1));
+                    self.announce(None);
                 }
             }
         }
@@ -111,7 +153,8 @@ impl Owner {
         match timeout(CONNECT_TIMEOUT, connecting).await {
             Ok(Ok((stream, _))) => Ok(stream),
             Ok(Err(Error::Http(response))) if response.status() == 429 => {
-                Err(RpcError::RateLimited { retry_after: None })
+                let retry_after = wait::asked_for(response.headers(), SystemTime::now());
+                Err(RpcError::RateLimited { retry_after })
             }
             Ok(Err(error)) => Err(self.broken(&error)),
             Err(_) => Err(RpcError::Timeout { after: CONNECT_TIMEOUT }),
@@ -120,17 +163,21 @@ impl Owner {
 
     /// Carries questions and answers until the connection is lost, and says how.
     async fn serve(&mut self, mut stream: Stream, first: Call) -> RpcError {
-        let subscribe = json!({
-            "jsonrpc": "2.0", "id": SUBSCRIPTION, "method": "eth_subscribe", "params": ["newHeads"]
-        });
-        if let Err(error) = self.send(&mut stream, subscribe.to_string()).await {
-            let _nobody_waits = first.reply.send(Err(error.clone()));
-            return error;
+        let mut pulse = Pulse::new(Instant::now());
+        if self.subscribes {
+            let subscribe = json!({
+                "jsonrpc": "2.0", "id": SUBSCRIPTION, "method": "eth_subscribe", "params": ["newHeads"]
+            });
+            if let Err(error) = self.send(&mut stream, subscribe.to_string()).await {
+                let _nobody_waits = first.reply.send(Err(error.clone()));
+                return error;
+            }
+        } else {
+            pulse.without_heads();
         }
         if let Err(error) = self.forward(&mut stream, first).await {
             return error;
         }
-        let mut pulse = Pulse::new(Instant::now());
         let mut check = interval(CHECK);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -160,6 +207,7 @@ impl Owner {
     }
 
     async fn forward(&mut self, stream: &mut Stream, call: Call) -> Result<(), RpcError> {
+        self.newest_question = self.newest_question.max(call.id);
         self.waiting.insert(call.id, (call.method, call.reply));
         self.send(stream, call.question).await
     }
@@ -182,35 +230,90 @@ impl Owner {
             Some(Ok(_)) => return Ok(()),
             Some(Err(error)) => return Err(self.broken(&error)),
         };
-        let answer: Value = serde_json::from_slice(&text).map_err(|error| RpcError::Malformed {
-            method: "a question",
-            what: self.endpoint.scrub(&error),
-        })?;
-        if answer.get("method").and_then(Value::as_str) == Some("eth_subscription") {
-            pulse.head(Instant::now());
-            self.announce.send_modify(|count| *count = count.wrapping_add(1));
-            return Ok(());
-        }
-        match answer.get("id").and_then(Value::as_u64) {
-            Some(SUBSCRIPTION) => {
-                // A node without subscriptions is polled instead.
-                if let Some(error) = answer.get("error").filter(|error| !error.is_null()) {
-                    pulse.without_heads();
-                    let reason = self.endpoint.scrub(error);
-                    tracing::debug!(endpoint = self.endpoint.redacted(), %reason, "no news of heads");
-                }
+        match wire::kind(&text) {
+            Some(Kind::News) => {
+                pulse.head(Instant::now());
+                self.news(&text);
             }
-            Some(id) => {
-                if let Some((method, reply)) = self.waiting.remove(&id) {
-                    let _nobody_waits = reply.send(wire::answer(answer, id, method, &self.endpoint));
+            Some(Kind::Answer(SUBSCRIPTION)) => self.subscribed(&text, pulse),
+            Some(Kind::Answer(id)) => match self.waiting.remove(&id) {
+                Some((_, reply)) => {
+                    let _nobody_waits = reply.send(Ok(Answer { body: text.into(), status: None }));
                 }
+                // Later than anybody waited for it.
+                None if id <= self.newest_question => {}
+                None => self.complain("an answer to a question that was not asked", &text),
+            },
+            Some(Kind::Other) => {
+                self.complain("neither an answer nor what was subscribed to", &text);
+                return self.refused(&text);
             }
             None => {
-                let reason = self.endpoint.scrub(&answer);
-                tracing::debug!(endpoint = self.endpoint.redacted(), %reason, "a message nobody asked for");
+                self.complain("not a JSON object", &text);
+                let what = "a message that is not a JSON object".to_owned();
+                return Err(RpcError::Malformed { method: "a question", what });
             }
         }
         Ok(())
+    }
+
+    /// Takes a head that the node announces.
+    fn news(&self, text: &[u8]) {
+        let at = Instant::now();
+        let endpoint = self.endpoint.redacted();
+        self.observer.delivered(endpoint, u64::try_from(text.len()).unwrap_or(u64::MAX));
+        let news: Value = serde_json::from_slice(text).unwrap_or_default();
+        let announced = news.pointer("/params/result").unwrap_or(&Value::Null);
+        let head = match header(announced, BlockTag::Latest, DELIVERY) {
+            Ok(Some(block)) => {
+                self.observer.head(endpoint, block.header.number);
+                Some(Announced { block: Arc::new(block), at })
+            }
+            Ok(None) => {
+                self.complain("a head without a header", text);
+                None
+            }
+            Err(error) => {
+                self.complain(&self.endpoint.scrub(&error), text);
+                None
+            }
+        };
+        // That there is something new is worth knowing even so.
+        self.announce(head);
+    }
+
+    /// Takes the answer to the question for announcements.
+    fn subscribed(&self, text: &[u8], pulse: &mut Pulse) {
+        let answer: Value = serde_json::from_slice(text).unwrap_or_default();
+        let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        let error = answer.get("error").filter(|error| !error.is_null());
+        self.observer.answered(self.endpoint.redacted(), "eth_subscribe", bytes, error.is_some());
+        // A node without subscriptions is polled instead.
+        if let Some(error) = error {
+            pulse.without_heads();
+            let reason = self.endpoint.scrub(error);
+            tracing::debug!(endpoint = &**self.endpoint.redacted(), %reason, "no news of heads");
+        }
+    }
+
+    /// A message that names no question may still end the connection: a refusal of all of them.
+    fn refused(&self, text: &[u8]) -> Result<(), RpcError> {
+        let answer = Answer { body: text.to_vec().into(), status: None };
+        match wire::value(&answer, 0, "a question", &self.endpoint) {
+            Err(error @ RpcError::RateLimited { .. }) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn announce(&self, head: Option<Announced>) {
+        self.announce.send_modify(|news| {
+            news.count = news.count.wrapping_add(1);
+            news.head = head;
+        });
+    }
+
+    fn complain(&self, what: &str, text: &[u8]) {
+        self.observer.complain(self.endpoint.redacted(), DELIVERY, what, &self.endpoint.excerpt(text));
     }
 
     fn broken(&self, error: &Error) -> RpcError {

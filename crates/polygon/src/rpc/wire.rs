@@ -1,17 +1,23 @@
 //! The forms of JSON-RPC answers, and what nodes mean by their errors.
 
-use alloy_primitives::B256;
-use domain::BlockHash;
+use std::fmt;
+use std::time::Duration;
+
+use alloy_primitives::Bytes;
+use reqwest::StatusCode;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
+use super::RpcError;
 use super::endpoint::Endpoint;
-use super::{BlockHeader, BlockTag, RpcError};
 use crate::hex;
+use crate::log::LogList;
 
 /// What providers say when a range or an answer is too large, in lower case. Codes do not tell: most share
 /// one code among several refusals. From the documentation and issue trackers of Alchemy, Infura, QuickNode,
 /// dRPC, publicnode, Ankr, and of the nodes bor, erigon and reth.
-const TOO_MUCH: [&str; 17] = [
+const TOO_MUCH: [&str; 20] = [
     "query returned more than",
     "response size exceeded",
     "response size should not",
@@ -29,6 +35,9 @@ const TOO_MUCH: [&str; 17] = [
     "blocks range",
     "too many logs",
     "query timeout exceeded",
+    "query duration exceeded",
+    "timeout on the free tier",
+    "reduce the range",
 ];
 /// What providers say when they are asked too often.
 const TOO_OFTEN: [&str; 8] = [
@@ -44,13 +53,109 @@ const TOO_OFTEN: [&str; 8] = [
 /// dRPC on ranges, and QuickNode on answers over WebSocket: their own codes, used for nothing else.
 const TOO_MUCH_CODES: [i64; 2] = [35, -32_616];
 
-/// The result of an answer to question `id`.
-pub(super) fn answer(
-    mut answer: Value,
+/// What came back, unread.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) body: Bytes,
+    /// The status over HTTP, where it is none of success.
+    pub(super) status: Option<StatusCode>,
+}
+
+/// The form of the answer that every sound node gives to a question for logs.
+#[derive(Deserialize)]
+struct LogsAnswer {
+    id: u64,
+    result: LogList,
+    error: Option<IgnoredAny>,
+}
+
+/// The logs that answer question `id`: read at one go if all is as it should be, else carefully.
+pub(super) fn logs(answer: &Answer, id: u64, endpoint: &Endpoint) -> Result<LogList, RpcError> {
+    let method = "eth_getLogs";
+    if answer.status.is_none()
+        && let Ok(sound) = serde_json::from_slice::<LogsAnswer>(&answer.body)
+        && sound.id == id
+        && sound.error.is_none()
+    {
+        return Ok(sound.result);
+    }
+    let result = value(answer, id, method, endpoint)?;
+    LogList::from_value(&result).map_err(|error| RpcError::Malformed { method, what: endpoint.scrub(&error) })
+}
+
+/// The result that answers question `id`.
+pub(super) fn value(
+    answer: &Answer,
     id: u64,
     method: &'static str,
     endpoint: &Endpoint,
 ) -> Result<Value, RpcError> {
+    // Providers send their refusals with all kinds of statuses, so the body speaks first.
+    match (serde_json::from_slice::<Value>(&answer.body), answer.status) {
+        (Ok(value), None) => result(value, id, method, endpoint),
+        (Ok(value), Some(_)) if value.get("error").is_some_and(Value::is_object) => {
+            result(value, id, method, endpoint)
+        }
+        (Err(error), None) => Err(RpcError::Malformed { method, what: endpoint.scrub(&error) }),
+        (_, Some(StatusCode::PAYLOAD_TOO_LARGE)) => {
+            Err(RpcError::TooManyResults { message: StatusCode::PAYLOAD_TOO_LARGE.to_string() })
+        }
+        (_, Some(status)) => Err(RpcError::Transport { what: format!("the server answered {status}") }),
+    }
+}
+
+/// What a message over WebSocket is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The answer to a question.
+    Answer(u64),
+    /// What a subscription delivers.
+    News,
+    /// JSON, but neither.
+    Other,
+}
+
+/// Tells what a message is without reading more of it than needed: nodes write the id first. `None` where
+/// it is no JSON object as far as it was read.
+pub(super) fn kind(message: &[u8]) -> Option<Kind> {
+    let mut kind = None;
+    let mut json = serde_json::Deserializer::from_slice(message);
+    let read = json.deserialize_map(KindSeeker(&mut kind));
+    // Where something was found, reading was ended on purpose.
+    kind.or_else(|| read.is_ok().then_some(Kind::Other))
+}
+
+struct KindSeeker<'k>(&'k mut Option<Kind>);
+
+impl<'de> Visitor<'de> for KindSeeker<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<String>()? {
+            match key.as_str() {
+                "id" => *self.0 = map.next_value::<Value>()?.as_u64().map(Kind::Answer),
+                "method" => {
+                    let is_news = map.next_value::<Value>()? == "eth_subscription";
+                    *self.0 = is_news.then_some(Kind::News);
+                }
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+            if self.0.is_some() {
+                return Err(A::Error::custom("enough is known"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The result of an answer to question `id`.
+fn result(mut answer: Value, id: u64, method: &'static str, endpoint: &Endpoint) -> Result<Value, RpcError> {
     let Some(object) = answer.as_object_mut() else {
         let what = format!("{} instead of an object", hex::name_of(&answer));
         return Err(RpcError::Malformed { method, what });
@@ -78,7 +183,7 @@ fn refusal(error: &Value, endpoint: &Endpoint) -> RpcError {
     let says = |phrases: &[&str]| phrases.iter().any(|phrase| said.contains(phrase));
     // Asked in this order, because "limit" stands in the words for both.
     if code == 429 || says(&TOO_OFTEN) {
-        return RpcError::RateLimited { retry_after: None };
+        return RpcError::RateLimited { retry_after: backoff(error) };
     }
     let message = endpoint.scrub(&words);
     if TOO_MUCH_CODES.contains(&code) || says(&TOO_MUCH) {
@@ -87,38 +192,18 @@ fn refusal(error: &Value, endpoint: &Endpoint) -> RpcError {
     RpcError::Rpc { code, message }
 }
 
+/// The pause that Infura asks for within its refusal.
+fn backoff(error: &Value) -> Option<Duration> {
+    let seconds = error.pointer("/data/rate/backoff_seconds")?.as_f64()?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
 /// A hexadecimal number.
 pub(super) fn number(method: &'static str, value: &Value) -> Result<u64, RpcError> {
     hex::number(value).ok_or_else(|| RpcError::Malformed {
         method,
         what: format!("{} is not a 0x-number of 64 bits", hex::cut(value)),
     })
-}
-
-/// The header of the block that was asked for; `None` where there is none.
-pub(super) fn header(value: &Value, asked: BlockTag) -> Result<Option<BlockHeader>, RpcError> {
-    if value.is_null() {
-        return Ok(None);
-    }
-    let malformed = |what: String| RpcError::Malformed { method: "eth_getBlockByNumber", what };
-    let field = |name: &'static str| {
-        let found = value.get(name).unwrap_or(&Value::Null);
-        (found, malformed(format!("field `{name}` is {}", hex::cut(found))))
-    };
-    let hash = |name| {
-        let (found, error) = field(name);
-        hex::fixed::<32, B256>(found).map(BlockHash).ok_or(error)
-    };
-    let (found, error) = field("number");
-    let number = hex::number(found).ok_or(error)?;
-    let (found, error) = field("timestamp");
-    let time = hex::time(found).ok_or(error)?;
-    if let BlockTag::Number(asked) = asked
-        && asked != number
-    {
-        return Err(malformed(format!("block {number} instead of {asked}")));
-    }
-    Ok(Some(BlockHeader { number, hash: hash("hash")?, parent_hash: hash("parentHash")?, time }))
 }
 
 #[cfg(test)]
@@ -132,7 +217,7 @@ mod tests {
 
     fn refused(code: i64, message: &str) -> RpcError {
         let body = json!({ "jsonrpc": "2.0", "id": 1, "error": { "code": code, "message": message } });
-        answer(body, 1, "eth_getLogs", &endpoint()).unwrap_err()
+        result(body, 1, "eth_getLogs", &endpoint()).unwrap_err()
     }
 
     #[test]
@@ -155,6 +240,11 @@ mod tests {
             (-32_701, "exceed maximum block range: 50000"),
             (-32_000, "block range is too wide"),
             (-32_000, "query timeout exceeded"),
+            (-32_602, "Query timeout exceeded. Consider reducing your block range."),
+            (-32_005, "query duration exceeded 10s, reduce the range"),
+            (-32_614, "eth_getLogs and eth_newFilter are limited to a 10,000 blocks range"),
+            (30, "Request timeout on the free tier, please upgrade your tier to the paid one"),
+            (-32_000, "exceed max block range: 5000"),
         ];
         for (code, message) in words {
             assert!(matches!(refused(code, message), RpcError::TooManyResults { .. }), "{message}");
@@ -180,13 +270,13 @@ mod tests {
         let expected = RpcError::Rpc { code: -32_000, message: "no … here".to_owned() };
         assert_eq!(refused(-32_000, "no s3cr3tk3y here"), expected);
         let bare = json!({ "id": 1, "error": {} });
-        let error = answer(bare, 1, "eth_chainId", &endpoint()).unwrap_err();
+        let error = result(bare, 1, "eth_chainId", &endpoint()).unwrap_err();
         assert_eq!(error, RpcError::Rpc { code: 0, message: String::new() });
     }
 
     #[test]
     fn an_answer_belongs_to_its_question() {
-        let take = |body: Value| answer(body, 7, "eth_chainId", &endpoint());
+        let take = |body: Value| result(body, 7, "eth_chainId", &endpoint());
         assert_eq!(take(json!({ "id": 7, "result": "0x89" })), Ok(json!("0x89")));
         assert_eq!(take(json!({ "id": 7, "result": null })), Ok(Value::Null));
         assert_eq!(take(json!({ "id": 7, "error": null, "result": "0x89" })), Ok(json!("0x89")));
@@ -206,20 +296,56 @@ mod tests {
     }
 
     #[test]
-    fn a_header_is_the_one_that_was_asked_for() {
-        let hash = format!("{:#x}", B256::repeat_byte(1));
-        let block =
-            json!({ "number": "0x5", "hash": hash, "parentHash": hash, "timestamp": "0x6a0955e4", "x": 1 });
-        let read = header(&block, BlockTag::Number(5)).unwrap().unwrap();
-        assert_eq!((read.number, read.time.seconds()), (5, 1_778_996_708));
-        assert!(header(&block, BlockTag::Latest).unwrap().is_some());
-        assert_eq!(header(&Value::Null, BlockTag::Latest), Ok(None));
-        assert!(header(&block, BlockTag::Number(6)).is_err());
-        for field in ["number", "hash", "parentHash", "timestamp"] {
-            let mut broken = block.clone();
-            broken[field] = json!("0xzz");
-            let error = header(&broken, BlockTag::Latest).unwrap_err().to_string();
-            assert!(error.contains(&format!("field `{field}` is \"0xzz\"")), "{error}");
+    fn a_pause_may_stand_in_the_refusal() {
+        let data = json!({ "rate": { "allowed_rps": 1, "backoff_seconds": 1.5, "current_rps": 4 } });
+        let error = json!({ "code": -32_005, "message": "project ID request rate exceeded", "data": data });
+        let refused = result(json!({ "id": 1, "error": error }), 1, "eth_getLogs", &endpoint());
+        let retry_after = Some(Duration::from_millis(1_500));
+        assert_eq!(refused, Err(RpcError::RateLimited { retry_after }));
+    }
+
+    fn answered(body: &str) -> Result<LogList, RpcError> {
+        logs(&Answer { body: Bytes::copy_from_slice(body.as_bytes()), status: None }, 7, &endpoint())
+    }
+
+    #[test]
+    fn logs_are_read_whatever_else_the_answer_holds() {
+        let sound = LogList::default();
+        for body in
+            [r#"{"jsonrpc":"2.0","id":7,"result":[]}"#, r#"{"result":[],"error":null,"id":7,"x":{"y":[1]}}"#]
+        {
+            assert_eq!(answered(body), Ok(sound.clone()), "{body}");
+        }
+        let list = answered(r#"{"id":7,"result":[7]}"#).unwrap();
+        assert_eq!((list.logs.len(), list.malformed.len()), (0, 1));
+        for wrong in [
+            r#"{"id":8,"result":[]}"#,
+            r#"{"id":7,"result":{}}"#,
+            r#"{"id":7}"#,
+            r#"{"id":7,"result":["#,
+            "<html>",
+        ] {
+            assert!(matches!(answered(wrong), Err(RpcError::Malformed { .. })), "{wrong}");
+        }
+        let refused = answered(r#"{"id":7,"result":[],"error":{"code":-1,"message":"no"}}"#);
+        assert_eq!(refused, Err(RpcError::Rpc { code: -1, message: "no".to_owned() }));
+    }
+
+    #[test]
+    fn messages_are_told_apart_from_their_beginning() {
+        for (message, expected) in [
+            (r#"{"jsonrpc":"2.0","id":7,"result":[{"cut o"#, Some(Kind::Answer(7))),
+            (r#"{"result":{"id":1},"id":7}"#, Some(Kind::Answer(7))),
+            (r#"{"method":"eth_subscription","params":{}}"#, Some(Kind::News)),
+            (r#"{"method":"else","id":null}"#, Some(Kind::Other)),
+            (r#"{"id":"7"}"#, Some(Kind::Other)),
+            (r#"{"id":-7}"#, Some(Kind::Other)),
+            (r#"{"result":["#, None),
+            ("[]", None),
+            ("<html>", None),
+            ("", None),
+        ] {
+            assert_eq!(kind(message.as_bytes()), expected, "{message}");
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use domain::Timestamp;
-use polygon::follow::{BlockPoint, ChainUpdate, FollowError, FollowSettings, Start, follow};
-use polygon::log::RawLog;
+use polygon::follow::{BlockPoint, ChainUpdate, FollowError, FollowSettings, Start, Stretch, follow};
+use polygon::log::{MalformedLog, RawLog};
 use polygon::rpc::BlockHeader;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -29,7 +29,13 @@ pub(crate) struct Ledger {
     pub(crate) updates: mpsc::Receiver<ChainUpdate>,
     pub(crate) logs: Vec<RawLog>,
     pub(crate) through: Option<BlockPoint>,
+    /// Where it was gone back to, with something in the old blocks' place or without.
     pub(crate) reverts: Vec<BlockPoint>,
+    /// How often there was nothing in their place.
+    pub(crate) bare_reverts: usize,
+    /// How many stretches came.
+    pub(crate) stretches: usize,
+    pub(crate) malformed: Vec<MalformedLog>,
     pub(crate) stop: CancellationToken,
     pub(crate) task: JoinHandle<Result<(), FollowError>>,
 }
@@ -39,37 +45,65 @@ impl Ledger {
         let (sender, updates) = mpsc::channel(4);
         let stop = CancellationToken::new();
         let task = tokio::spawn(follow(settings, known, sender, stop.clone()));
-        Self { updates, logs: Vec::new(), through: None, reverts: Vec::new(), stop, task }
+        Self {
+            updates,
+            logs: Vec::new(),
+            through: None,
+            reverts: Vec::new(),
+            bare_reverts: 0,
+            stretches: 0,
+            malformed: Vec::new(),
+            stop,
+            task,
+        }
     }
 
     pub(crate) fn apply(&mut self, update: ChainUpdate) {
         match update {
-            ChainUpdate::Committed { blocks, through } => {
-                if let Some(before) = self.through {
-                    assert!(through.number > before.number, "{through:?} after {before:?}");
-                }
-                for block in blocks {
-                    let after =
-                        self.logs.last().map(|log| log.block_number).max(self.through.map(|at| at.number));
-                    assert!(after.is_none_or(|after| block.number > after), "block {} again", block.number);
-                    assert!(block.number <= through.number && !block.logs.is_empty());
-                    let belongs =
-                        |log: &RawLog| log.block_number == block.number && log.block_hash == block.hash;
-                    assert!(block.logs.iter().all(belongs));
-                    assert!(block.logs.is_sorted_by(|a, b| a.log_index < b.log_index));
-                    let time = 1_700_000_000 + i64::try_from(block.number).unwrap() * 2;
-                    assert_eq!(block.time, Timestamp::from_seconds(time));
-                    self.logs.extend(block.logs);
-                }
-                self.through = Some(through.point());
+            ChainUpdate::Committed(stretch) => self.append(stretch),
+            ChainUpdate::Reorged { to, new } => {
+                self.go_back(to);
+                self.append(new);
             }
             ChainUpdate::Reverted { to } => {
-                assert!(self.through.is_none_or(|through| to.number < through.number));
-                self.logs.retain(|log| log.block_number <= to.number);
-                self.reverts.push(to);
-                self.through = Some(to);
+                self.go_back(to);
+                self.bare_reverts += 1;
             }
         }
+    }
+
+    fn go_back(&mut self, to: BlockPoint) {
+        assert!(self.through.is_none_or(|through| to.number < through.number));
+        self.logs.retain(|log| log.block_number <= to.number);
+        self.reverts.push(to);
+        self.through = Some(to);
+    }
+
+    fn append(&mut self, stretch: Stretch) {
+        let Stretch { from, blocks, headers, through, source, .. } = stretch;
+        assert!(self.through.is_none_or(|before| from == before.number + 1), "{from} after {:?}", self.through);
+        assert!(from <= through.number && headers.last() == Some(&through));
+        assert!(headers.is_sorted_by(|a, b| a.number < b.number && (a.number + 1 < b.number || a.hash == b.parent_hash)));
+        assert!(source.contains("://127.0.0.1:") && !source.contains("s3cr3tk3y"));
+        for block in blocks {
+            let after = self.logs.last().map(|log| log.block_number).max(self.through.map(|at| at.number));
+            assert!(after.is_none_or(|after| block.number > after), "block {} again", block.number);
+            assert!((from..=through.number).contains(&block.number));
+            assert!(!block.logs.is_empty() || !block.malformed.is_empty());
+            let header = headers.iter().find(|header| header.number == block.number);
+            if let Some(header) = header {
+                assert_eq!((block.hash, block.parent), (header.hash, Some(header.parent_hash)));
+            }
+            let belongs = |log: &RawLog| log.block_number == block.number && log.block_hash == block.hash;
+            assert!(block.logs.iter().all(belongs));
+            assert!(block.logs.is_sorted_by(|a, b| a.log_index < b.log_index));
+            let time = 1_700_000_000 + i64::try_from(block.number).unwrap() * 2;
+            assert_eq!(block.time, Timestamp::from_seconds(time));
+            self.logs.extend(block.logs);
+            self.malformed.extend(block.malformed);
+        }
+        self.through = Some(through.point());
+        self.stretches += 1;
     }
 
     /// Listens until a block is covered.

@@ -1,11 +1,12 @@
 //! A node on loopback with a chain that the test writes, and the faults that it orders.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use alloy_primitives::{Address, B256, Bytes, keccak256};
+use alloy_primitives::{Address, B256, Bloom, Bytes, keccak256};
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{FromRequestParts, Request, State};
 use axum::response::{Html, IntoResponse, Response};
@@ -85,7 +86,7 @@ impl Chain {
 fn log(number: u64, hash: BlockHash, time: Timestamp, index: u32, salt: u8) -> RawLog {
     RawLog {
         address: ADDRESS,
-        topics: vec![TOPIC],
+        topics: vec![TOPIC].into(),
         data: Bytes::from(vec![salt; 32]),
         block_number: number,
         block_hash: hash,
@@ -109,8 +110,20 @@ pub(crate) enum Mood {
     CutOff,
     /// The answer to another question.
     WrongId,
+    /// A number where there should be a text, a list or an object.
+    WrongType,
     /// No answer at all.
     Silent,
+}
+
+/// The most that a provider answers, and what it says beyond that.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit {
+    pub(crate) blocks: u64,
+    pub(crate) logs: usize,
+    pub(crate) status: u16,
+    pub(crate) code: i64,
+    pub(crate) message: &'static str,
 }
 
 #[derive(Debug, Default)]
@@ -122,6 +135,24 @@ pub(crate) struct Inner {
     pub(crate) most_logs: Option<usize>,
     /// Refuses them in words that no follower can know.
     pub(crate) is_obscure: bool,
+    /// What a provider refuses in its own words.
+    pub(crate) limit: Option<Limit>,
+    /// How many of the newest blocks are missing from answers for ranges.
+    pub(crate) withheld: u64,
+    /// How many questions for the logs of a block are refused as if it were unknown.
+    pub(crate) unknown: u32,
+    /// How many blocks it is behind in everything it says.
+    pub(crate) behind: u64,
+    /// Says in headers what the logs may be.
+    pub(crate) blooms: bool,
+    /// How many answers with logs hold one whose data is of a bad length.
+    pub(crate) garbled: u32,
+    /// Every log comes twice.
+    pub(crate) repeats: bool,
+    /// What is asked of those who come too often; a second if nothing is set.
+    pub(crate) retry_after: Option<String>,
+    /// Receipts by transaction.
+    pub(crate) receipts: BTreeMap<String, Value>,
     /// How long logs are searched for; nothing else is done meanwhile.
     pub(crate) search: Duration,
     /// The heights of blocks that it has lost, all below its head.
@@ -132,6 +163,8 @@ pub(crate) struct Inner {
     pub(crate) spoil: Vec<fn(&mut Vec<RawLog>)>,
     /// The ranges asked for, from and to.
     pub(crate) ranges: Vec<(u64, u64)>,
+    /// How often logs were asked for by a block's hash.
+    pub(crate) by_hash: usize,
     /// Methods asked.
     pub(crate) asked: Vec<String>,
 }
@@ -205,21 +238,29 @@ async fn serve(State(shared): State<Shared>, request: Request) -> Response {
         Mood::Html => return Html("<html>Bad gateway, but with a smile</html>").into_response(),
         Mood::Status(code) => {
             let code = axum::http::StatusCode::from_u16(code).unwrap();
-            return (code, [("retry-after", "1")], "upstream /v2/s3cr3tk3y is down").into_response();
+            let wait = shared.inner.lock().unwrap().retry_after.clone().unwrap_or_else(|| "1".to_owned());
+            return (code, [("retry-after", wait)], "upstream /v2/s3cr3tk3y is down").into_response();
         }
-        Mood::Well | Mood::CutOff | Mood::WrongId => {}
+        Mood::Well | Mood::CutOff | Mood::WrongId | Mood::WrongType => {}
     }
     let question: Value = serde_json::from_slice(&body).unwrap();
     search(&shared, &question).await;
     let mut answer = answer(&shared, &question);
-    if mood == Mood::WrongId {
-        answer["id"] = json!(999_999);
-    }
+    spoil(&mut answer, mood);
     let text = answer.to_string();
-    if mood == Mood::CutOff {
-        text[..text.len() / 2].to_owned().into_response()
-    } else {
-        text.into_response()
+    let limit = shared.inner.lock().unwrap().limit;
+    match limit.filter(|limit| answer["error"]["code"] == limit.code) {
+        _ if mood == Mood::CutOff => text[..text.len() / 2].to_owned().into_response(),
+        Some(limit) => (axum::http::StatusCode::from_u16(limit.status).unwrap(), text).into_response(),
+        None => text.into_response(),
+    }
+}
+
+fn spoil(answer: &mut Value, mood: Mood) {
+    match mood {
+        Mood::WrongId => answer["id"] = json!(999_999),
+        Mood::WrongType => answer["result"] = json!(7),
+        _ => {}
     }
 }
 
@@ -232,14 +273,20 @@ async fn converse(shared: Shared, mut socket: WebSocket) {
             message = socket.recv() => {
                 let Some(Ok(Message::Text(text))) = message else { return };
                 let question: Value = serde_json::from_str(&text).unwrap();
-                match shared.inner.lock().unwrap().mood {
-                    Mood::Well => {}
+                let mood = shared.inner.lock().unwrap().mood;
+                match mood {
+                    Mood::Well | Mood::CutOff | Mood::WrongId | Mood::WrongType => {}
                     Mood::Silent => continue,
                     _ => return,
                 }
                 subscribed |= question["method"] == "eth_subscribe";
                 search(&shared, &question).await;
-                let answer = answer(&shared, &question).to_string();
+                let mut answer = answer(&shared, &question);
+                spoil(&mut answer, mood);
+                let mut answer = answer.to_string();
+                if mood == Mood::CutOff {
+                    answer.truncate(answer.len() / 2);
+                }
                 if socket.send(Message::text(answer)).await.is_err() {
                     return;
                 }
@@ -248,7 +295,12 @@ async fn converse(shared: Shared, mut socket: WebSocket) {
                 if changed.is_err() {
                     return;
                 }
-                let news = json!({ "jsonrpc": "2.0", "method": "eth_subscription", "params": { "subscription": "0x1" } });
+                if shared.inner.lock().unwrap().mood == Mood::Silent {
+                    continue;
+                }
+                let header = header(&shared.inner.lock().unwrap(), "latest");
+                let params = json!({ "subscription": "0x1", "result": header });
+                let news = json!({ "jsonrpc": "2.0", "method": "eth_subscription", "params": params });
                 if subscribed && socket.send(Message::text(news.to_string())).await.is_err() {
                     return;
                 }
@@ -272,6 +324,9 @@ fn answer(shared: &Shared, question: &Value) -> Value {
         "eth_chainId" => Ok(json!(format!("{:#x}", inner.chain_id))),
         "eth_getBlockByNumber" => Ok(header(&inner, params[0].as_str().unwrap())),
         "eth_getLogs" => logs(&mut inner, &params[0]),
+        "eth_getTransactionReceipt" => {
+            Ok(inner.receipts.get(params[0].as_str().unwrap()).cloned().unwrap_or_default())
+        }
         "eth_subscribe" => Ok(json!("0x1")),
         _ => Err((-32_601, "no such method")),
     };
@@ -289,34 +344,72 @@ fn quantity(text: &str) -> u64 {
 }
 
 fn header(inner: &Inner, tag: &str) -> Value {
-    let has = |block: &&Block| !inner.lost.contains(&block.header.number);
+    let newest = inner.head();
+    let has =
+        |block: &&Block| block.header.number <= newest && !inner.lost.contains(&block.header.number);
     let block = match tag {
-        "latest" => inner.chain.blocks.last(),
+        "latest" => inner.chain.block(newest),
+        "finalized" => inner.chain.block(newest.saturating_sub(4)),
         _ => inner.chain.block(quantity(tag)).filter(has),
     };
     block.map_or(Value::Null, |block| {
-        json!({
+        let mut header = json!({
             "number": format!("{:#x}", block.header.number),
             "hash": block.header.hash.to_string(),
             "parentHash": block.header.parent_hash.to_string(),
             "timestamp": format!("{:#x}", block.header.time.seconds()),
-        })
+        });
+        if inner.blooms {
+            let mut bloom = Bloom::ZERO;
+            // Somebody else's log is in every block.
+            bloom.accrue_raw_log(Address::repeat_byte(0xee), &[B256::repeat_byte(0xee)]);
+            block.logs.iter().for_each(|log| bloom.accrue_raw_log(log.address, &log.topics));
+            header["logsBloom"] = json!(format!("{bloom:#x}"));
+        }
+        header
     })
+}
+
+impl Inner {
+    /// The height that it takes for the newest.
+    fn head(&self) -> u64 {
+        self.chain.head().number.saturating_sub(self.behind)
+    }
+
+    /// The blocks that a question for logs is about.
+    fn asked(&mut self, filter: &Value) -> Result<Vec<RawLog>, (i64, &'static str)> {
+        let unknown = Err((-32_000, "unknown block"));
+        let newest = self.head();
+        if let Some(hash) = filter["blockHash"].as_str() {
+            let hash: BlockHash = hash.parse().unwrap();
+            self.by_hash += 1;
+            if self.unknown > 0 {
+                self.unknown -= 1;
+                return unknown;
+            }
+            let found = self.chain.blocks.iter().find(|block| block.header.hash == hash);
+            let found = found.filter(|block| block.header.number <= newest);
+            return found.map_or(unknown, |block| Ok(block.logs.clone()));
+        }
+        let [from, to] = ["fromBlock", "toBlock"].map(|end| quantity(filter[end].as_str().unwrap()));
+        self.ranges.push((from, to));
+        let newest = newest.saturating_sub(self.withheld);
+        let wanted = |block: &&Block| (from..=to.min(newest)).contains(&block.header.number);
+        let found: Vec<_> =
+            self.chain.blocks.iter().filter(wanted).flat_map(|block| block.logs.clone()).collect();
+        match self.limit {
+            Some(limit) if to - from + 1 > limit.blocks || found.len() > limit.logs => {
+                Err((limit.code, limit.message))
+            }
+            _ => Ok(found),
+        }
+    }
 }
 
 fn logs(inner: &mut Inner, filter: &Value) -> Result<Value, (i64, &'static str)> {
     assert_eq!(filter["address"], json!([format!("{ADDRESS:#x}")]));
     assert_eq!(filter["topics"], json!([[TOPIC.to_string()]]));
-    let mut found: Vec<RawLog> = if let Some(hash) = filter["blockHash"].as_str() {
-        let hash: BlockHash = hash.parse().unwrap();
-        let block = inner.chain.blocks.iter().find(|block| block.header.hash == hash);
-        block.ok_or((-32_000, "unknown block"))?.logs.clone()
-    } else {
-        let [from, to] = ["fromBlock", "toBlock"].map(|end| quantity(filter[end].as_str().unwrap()));
-        inner.ranges.push((from, to));
-        let wanted = inner.chain.blocks.iter().filter(|block| (from..=to).contains(&block.header.number));
-        wanted.flat_map(|block| block.logs.clone()).collect()
-    };
+    let mut found = inner.asked(filter)?;
     if inner.most_logs.is_some_and(|most| found.len() > most) {
         let obscure = (-32_000, "the stars are not right");
         return Err(if inner.is_obscure {
@@ -333,5 +426,14 @@ fn logs(inner: &mut Inner, filter: &Value) -> Result<Value, (i64, &'static str)>
     {
         spoil(&mut found);
     }
-    Ok(json!(found))
+    if inner.repeats {
+        let again = found.clone();
+        found.extend(again);
+    }
+    let mut told = json!(found);
+    if inner.garbled > 0 && !found.is_empty() {
+        inner.garbled -= 1;
+        told[0]["data"] = json!("0x123");
+    }
+    Ok(told)
 }

@@ -1,5 +1,6 @@
 //! The client: what it asks, and what it makes of what comes back.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::BlockHash;
@@ -10,21 +11,27 @@ use crate::node::{ADDRESS, Chain, Mood, Node, TOPIC};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A client that subscribes to heads, where it can.
+fn client(url: &str) -> RpcClient {
+    RpcClient::with_heads(url, Arc::default()).unwrap()
+}
+
 #[tokio::test]
 async fn both_transports_answer_alike() {
     let node = Node::start(Chain::of(20)).await;
     let chain = node.chain();
     for url in [node.http(), node.ws()] {
-        let client = RpcClient::new(&url).unwrap();
+        let client = client(&url);
         assert_eq!(client.chain_id().await, Ok(137));
         assert_eq!(client.block(BlockTag::Latest).await, Ok(Some(chain.head())));
         assert_eq!(client.block(BlockTag::Number(7)).await, Ok(Some(chain.blocks[7].header)));
         assert_eq!(client.block(BlockTag::Number(20)).await, Ok(None));
-        let logs = client.logs(5, 8, &[ADDRESS], &[TOPIC]).await.unwrap();
+        let logs = client.logs(5, 8, &[ADDRESS], &[TOPIC]).await.unwrap().list.logs;
         let expected: Vec<_> = chain.blocks[5..=8].iter().flat_map(|block| block.logs.clone()).collect();
         assert_eq!(logs, expected);
         let hash = chain.blocks[8].header.hash;
-        assert_eq!(client.logs_of_block(hash, &[ADDRESS], &[TOPIC]).await.unwrap(), chain.blocks[8].logs);
+        let of_block = client.logs_of_block(hash, &[ADDRESS], &[TOPIC]).await.unwrap();
+        assert_eq!(of_block.list.logs, chain.blocks[8].logs);
         let nowhere = BlockHash(alloy_primitives::B256::ZERO);
         let refused = client.logs_of_block(nowhere, &[ADDRESS], &[TOPIC]).await;
         assert_eq!(refused, Err(RpcError::Rpc { code: -32_000, message: "unknown block".to_owned() }));
@@ -34,7 +41,7 @@ async fn both_transports_answer_alike() {
 #[tokio::test]
 async fn a_faulty_server_is_told_from_a_refusing_one() {
     let node = Node::start(Chain::of(3)).await;
-    let client = RpcClient::new(&node.http()).unwrap();
+    let client = client(&node.http());
     let in_mood = async |mood| {
         node.inner().mood = mood;
         let error = client.chain_id().await.unwrap_err();
@@ -55,7 +62,7 @@ async fn too_many_results_are_told_on_both_transports() {
     let node = Node::start(Chain::of(20)).await;
     node.inner().most_logs = Some(3);
     for url in [node.http(), node.ws()] {
-        let client = RpcClient::new(&url).unwrap();
+        let client = client(&url);
         let refused = client.logs(0, 19, &[ADDRESS], &[TOPIC]).await;
         assert!(matches!(refused, Err(RpcError::TooManyResults { .. })), "{refused:?}");
         assert!(client.logs(0, 3, &[ADDRESS], &[TOPIC]).await.is_ok());
@@ -69,7 +76,7 @@ async fn a_node_that_is_not_there_is_named_without_its_key() {
     drop(node);
     tokio::time::sleep(Duration::from_millis(50)).await;
     for url in urls {
-        let client = RpcClient::new(&url).unwrap();
+        let client = client(&url);
         let error = client.chain_id().await.unwrap_err();
         assert!(matches!(error, RpcError::Transport { .. }), "{error:?}");
         let shown = format!("{error} {error:?} {client:?} {}", client.endpoint());
@@ -80,7 +87,7 @@ async fn a_node_that_is_not_there_is_named_without_its_key() {
 #[tokio::test]
 async fn many_questions_share_one_socket() {
     let node = Node::start(Chain::of(300)).await;
-    let client = RpcClient::new(&node.ws()).unwrap();
+    let client = client(&node.ws());
     let asked = (0..300).map(|number| client.block(BlockTag::Number(number)));
     let answers = futures_util::future::join_all(asked).await;
     for (answer, block) in answers.into_iter().zip(node.chain().blocks) {
@@ -92,7 +99,7 @@ async fn many_questions_share_one_socket() {
 #[tokio::test]
 async fn a_socket_that_breaks_is_opened_again() {
     let node = Node::start(Chain::of(3)).await;
-    let client = RpcClient::new(&node.ws()).unwrap();
+    let client = client(&node.ws());
     let mut heads = client.heads().unwrap();
     assert_eq!(client.chain_id().await, Ok(137));
     node.change(|chain| chain.extend(1, 0));
@@ -118,7 +125,7 @@ async fn silence_counts_where_nothing_is_waited_for() {
 
 async fn silence_ends_questions_and_sockets() {
     let node = Node::start(Chain::of(3)).await;
-    let [http, ws] = [node.http(), node.ws()].map(|url| RpcClient::new(&url).unwrap());
+    let [http, ws] = [node.http(), node.ws()].map(|url| client(&url));
     let mut heads = ws.heads().unwrap();
     assert_eq!(ws.chain_id().await, Ok(137));
     heads.mark_unchanged();
@@ -143,15 +150,15 @@ async fn a_slow_search_for_logs_is_waited_for() {
     let node = Node::start(Chain::of(20)).await;
     // Longer than a node may be silent when it has nothing to do.
     node.inner().search = Duration::from_secs(18);
-    let client = RpcClient::new(&node.ws()).unwrap();
-    let logs = client.logs(5, 8, &[ADDRESS], &[TOPIC]).await.unwrap();
+    let client = client(&node.ws());
+    let logs = client.logs(5, 8, &[ADDRESS], &[TOPIC]).await.unwrap().list.logs;
     assert_eq!(logs.len(), node.chain().blocks[5..=8].iter().map(|block| block.logs.len()).sum::<usize>());
     assert_eq!(subscriptions(&node), 1);
 }
 
 async fn a_subscription_that_dies_alone_is_made_anew() {
     let node = Node::start(Chain::of(3)).await;
-    let client = RpcClient::new(&node.ws()).unwrap();
+    let client = client(&node.ws());
     let began = Instant::now();
     let asking = async {
         // Every question is answered, but no head is ever announced.

@@ -1,10 +1,11 @@
-//! What `/book` and `/clob-markets/{condition}` say.
+//! What `/book`, `/clob-markets/{condition}`, `/markets/{condition}` and `/markets-by-token/{token}` say.
 
 use alloy_primitives::hex;
 use domain::{Book, ConditionId, Level, Price, Shares, Tick, Timestamp, TokenId};
 use serde::{Deserialize, Serialize};
 
 use super::Number;
+use super::lenient::or_default;
 
 /// The answer of `/book`, and one element of `/books`'.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -70,7 +71,12 @@ pub struct TermsBody {
     #[serde(rename = "ao", default, skip_serializing_if = "Option::is_none")]
     pub accepting_orders: Option<bool>,
     /// Whether it settles through the neg-risk contracts; absent for no.
-    #[serde(rename = "nr", default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(
+        rename = "nr",
+        default,
+        deserialize_with = "or_default",
+        skip_serializing_if = "std::ops::Not::not"
+    )]
     pub neg_risk: bool,
     /// The taker fee; absent for none.
     #[serde(rename = "fd", default, skip_serializing_if = "Option::is_none")]
@@ -101,8 +107,31 @@ pub struct FeeBody {
     #[serde(rename = "e", default, serialize_with = "Number::bare_option")]
     pub exponent: Option<Number>,
     /// Whether only takers pay.
-    #[serde(rename = "to", default)]
+    #[serde(rename = "to", default, deserialize_with = "or_default")]
     pub taker_only: bool,
+}
+
+/// The answer of `/markets/{condition}`: of what it says, the words that [`TermsBody`] has not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WordsBody {
+    /// The condition, 32 bytes.
+    #[serde(default, deserialize_with = "or_default")]
+    pub condition_id: String,
+    /// What people read.
+    #[serde(default, deserialize_with = "or_default")]
+    pub question: String,
+    /// The name in web addresses.
+    #[serde(default, deserialize_with = "or_default")]
+    pub market_slug: String,
+    /// When it is expected to end, RFC 3339.
+    #[serde(default)]
+    pub end_date_iso: Option<String>,
+    /// The tags' labels.
+    #[serde(default, deserialize_with = "or_default")]
+    pub tags: Vec<String>,
+    /// What groups it with its siblings on the neg-risk contracts, 32 bytes; empty on other markets.
+    #[serde(default, deserialize_with = "or_default")]
+    pub neg_risk_market_id: String,
 }
 
 /// The answer of `/markets-by-token/{token}`.
@@ -114,6 +143,20 @@ pub struct TokenBody {
     pub primary_token_id: String,
     /// The other one.
     pub secondary_token_id: String,
+}
+
+impl TokenBody {
+    /// The condition, if the answer is about `token`.
+    ///
+    /// # Errors
+    /// A sentence about the field that cannot be used.
+    pub fn into_condition(self, token: TokenId) -> Result<ConditionId, String> {
+        let named = [&self.primary_token_id, &self.secondary_token_id];
+        if !named.into_iter().any(|id| id.parse() == Ok(token)) {
+            return Err(format!("it is about `{}` and `{}`", named[0], named[1]));
+        }
+        read_condition(&self.condition_id)
+    }
 }
 
 impl BookBody {
@@ -159,10 +202,11 @@ pub(crate) fn read_tick(number: &Number) -> Result<Tick, String> {
 
 /// Reads a fee rate in parts per million; a fee of another form than `rate * p * (1 - p)` is refused.
 pub(crate) fn read_fee(rate: &Number, exponent: Option<&Number>) -> Result<u32, String> {
-    if exponent.is_some_and(|exponent| exponent.0.parse::<f64>() != Ok(1.0)) {
+    let amount: domain::Usd = rate.0.parse().map_err(|error| format!("fee rate: {error}"))?;
+    // Nothing is nothing in any form.
+    if amount != domain::Usd::ZERO && exponent.is_some_and(|exponent| exponent.0.parse::<f64>() != Ok(1.0)) {
         return Err("the fee's exponent is not 1".to_owned());
     }
-    let amount: domain::Usd = rate.0.parse().map_err(|error| format!("fee rate: {error}"))?;
     // A rate of one would take a quarter of a dollar for each share at even odds.
     u32::try_from(amount.micros())
         .ok()
@@ -200,6 +244,7 @@ mod tests {
         assert_eq!(read_fee(&"0.07".into(), None), Ok(70_000));
         assert_eq!(read_fee(&"0.07".into(), Some(&"1.0".into())), Ok(70_000));
         assert!(read_fee(&"0.25".into(), Some(&"2".into())).is_err());
+        assert_eq!(read_fee(&"0".into(), Some(&"0".into())), Ok(0), "free is free in any form");
         assert!(read_fee(&"-0.01".into(), None).is_err());
         assert!(read_fee(&"7".into(), None).is_err());
     }

@@ -1,9 +1,11 @@
 //! What `/markets/keyset` says, and how much of it is a market.
 
-use domain::{Market, Tick, Timestamp, TokenId};
+use domain::{Market, Tick, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::category::known_category;
 use super::clob::{read_condition, read_fee, read_tick};
+use super::flaw::{MarketFlaw, plain_texts, read_tokens};
 use super::lenient::or_default;
 use super::{Embedded, Number};
 
@@ -105,7 +107,7 @@ pub struct FeeSchedule {
     #[serde(default, serialize_with = "Number::bare_option")]
     pub exponent: Option<Number>,
     /// Whether only takers pay.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub taker_only: bool,
     /// The part makers get back.
     #[serde(default, serialize_with = "Number::bare_option", skip_serializing_if = "Option::is_none")]
@@ -127,6 +129,7 @@ pub struct Tag {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EventBody {
     /// Gamma's own id.
+    #[serde(default)]
     pub id: Number,
     /// The name in web addresses.
     #[serde(default, deserialize_with = "or_default")]
@@ -142,55 +145,6 @@ pub struct EventBody {
     pub tags: Option<Vec<Tag>>,
 }
 
-/// Why something Gamma lists cannot be traded or scored.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum MarketFlaw {
-    /// Not the JSON of a market.
-    #[error("it is not a market: {0}")]
-    Json(String),
-    /// Neither `v1` nor `v2`, nor plainly older than both: which tokens and which exchange count is unknown.
-    #[error("its version is {}", .0.as_deref().unwrap_or("not given"))]
-    Version(Option<String>),
-    /// The condition is no 31 or 32 bytes.
-    #[error("{0}")]
-    Condition(String),
-    /// Tokens are missing, or too many, or no numbers, or the same twice.
-    #[error("its tokens do not match its {outcomes} outcomes: {reason}")]
-    Tokens {
-        /// How many outcomes it names.
-        outcomes: usize,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A text with control characters: PostgreSQL stores no NUL, and a terminal obeys others.
-    #[error("its {field} has control characters")]
-    Text {
-        /// Which text.
-        field: &'static str,
-    },
-    /// The price grid is unknown.
-    #[error("{0}")]
-    Tick(String),
-    /// The fee is not of the known form.
-    #[error("{0}")]
-    Fee(String),
-}
-
-/// The categories fees and evidence are known for, as tags and fee types name them.
-const CATEGORIES: [&str; 11] = [
-    "geopolitics",
-    "crypto",
-    "sports",
-    "politics",
-    "finance",
-    "economics",
-    "tech",
-    "mentions",
-    "culture",
-    "weather",
-    "other",
-];
-
 impl MarketBody {
     /// The market.
     ///
@@ -200,7 +154,8 @@ impl MarketBody {
         let protocol_v2 = self.protocol_v2()?;
         let condition = read_condition(&self.condition_id).map_err(MarketFlaw::Condition)?;
         let ids = if protocol_v2 { &self.position_ids } else { &self.clob_token_ids };
-        let tokens = read_tokens(&ids.0, self.outcomes.0.len())?;
+        let ids = ids.0.iter().map(|id| id.0.as_str());
+        let tokens = read_tokens(ids, self.outcomes.0.len())?;
         // A grid that is not given must not keep the bets on a market from being settled. The cent is the
         // usual one, and a wrong one costs nothing: orders go by the grid that the book itself names.
         let tick = self.order_price_min_tick_size.as_ref().map_or(Ok(Tick::CENT), read_tick);
@@ -250,41 +205,17 @@ impl MarketBody {
         }
     }
 
-    /// The first known category among the tags, the category fields and the fee's name.
+    /// The category the tags tell, else the category fields, else the fee's name.
     fn category(&self) -> Option<String> {
         let event = self.events.as_ref().and_then(|events| events.first());
         let tags = [self.tags.as_ref(), event.and_then(|event| event.tags.as_ref())];
         let tags = tags.into_iter().flatten().flatten().map(|tag| tag.slug.as_str());
         let named = [self.category.as_deref(), event.and_then(|event| event.category.as_deref())];
         let fee = self.fee_type.as_deref().and_then(|name| name.split('_').next());
-        let mut candidates = tags.chain(named.into_iter().flatten()).chain(fee);
-        candidates.find_map(|name| {
-            let name = name.to_lowercase();
-            CATEGORIES.iter().find(|known| **known == name).map(|known| (*known).to_owned())
-        })
+        known_category(tags)
+            .or_else(|| known_category(named.into_iter().flatten()))
+            .or_else(|| known_category(fee))
     }
-}
-
-fn read_tokens(ids: &[Number], outcomes: usize) -> Result<Vec<TokenId>, MarketFlaw> {
-    let flaw = |reason: String| MarketFlaw::Tokens { outcomes, reason };
-    let tokens: Vec<TokenId> = ids
-        .iter()
-        .map(|id| id.0.parse().map_err(|error| flaw(format!("{error}"))))
-        .collect::<Result<_, _>>()?;
-    if tokens.len() != outcomes || outcomes < 2 {
-        return Err(flaw(format!("there are {}", tokens.len())));
-    }
-    let twice = (1..tokens.len()).find(|index| tokens[..*index].contains(&tokens[*index]));
-    match twice {
-        Some(index) => Err(flaw(format!("{} is there twice", tokens[index]))),
-        None => Ok(tokens),
-    }
-}
-
-/// Refuses the first text with control characters.
-fn plain_texts<'a>(texts: impl IntoIterator<Item = (&'static str, &'a String)>) -> Result<(), MarketFlaw> {
-    let flawed = texts.into_iter().find(|(_, text)| text.contains(char::is_control));
-    flawed.map_or(Ok(()), |(field, _)| Err(MarketFlaw::Text { field }))
 }
 
 /// `positionIds` is a list of texts, not a text with a list.

@@ -4,8 +4,12 @@
 //! Reading is lenient where the venue is inconsistent (numbers as text, JSON inside strings) and strict
 //! where a guess could cost money. Writing gives the shapes the venue gives.
 
+mod category;
 pub mod clob;
+mod flaw;
 pub mod gamma;
 mod lenient;
+mod terms;
 
+pub use flaw::MarketFlaw;
 pub use lenient::{Embedded, Number};

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use alloy_primitives::{B256, U256};
 use domain::{
-    BlockHash, ChainEvent, Exchange, Fact, Fee, FeeKind, Fill, Payouts, Place, Role, Shares, Side, Usd,
+    BlockHash, ChainEvent, Exchange, Fact, Fee, FeeKind, Fill, Payouts, Place, Role, Shares, Side, TxHash,
+    Usd,
 };
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
@@ -12,22 +13,37 @@ use sqlx::{PgConnection, Row as _};
 use crate::error::{During as _, StoreError};
 use crate::row;
 
+/// A statement about fills that count, each as [`fill_of`] and [`fill_place`] read it: `f` is the fill, `b` its
+/// block, `k` its token.
+macro_rules! select_fills {
+    ($rest:literal) => {
+        concat!(
+            "SELECT b.block_hash, f.log_index::bigint AS log_index, b.block_number, b.block_time,
+                    substr(x.tx_hashes, f.tx_index * 32 + 1, 32) AS tx_hash, f.kind, w.address AS wallet_address,
+                    c.address AS counterparty_address, k.token_id::text AS token_id, f.shares, f.usd, f.fee
+             FROM orderflow_fills f
+             JOIN orderflow_blocks b ON b.block_number = f.block_number AND NOT b.orphaned
+             JOIN orderflow_block_txs x ON x.block_number = f.block_number
+             JOIN orderflow_wallets w ON w.id = f.wallet
+             JOIN orderflow_wallets c ON c.id = f.counterparty
+             JOIN orderflow_tokens k ON k.id = f.token ",
+            $rest
+        )
+    };
+}
+pub(crate) use select_fills;
+
 /// The facts of blocks, by block, each block's by log index. Orphaned ones are left out.
 pub(crate) async fn of_blocks(
     connection: &mut PgConnection,
     blocks: &[BlockHash],
 ) -> Result<BTreeMap<BlockHash, Vec<Fact>>, StoreError> {
     let hashes: Vec<String> = blocks.iter().map(ToString::to_string).collect();
-    let trades = sqlx::query(
-        "SELECT block_hash, log_index::bigint, block_number, block_time, tx_hash, exchange, wallet_address,
-                counterparty_address, role, side, token_id::text, (shares * 1000000)::bigint AS shares,
-                (usd * 1000000)::bigint AS usd, (fee * 1000000)::bigint AS fee, fee_asset
-         FROM orderflow_trades WHERE block_hash = ANY($1) AND NOT orphaned",
-    )
-    .bind(&hashes)
-    .fetch_all(&mut *connection)
-    .await
-    .during("read trades")?;
+    let fills = sqlx::query(select_fills!("WHERE b.block_hash = ANY($1)"))
+        .bind(&hashes)
+        .fetch_all(&mut *connection)
+        .await
+        .during("read fills")?;
     let events = sqlx::query(
         "SELECT block_hash, log_index::bigint, block_number, block_time, tx_hash, kind, wallet_address,
                 condition_id, token_id::text, (amount * 1000000)::bigint AS amount, detail, payout_numerators
@@ -38,12 +54,13 @@ pub(crate) async fn of_blocks(
     .await
     .during("read ledger events")?;
     let mut facts: BTreeMap<BlockHash, Vec<Fact>> = BTreeMap::new();
-    for found in &trades {
-        let fact = Fact { place: place_of(found)?, event: ChainEvent::Fill(fill_of(found)?) };
+    for found in &fills {
+        let fact = Fact { place: fill_place(found)?, event: ChainEvent::Fill(fill_of(found)?) };
         facts.entry(fact.place.block_hash).or_default().push(fact);
     }
     for found in &events {
-        let fact = Fact { place: place_of(found)?, event: event_of(found)? };
+        let tx_hash = row::text(found, "tx_hash", "a transaction hash")?;
+        let fact = Fact { place: place_of(found, tx_hash)?, event: event_of(found)? };
         facts.entry(fact.place.block_hash).or_default().push(fact);
     }
     for block in facts.values_mut() {
@@ -52,32 +69,115 @@ pub(crate) async fn of_blocks(
     Ok(facts)
 }
 
-fn place_of(found: &PgRow) -> Result<Place, StoreError> {
+/// The next blocks behind a height that count and were known at a place in the outbox, by height, at most
+/// `limit`, each with its facts that were known there. Empty: there are no more.
+///
+/// # Errors
+/// If the database refuses, or holds what it should not.
+pub async fn in_chain_order(
+    connection: &mut PgConnection,
+    after: Option<u64>,
+    seq: i64,
+    limit: u32,
+) -> Result<Vec<(u64, Vec<Fact>)>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT b.block_hash, b.block_number
+         FROM orderflow_blocks b
+         WHERE NOT b.orphaned AND b.block_number > $1
+           AND NOT EXISTS (SELECT FROM orderflow_outbox o
+                           WHERE o.kind = 'block' AND o.block_hash = b.block_hash AND o.seq > $2)
+           AND NOT EXISTS (SELECT FROM orderflow_outbox o
+                           WHERE o.kind = 'history' AND o.seq > $2
+                             AND b.block_number BETWEEN o.first_block AND o.block_number)
+         ORDER BY b.block_number LIMIT $3",
+    )
+    .bind(after.map_or(-1, row::signed))
+    .bind(seq)
+    .bind(i64::from(limit))
+    .fetch_all(&mut *connection)
+    .await
+    .during("read the chain's blocks")?;
+    let mut blocks: Vec<(u64, BlockHash)> = Vec::with_capacity(rows.len());
+    for found in &rows {
+        blocks.push((row::unsigned(found, "block_number")?, row::text(found, "block_hash", "a block hash")?));
+    }
+    let hashes: Vec<BlockHash> = blocks.iter().map(|(_, hash)| *hash).collect();
+    let mut facts = of_blocks(connection, &hashes).await?;
+    let late = late_logs(connection, &hashes, seq).await?;
+    for (hash, logs) in late {
+        if let Some(facts) = facts.get_mut(&hash) {
+            facts.retain(|fact| !logs.contains(&fact.place.log_index));
+        }
+    }
+    Ok(blocks.into_iter().map(|(number, hash)| (number, facts.remove(&hash).unwrap_or_default())).collect())
+}
+
+/// The logs of blocks that were found missing and told by themselves, behind a place in the outbox.
+pub(crate) async fn late_logs(
+    connection: &mut PgConnection,
+    blocks: &[BlockHash],
+    after: i64,
+) -> Result<Vec<(BlockHash, Vec<u32>)>, StoreError> {
+    let hashes: Vec<String> = blocks.iter().map(ToString::to_string).collect();
+    let rows = sqlx::query(
+        "SELECT block_hash, log_indexes FROM orderflow_outbox
+         WHERE kind = 'late' AND block_hash = ANY($1) AND seq > $2",
+    )
+    .bind(hashes)
+    .bind(after)
+    .fetch_all(connection)
+    .await
+    .during("look for late facts")?;
+    rows.iter()
+        .map(|found| {
+            Ok((row::text(found, "block_hash", "a block hash")?, row::indexes(found, "log_indexes")?))
+        })
+        .collect()
+}
+
+fn fill_place(found: &PgRow) -> Result<Place, StoreError> {
+    let hash = row::words(found, "tx_hash")?;
+    let [hash] = hash.as_slice() else {
+        let value = format!("{} hashes", hash.len());
+        return Err(StoreError::Corrupt {
+            column: "tx_index",
+            value,
+            expected: "the place of a transaction",
+        });
+    };
+    place_of(found, TxHash(*hash))
+}
+
+fn place_of(found: &PgRow, tx_hash: TxHash) -> Result<Place, StoreError> {
     Ok(Place {
         block_number: row::unsigned(found, "block_number")?,
         block_hash: row::text(found, "block_hash", "a block hash")?,
         block_time: row::time(found, "block_time")?,
-        tx_hash: row::text(found, "tx_hash", "a transaction hash")?,
+        tx_hash,
         log_index: row::unsigned(found, "log_index")?,
     })
 }
 
 pub(crate) fn fill_of(found: &PgRow) -> Result<Fill, StoreError> {
     let fee: i64 = found.try_get("fee").during("read a column")?;
-    let asset: String = found.try_get("fee_asset").during("read a column")?;
+    let kind: i16 = found.try_get("kind").during("read a column")?;
+    let corrupt =
+        || StoreError::Corrupt { column: "kind", value: kind.to_string(), expected: "a kind of fill" };
+    // The writing side puts them together in `write::kind`.
+    let exchange = Exchange::ALL.get(usize::try_from(kind & 7).map_err(|_| corrupt())?);
     Ok(Fill {
-        exchange: row::named(found, "exchange", "an exchange", Exchange::from_name)?,
+        exchange: *exchange.ok_or_else(corrupt)?,
         wallet: row::text(found, "wallet_address", "an address")?,
         counterparty: row::text(found, "counterparty_address", "an address")?,
-        role: row::named(found, "role", "a role", Role::from_name)?,
-        side: row::named(found, "side", "a side", Side::from_name)?,
+        role: if kind & 8 == 0 { Role::Maker } else { Role::Taker },
+        side: if kind & 16 == 0 { Side::Buy } else { Side::Sell },
         token: row::text(found, "token_id", "a token id")?,
         shares: row::shares(found, "shares")?,
         usd: row::usd(found, "usd")?,
-        fee: if asset == "shares" {
-            Fee::Shares(Shares::from_micros(fee))
-        } else {
+        fee: if kind & 32 == 0 {
             Fee::Usd(Usd::from_micros(fee))
+        } else {
+            Fee::Shares(Shares::from_micros(fee))
         },
     })
 }

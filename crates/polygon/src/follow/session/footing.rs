@@ -7,8 +7,7 @@
 use std::sync::atomic::Ordering;
 
 use super::super::range::Inconsistency;
-use super::super::read::Reader;
-use super::super::{BELIEVED, ChainUpdate, SETTLED, Start};
+use super::super::{BELIEVED, SETTLED, Start};
 use super::{Fault, Session};
 use crate::rpc::{BlockHeader, BlockTag, RpcClient};
 use crate::window::BlockPoint;
@@ -88,10 +87,10 @@ impl Session {
         if self.window.len() > 1 || last.number.saturating_add(SETTLED) <= head.number {
             return Ok(());
         }
-        let reader = Reader { client, settings: &self.settings };
         let first = last.number.saturating_sub(TAIL);
+        let headers = self.reader(client).headers(first, last.number.saturating_add(1)).await?;
         let mut wanted = last.hash;
-        for header in reader.headers(first, last.number.saturating_add(1)).await?.into_iter().rev() {
+        for header in headers.into_iter().rev().map(|full| full.header) {
             // Only what leads up to the known block is known itself.
             if header.hash != wanted {
                 break;
@@ -105,10 +104,12 @@ impl Session {
     /// Whether what is known last is still on the chain, after going back to where it is.
     async fn verify(&mut self, client: &RpcClient, head: &BlockHeader) -> Result<Footing, Fault> {
         let Some(last) = self.last else { return Ok(Footing::Firm) };
+        // A little behind the head the next block itself names the one before it, and asking costs.
+        if head.number > last.number && head.number < last.number.saturating_add(SETTLED) {
+            return Ok(Footing::Firm);
+        }
         let said = if head.number == last.number {
             Some(head.hash)
-        } else if head.number == last.number.saturating_add(1) {
-            Some(head.parent_hash)
         } else {
             client.block(BlockTag::Number(last.number)).await?.map(|header| header.hash)
         };
@@ -147,7 +148,7 @@ impl Session {
         self.weigh(newest, to)?;
         let (from, back) = (newest.number, to.number);
         tracing::info!(endpoint = client.endpoint(), from, back, "blocks were replaced");
-        self.emit(ChainUpdate::Reverted { to }).await?;
+        self.untold = Some(to);
         self.settings.counters.reverted.fetch_add(1, Ordering::Relaxed);
         self.window.rewind(to);
         self.last = Some(to);

@@ -1,0 +1,324 @@
+//! Following the chain's end by a portal.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::client::{Answer, Client, Lines, Question, Trouble};
+use super::known::Known;
+use super::line::Line;
+use super::pace::Backoff;
+use super::{PortalError, PortalSettings};
+use crate::follow::{BlockPoint, ChainUpdate, Start, Stretch};
+use crate::rpc::BlockHeader;
+
+const METHOD: &str = "stream";
+/// A stretch is emitted once it has this many logs, or is this old, or the answer ends.
+const MOST_LOGS: usize = 20_000;
+const MOST_HEADERS: usize = 2_000;
+const OLDEST: Duration = Duration::from_millis(250);
+/// How often in a row a portal must say that everything known is gone before that is believed.
+const BELIEVED: u32 = 3;
+
+/// What is known of the chain, and what is to be done with it.
+pub(super) struct Follower {
+    settings: PortalSettings,
+    client: Client,
+    updates: mpsc::Sender<ChainUpdate>,
+    known: Known,
+    /// The last block emitted, or where the beginning is; `None` where the first block asked for has no known
+    /// parent.
+    last: Option<BlockPoint>,
+    /// The block to ask from: `last`, or one below while the portal takes blocks back.
+    base: Option<BlockPoint>,
+    /// The first block where nothing lies before it.
+    first: u64,
+    /// Whether `last` is where to go on from, be it none.
+    begun: bool,
+    backoff: Backoff,
+    /// How often in a row nothing known was on the portal's chain.
+    too_deep: u32,
+}
+
+/// What ends a turn.
+enum Turn {
+    /// There may be more at once.
+    Again,
+    /// There is nothing new.
+    Idle,
+    Pause(Trouble),
+}
+
+/// Blocks read and not yet emitted.
+struct Pending {
+    lines: Vec<Line>,
+    logs: usize,
+    since: Instant,
+    seen: Instant,
+}
+
+impl Pending {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self { lines: vec![], logs: 0, since: now, seen: now }
+    }
+
+    fn push(&mut self, line: Line) {
+        self.seen = Instant::now();
+        if self.lines.is_empty() {
+            self.since = self.seen;
+        }
+        self.logs += line.count();
+        self.lines.push(line);
+    }
+
+    fn is_ripe(&self) -> bool {
+        let is_full = self.logs >= MOST_LOGS || self.lines.len() >= MOST_HEADERS;
+        !self.lines.is_empty() && (is_full || self.since.elapsed() >= OLDEST)
+    }
+}
+
+impl Follower {
+    pub(super) fn new(
+        settings: PortalSettings,
+        client: Client,
+        known: Vec<BlockPoint>,
+        updates: mpsc::Sender<ChainUpdate>,
+    ) -> Self {
+        let mut follower = Self {
+            known: Known::default(),
+            last: None,
+            base: None,
+            first: 0,
+            begun: true,
+            backoff: Backoff::default(),
+            too_deep: 0,
+            settings,
+            client,
+            updates,
+        };
+        match follower.settings.start {
+            Start::Resume(point) => {
+                follower.known = Known::new(known);
+                // What lies above was never finished.
+                follower.known.rewind(point);
+                follower.last = Some(point);
+            }
+            Start::Block(first) => follower.first = first,
+            Start::Head => follower.begun = false,
+        }
+        follower.base = follower.last;
+        follower
+    }
+
+    pub(super) async fn run(mut self) -> Result<(), PortalError> {
+        match self.run_for_ever().await {
+            Ok(never) => match never {},
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn run_for_ever(&mut self) -> Result<Infallible, PortalError> {
+        loop {
+            match self.turn().await? {
+                Turn::Again => self.backoff.worked(),
+                Turn::Idle => {
+                    self.backoff.worked();
+                    sleep(self.settings.poll_interval).await;
+                }
+                Turn::Pause(trouble) => {
+                    tracing::debug!(source = %self.client.source(), %trouble, "asked again");
+                    sleep(self.backoff.failed(trouble.asked_pause())).await;
+                }
+            }
+        }
+    }
+
+    async fn turn(&mut self) -> Result<Turn, PortalError> {
+        if !self.begun {
+            match self.client.head().await {
+                Ok(head) => self.begin(head),
+                Err(trouble) => return Ok(Turn::Pause(trouble)),
+            }
+        }
+        let question = Question {
+            method: METHOD,
+            from: self.next(),
+            to: None,
+            parent: self.base,
+            every_block: true,
+        };
+        match self.client.stream(&question).await {
+            Ok(Answer::Lines(lines)) => self.read(lines).await,
+            Ok(Answer::Nothing) => {
+                self.settle().await?;
+                Ok(Turn::Idle)
+            }
+            Ok(Answer::Conflict(named)) => self.step_back(&named),
+            Err(trouble) => Ok(Turn::Pause(trouble)),
+        }
+    }
+
+    fn begin(&mut self, head: BlockPoint) {
+        self.known.add(head);
+        self.last = Some(head);
+        self.base = self.last;
+        self.begun = true;
+    }
+
+    const fn next(&self) -> u64 {
+        match self.base {
+            Some(base) => base.number.saturating_add(1),
+            None => self.first,
+        }
+    }
+
+    /// Reads an answer as far as it goes and can be believed.
+    async fn read(&mut self, mut lines: Lines) -> Result<Turn, PortalError> {
+        let mut pending = Pending::new();
+        let mut above: Option<BlockHeader> = None;
+        let mut count = 0u64;
+        let trouble = loop {
+            let mut flaw = None;
+            while let Some(text) = lines.line() {
+                match self.take(text, above) {
+                    Ok(line) => {
+                        above = Some(line.header);
+                        count += 1;
+                        pending.push(line);
+                    }
+                    Err(what) => {
+                        flaw = Some(self.client.complain(METHOD, &what, text));
+                        break;
+                    }
+                }
+                if pending.is_ripe() {
+                    self.emit(&mut pending).await?;
+                }
+            }
+            if flaw.is_some() {
+                break flaw;
+            }
+            let more = if pending.lines.is_empty() {
+                Ok(lines.more().await)
+            } else {
+                timeout_at(pending.since + OLDEST, lines.more()).await
+            };
+            match more {
+                Ok(Ok(true)) => {}
+                Ok(Ok(false)) => break self.unfinished(&lines),
+                Ok(Err(trouble)) => break Some(trouble),
+                Err(_ripe) => {}
+            }
+            if pending.is_ripe() {
+                self.emit(&mut pending).await?;
+            }
+        };
+        if !pending.lines.is_empty() {
+            self.emit(&mut pending).await?;
+        }
+        let failure = trouble.as_ref().map(ToString::to_string);
+        self.client.read(METHOD, &lines, failure.as_deref());
+        Ok(match trouble {
+            Some(trouble) => Turn::Pause(trouble),
+            // A stream without a line says as much as none.
+            None if count == 0 => Turn::Idle,
+            None => Turn::Again,
+        })
+    }
+
+    /// Reads a line and holds it against the block before it.
+    fn take(&self, text: &[u8], above: Option<BlockHeader>) -> Result<Line, String> {
+        let mut line = Line::read(text)?;
+        line.check(&self.settings.addresses, &self.settings.topics)?;
+        let header = line.header;
+        let before = above.map(|header| header.point()).or(self.base);
+        let expected = before.map_or(self.first, |before| before.number.saturating_add(1));
+        if header.number != expected {
+            return Err(format!("block {} instead of {expected}", header.number));
+        }
+        if before.is_some_and(|before| before.hash != header.parent_hash) {
+            return Err(format!("block {} does not follow the one before it", header.number));
+        }
+        for log in line.malformed() {
+            self.client.complain(METHOD, &log.reason, log.raw.as_bytes());
+        }
+        Ok(line)
+    }
+
+    /// What is left of an answer that has ended.
+    fn unfinished(&self, lines: &Lines) -> Option<Trouble> {
+        let rest = lines.rest();
+        (!rest.is_empty()).then(|| self.client.complain(METHOD, "a line that breaks off", rest))
+    }
+
+    /// The portal has others in place of some blocks: asks from below them next time.
+    fn step_back(&mut self, named: &[BlockPoint]) -> Result<Turn, PortalError> {
+        let Some(refused) = self.base else {
+            let what = "a conflict with a parent that was not named";
+            return Ok(Turn::Pause(self.client.complain(METHOD, what, b"")));
+        };
+        if let Some(below) = self.known.below(refused, named) {
+            self.base = Some(below);
+            return Ok(Turn::Again);
+        }
+        self.too_deep += 1;
+        if self.too_deep >= BELIEVED {
+            let source_name = self.client.source().clone();
+            return Err(PortalError::TooDeep { source_name, newest: self.last.unwrap_or(refused) });
+        }
+        // It may be the portal's own mistake: from the top again.
+        self.base = self.last;
+        let trouble = self.client.complain(METHOD, "none of the known blocks is on its chain", b"");
+        Ok(Turn::Pause(trouble))
+    }
+
+    /// What was taken back, without anything in its place yet.
+    async fn settle(&mut self) -> Result<(), PortalError> {
+        let (Some(base), Some(last)) = (self.base, self.last) else { return Ok(()) };
+        if base != last {
+            self.rewind(base);
+            self.send(ChainUpdate::Reverted { to: base }).await?;
+        }
+        Ok(())
+    }
+
+    fn rewind(&mut self, to: BlockPoint) {
+        tracing::info!(source = %self.client.source(), to = to.number, "the chain took blocks back");
+        self.known.rewind(to);
+        self.last = Some(to);
+    }
+
+    /// Emits what was read: behind what was emitted before, or in place of it.
+    async fn emit(&mut self, pending: &mut Pending) -> Result<(), PortalError> {
+        let Pending { lines, seen, .. } = std::mem::replace(pending, Pending::new());
+        let from = self.next();
+        let headers: Vec<BlockHeader> = lines.iter().map(|line| line.header).collect();
+        let Some(through) = headers.last().copied() else { return Ok(()) };
+        let points: Vec<BlockPoint> = headers.iter().map(BlockHeader::point).collect();
+        let blocks = lines.into_iter().filter_map(Line::block).collect();
+        let source = self.client.source().clone();
+        let stretch = Stretch { from, blocks, headers, through, source, seen };
+        let update = match self.base {
+            Some(to) if self.last != self.base => {
+                self.rewind(to);
+                ChainUpdate::Reorged { to, new: stretch }
+            }
+            _ => ChainUpdate::Committed(stretch),
+        };
+        self.send(update).await?;
+        for point in points {
+            self.known.add(point);
+        }
+        self.last = Some(through.point());
+        self.base = self.last;
+        self.too_deep = 0;
+        Ok(())
+    }
+
+    async fn send(&self, update: ChainUpdate) -> Result<(), PortalError> {
+        self.updates.send(update).await.map_err(|_| PortalError::Closed)
+    }
+}

@@ -1,0 +1,182 @@
+//! Reading a second time what became final, and mending what the first reading missed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{BlockHash, ChainEvent};
+use sqlx::PgConnection;
+
+use crate::error::{During as _, StoreError};
+use crate::facts::{self, Block, Point, Stretch, Writer};
+use crate::{Store, row, take_turn};
+
+/// The name of the audit's place on the chain.
+const AUDIT: &str = "orderflow-audit";
+
+/// In what two readings of the same blocks differed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Differences {
+    /// Logs the first reading had not; they are there now.
+    pub missing: u64,
+    /// Logs only the first reading had. They stay: one source that is silent proves nothing.
+    pub surplus: u64,
+    /// Blocks of another hash. They stay: whoever follows the chain goes back by itself.
+    pub replaced: u64,
+}
+
+/// How far the audit has come on the chain.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn place(connection: &mut PgConnection) -> Result<Option<Point>, StoreError> {
+    facts::point(connection, AUDIT).await
+}
+
+/// Compares a second reading with what is stored, adds what is missing, and goes on behind it.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn heal(writer: &mut Writer, stretch: &Stretch<'_>) -> Result<Differences, StoreError> {
+    let (mut transaction, _) = writer.begin(stretch.blocks).await?;
+    take_turn(&mut transaction).await?;
+    let stored = Stored::read(&mut transaction, stretch).await?;
+    let mut differences = Differences::default();
+    let mut late = vec![];
+    let mut seen = BTreeSet::new();
+    for block in stretch.blocks {
+        seen.extend(kept_logs(block).map(|log| (block.number, log)));
+        match stored.hashes.get(&block.number) {
+            Some(hash) if *hash != block.hash => differences.replaced += 1,
+            _ => late.extend(stored.missing_of(block)),
+        }
+    }
+    let is_replaced = |number: &u64| {
+        stretch.blocks.iter().any(|block| {
+            block.number == *number && stored.hashes.get(number).is_some_and(|hash| *hash != block.hash)
+        })
+    };
+    let surplus = stored.logs.difference(&seen).filter(|(number, _)| !is_replaced(number)).count();
+    differences.surplus = row::count(surplus);
+    differences.missing =
+        late.iter().map(|block| row::count(block.facts.len() + block.unreadable.len())).sum();
+    writer.add_late(&mut transaction, &late, stretch.source).await?;
+    note(&mut transaction, stretch, differences).await?;
+    facts::set_point(&mut transaction, AUDIT, stretch.through).await?;
+    Store::commit(transaction).await?;
+    Ok(differences)
+}
+
+/// Begins the audit behind a block.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn begin_behind(connection: &mut PgConnection, point: Point) -> Result<(), StoreError> {
+    facts::set_point(connection, AUDIT, point).await
+}
+
+/// What the first reading left.
+struct Stored {
+    hashes: BTreeMap<u64, BlockHash>,
+    logs: BTreeSet<(u64, u32)>,
+}
+
+impl Stored {
+    async fn read(connection: &mut PgConnection, stretch: &Stretch<'_>) -> Result<Self, StoreError> {
+        let (from, to) = (row::signed(stretch.from), row::signed(stretch.through.number));
+        let blocks = sqlx::query(
+            "SELECT block_number, block_hash FROM orderflow_blocks
+             WHERE block_number BETWEEN $1 AND $2 AND NOT orphaned",
+        )
+        .bind(from)
+        .bind(to)
+        .fetch_all(&mut *connection)
+        .await
+        .during("read the blocks audited")?;
+        let logs = sqlx::query(
+            "SELECT block_number::bigint AS block_number, log_index::bigint AS log_index FROM orderflow_fills
+             WHERE block_number BETWEEN $1 AND $2
+             UNION
+             SELECT block_number, log_index FROM orderflow_ledger_events
+             WHERE block_number BETWEEN $1 AND $2 AND NOT orphaned
+             UNION
+             SELECT q.block_number, q.log_index FROM orderflow_quarantine q JOIN orderflow_blocks b USING (block_hash)
+             WHERE q.block_number BETWEEN $1 AND $2 AND q.log_index >= 0 AND NOT b.orphaned",
+        )
+        .bind(from)
+        .bind(to)
+        .fetch_all(connection)
+        .await
+        .during("read the logs audited")?;
+        let hash_of = |found| {
+            Ok((row::unsigned(found, "block_number")?, row::text(found, "block_hash", "a block hash")?))
+        };
+        let log_of = |found| Ok((row::unsigned(found, "block_number")?, row::unsigned(found, "log_index")?));
+        Ok(Self {
+            hashes: blocks.iter().map(hash_of).collect::<Result<_, StoreError>>()?,
+            logs: logs.iter().map(log_of).collect::<Result<_, StoreError>>()?,
+        })
+    }
+
+    /// What of a block is not there; `None` where nothing is missing.
+    fn missing_of(&self, block: &Block) -> Option<Block> {
+        let is_missing = |log: u32| !self.logs.contains(&(block.number, log));
+        let facts: Vec<_> = block
+            .facts
+            .iter()
+            .filter(|fact| is_kept(&fact.event) && is_missing(fact.place.log_index))
+            .cloned()
+            .collect();
+        let unreadable: Vec<_> =
+            block.unreadable.iter().filter(|log| log.log_index.is_some_and(is_missing)).cloned().collect();
+        let is_whole = facts.is_empty() && unreadable.is_empty();
+        (!is_whole).then(|| Block { facts, unreadable, ..block.clone() })
+    }
+}
+
+/// The logs of a block that leave a row under their index.
+fn kept_logs(block: &Block) -> impl Iterator<Item = u32> {
+    let facts = block.facts.iter().filter(|fact| is_kept(&fact.event)).map(|fact| fact.place.log_index);
+    facts.chain(block.unreadable.iter().filter_map(|log| log.log_index))
+}
+
+fn is_kept(event: &ChainEvent) -> bool {
+    matches!(event, ChainEvent::Fill(_)) || facts::is_ledger_event(event)
+}
+
+/// Notes an audit; one without differences grows the last one, if that had none either.
+async fn note(
+    connection: &mut PgConnection,
+    stretch: &Stretch<'_>,
+    differences: Differences,
+) -> Result<(), StoreError> {
+    let Differences { missing, surplus, replaced } = differences;
+    if differences == Differences::default() {
+        let grown = sqlx::query(
+            "UPDATE orderflow_audits SET last_block = $2, audited_at = now()
+             WHERE id = (SELECT max(id) FROM orderflow_audits)
+               AND last_block = $1 - 1 AND source = $3 AND missing = 0 AND surplus = 0 AND replaced = 0",
+        )
+        .bind(row::exact(stretch.from, "first_block")?)
+        .bind(row::exact(stretch.through.number, "last_block")?)
+        .bind(stretch.source)
+        .execute(&mut *connection)
+        .await
+        .during("note an audit")?;
+        if grown.rows_affected() > 0 {
+            return Ok(());
+        }
+    }
+    sqlx::query(
+        "INSERT INTO orderflow_audits (first_block, last_block, source, missing, surplus, replaced)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(row::exact(stretch.from, "first_block")?)
+    .bind(row::exact(stretch.through.number, "last_block")?)
+    .bind(stretch.source)
+    .bind(row::small(missing))
+    .bind(row::small(surplus))
+    .bind(row::small(replaced))
+    .execute(connection)
+    .await
+    .map(|_| ())
+    .during("note an audit")
+}

@@ -1,0 +1,191 @@
+//! The way facts enter the database, and the way they are taken back.
+
+use std::collections::{BTreeSet, HashSet};
+
+use domain::{BlockHash, Timestamp};
+use sqlx::PgConnection;
+
+use super::dictionary::Dictionary;
+use super::{Added, Block, Point, Stretch, copy, place, take_back, write};
+use crate::coverage::{self, Kind};
+use crate::error::{During as _, StoreError};
+use crate::{Store, Transaction, announce, row, take_turn};
+
+/// Blocks a partition of the fills holds; the function in the schema knows the same number.
+const PARTITION: u64 = 131_072;
+
+/// Writes facts, exactly once, each together with the cursor and the coverage that say so.
+#[derive(Debug)]
+pub struct Writer {
+    store: Store,
+    /// The name of its place on the chain.
+    name: &'static str,
+    dictionary: Dictionary,
+    /// Partitions that are there, and whether with their indexes.
+    partitions: HashSet<(u64, bool)>,
+}
+
+impl Writer {
+    /// A writer whose place on the chain has this name.
+    #[must_use]
+    pub fn new(store: Store, name: &'static str) -> Self {
+        Self { store, name, dictionary: Dictionary::default(), partitions: HashSet::new() }
+    }
+
+    /// Begins a transaction for these blocks, whose wallets and tokens have their numbers then; and whether
+    /// tokens were among them that nobody has described.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn begin(&mut self, blocks: &[Block]) -> Result<(Transaction, bool), StoreError> {
+        self.begin_in(blocks, true).await
+    }
+
+    async fn begin_in(&mut self, blocks: &[Block], indexed: bool) -> Result<(Transaction, bool), StoreError> {
+        let is_new = self.dictionary.learn(&self.store, blocks).await?;
+        self.make_partitions(blocks, indexed).await?;
+        Ok((self.store.begin().await?, is_new))
+    }
+
+    /// Takes blocks in that follow what is there, with the writer's place, and tells the readers: all or nothing
+    /// with the transaction, which [`begin`](Self::begin) made for them.
+    ///
+    /// What is covered already, because history was read meanwhile, adds nothing.
+    ///
+    /// # Errors
+    /// If the database refuses, or another block counts at one of these heights.
+    pub async fn commit(
+        &self,
+        connection: &mut PgConnection,
+        stretch: &Stretch<'_>,
+    ) -> Result<Added, StoreError> {
+        take_turn(connection).await?;
+        let holes = coverage::holes(connection, stretch.from, stretch.through.number).await?;
+        let is_open = |block: &&Block| holes.iter().any(|hole| hole.contains(&block.number));
+        let open: Vec<&Block> = stretch.blocks.iter().filter(is_open).collect();
+        let new = write::insert_blocks(connection, &open).await?;
+        let fresh: Vec<&Block> = open.into_iter().filter(|block| new.contains(&block.hash)).collect();
+        let fills = write::insert_fills(connection, &self.dictionary, &fresh).await?;
+        write::insert_the_rest(connection, &fresh, stretch.source).await?;
+        for hole in holes {
+            coverage::extend(connection, hole, stretch.source, Kind::Live).await?;
+        }
+        let told: Vec<&Block> = fresh.iter().copied().filter(|block| !block.facts.is_empty()).collect();
+        if !told.is_empty() {
+            write::tell(connection, &told).await?;
+            announce(connection).await?;
+        }
+        place::set_point(connection, self.name, stretch.through).await?;
+        Ok(Added { blocks: row::count(fresh.len()), fills })
+    }
+
+    /// Takes back everything above a height, within a transaction: see [`take_back::revert`].
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn revert(
+        &self,
+        connection: &mut PgConnection,
+        to: Point,
+        learned: Timestamp,
+    ) -> Result<u64, StoreError> {
+        take_back::revert(connection, self.name, to, learned).await
+    }
+
+    /// Takes in a stretch of settled history, of which nothing may be covered yet: in bulk, in its own
+    /// transaction. The disk is not waited for: what a failing machine loses is not covered either.
+    ///
+    /// # Errors
+    /// If the database refuses, which [`StoreError::is_overlap`] tells apart: then part of it is covered.
+    pub async fn history(&mut self, stretch: &Stretch<'_>) -> Result<Added, StoreError> {
+        let (mut transaction, _) = self.begin_in(stretch.blocks, false).await?;
+        sqlx::query("SET LOCAL synchronous_commit = off")
+            .execute(&mut *transaction)
+            .await
+            .during("not wait for the disk")?;
+        let blocks: Vec<&Block> = stretch.blocks.iter().collect();
+        let new = write::insert_blocks(&mut transaction, &blocks).await?;
+        let fresh: Vec<&Block> = blocks.into_iter().filter(|block| new.contains(&block.hash)).collect();
+        let fills = copy::copy_fills(&mut transaction, &self.dictionary, &fresh).await?;
+        write::insert_the_rest(&mut transaction, &fresh, stretch.source).await?;
+        take_turn(&mut transaction).await?;
+        let covered = stretch.from..=stretch.through.number;
+        coverage::extend(&mut transaction, covered.clone(), stretch.source, Kind::History).await?;
+        write::tell_of_history(&mut transaction, covered).await?;
+        announce(&mut transaction).await?;
+        Store::commit(transaction).await?;
+        Ok(Added { blocks: row::count(fresh.len()), fills })
+    }
+
+    /// Adds the facts of blocks that are missing from what is covered: only those named by `missing`, and tells
+    /// them as late.
+    pub(crate) async fn add_late(
+        &self,
+        connection: &mut PgConnection,
+        blocks: &[Block],
+        source: &str,
+    ) -> Result<(), StoreError> {
+        let all: Vec<&Block> = blocks.iter().collect();
+        write::insert_blocks(connection, &all).await?;
+        write::insert_fills(connection, &self.dictionary, &all).await?;
+        write::insert_the_rest(connection, &all, source).await?;
+        let told: Vec<&Block> = all.into_iter().filter(|block| !block.facts.is_empty()).collect();
+        if !told.is_empty() {
+            write::tell_late(connection, &told).await?;
+            announce(connection).await?;
+        }
+        Ok(())
+    }
+
+    async fn make_partitions(&mut self, blocks: &[Block], indexed: bool) -> Result<(), StoreError> {
+        let wanted: BTreeSet<u64> = blocks
+            .iter()
+            .filter(|block| block.fills().next().is_some())
+            .map(|block| block.number / PARTITION)
+            .collect();
+        for slice in wanted {
+            if self.partitions.contains(&(slice, indexed)) {
+                continue;
+            }
+            let mut connection = self.store.connection().await?;
+            sqlx::query("SELECT orderflow_fills_partition($1, $2)")
+                .bind(row::signed(slice.saturating_mul(PARTITION)))
+                .bind(indexed)
+                .execute(&mut *connection)
+                .await
+                .during("make a partition of the fills")?;
+            self.partitions.insert((slice, indexed));
+        }
+        Ok(())
+    }
+}
+
+/// Gives every partition its indexes: those that history filled have none yet.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn index_partitions(connection: &mut PgConnection) -> Result<(), StoreError> {
+    let slices: Vec<i64> = sqlx::query_scalar(
+        "SELECT substr(c.relname, length('orderflow_fills_') + 1)::bigint AS slice
+         FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+         WHERE i.inhparent = 'orderflow_fills'::regclass
+           AND (SELECT count(*) FROM pg_index x WHERE x.indrelid = c.oid) < 3
+         ORDER BY slice",
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .during("look for partitions without indexes")?;
+    for slice in slices {
+        sqlx::query("SELECT orderflow_fills_partition($1, true)")
+            .bind(slice.saturating_mul(row::signed(PARTITION)))
+            .execute(&mut *connection)
+            .await
+            .during("index a partition of the fills")?;
+    }
+    Ok(())
+}
+
+/// The hashes of blocks that a statement returned.
+pub(super) fn hashes(rows: &[sqlx::postgres::PgRow]) -> Result<BTreeSet<BlockHash>, StoreError> {
+    rows.iter().map(|found| row::text(found, "block_hash", "a block hash")).collect()
+}

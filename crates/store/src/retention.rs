@@ -1,0 +1,61 @@
+//! Letting old fills go, a partition at a time, once nobody needs them.
+
+use domain::Timestamp;
+use sqlx::{PgConnection, Row as _};
+
+use crate::error::{During as _, StoreError};
+use crate::row;
+
+/// The reader whose verdicts are made of fills.
+const SCORER: &str = "orderflow-reputation";
+
+/// What retention came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Partitions dropped.
+    pub dropped: Vec<String>,
+    /// Partitions old enough that reputation still needs.
+    pub waiting: Vec<String>,
+}
+
+/// Drops the partitions whose newest block happened before a moment and is folded into the wallets' records,
+/// within a transaction.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn drop_before(connection: &mut PgConnection, moment: Timestamp) -> Result<Retention, StoreError> {
+    let rows = sqlx::query(
+        "WITH slices AS (
+             SELECT c.relname::text AS name,
+                    (substr(c.relname, length('orderflow_fills_') + 1)::bigint + 1) * 131072 AS past
+             FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+             WHERE i.inhparent = 'orderflow_fills'::regclass)
+         SELECT name, past,
+                coalesce(past <= (SELECT folded_block FROM orderflow_cursors WHERE name = $2), false) AS folded
+         FROM slices
+         WHERE EXISTS (SELECT FROM orderflow_blocks b WHERE b.block_number >= past AND NOT b.orphaned
+                       AND b.block_time < $1)
+         ORDER BY past",
+    )
+    .bind(moment.to_offset_date_time())
+    .bind(SCORER)
+    .fetch_all(&mut *connection)
+    .await
+    .during("look for old partitions")?;
+    let mut retention = Retention::default();
+    for found in &rows {
+        let name = row::string(found, "name")?;
+        if !found.try_get::<bool, _>("folded").during("read a column")? {
+            retention.waiting.push(name);
+            continue;
+        }
+        let past: i64 = found.try_get("past").during("read a column")?;
+        sqlx::query("SELECT orderflow_drop_fills($1)")
+            .bind(past)
+            .execute(&mut *connection)
+            .await
+            .during("drop a partition of the fills")?;
+        retention.dropped.push(name);
+    }
+    Ok(retention)
+}

@@ -1,0 +1,326 @@
+//! Facts in PostgreSQL: taken in once, taken back whole, healed, and small.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+use alloy_primitives::{Address, B256, U256};
+use domain::{
+    BlockHash, ChainEvent, ConditionId, Exchange, Fact, Fee, Fill, Payouts, Place, Role, Shares, Side,
+    Timestamp, TokenId, TxHash, Usd, Wallet,
+};
+use sqlx::Row as _;
+use store::facts::{self, Block, Point, Stretch, Unreadable, Writer};
+use store::feed::{self, News, Wanted};
+use store::testing::TestDatabase;
+use store::{Store, audit, coverage, retention};
+
+const SOURCE: &str = "http://node.example";
+const WRITER: &str = "test-listener";
+
+fn fill(number: u64, log_index: u32) -> Fact {
+    let seed = number * 1_000 + u64::from(log_index);
+    let place = Place {
+        block_number: number,
+        block_hash: hash(number, 0),
+        block_time: time(number),
+        tx_hash: TxHash(B256::from(U256::from(number * 1_000 + u64::from(log_index / 2)))),
+        log_index,
+    };
+    let wallet = |seed: u64| Wallet(Address::left_padding_from(&seed.to_be_bytes()));
+    let fill = Fill {
+        exchange: if log_index % 2 == 0 { Exchange::V2 } else { Exchange::V1NegRisk },
+        wallet: wallet(1 + seed % 7),
+        counterparty: wallet(1_000_000 + seed % 5),
+        role: if log_index % 3 == 0 { Role::Taker } else { Role::Maker },
+        side: if log_index % 2 == 0 { Side::Buy } else { Side::Sell },
+        token: TokenId(U256::from(seed % 3) + (U256::from(1u8) << 200)),
+        shares: Shares::from_micros(1_000_000 + i64::try_from(seed).unwrap()),
+        usd: Usd::from_micros(400_000 + i64::try_from(seed).unwrap()),
+        fee: if log_index % 5 == 0 {
+            Fee::Shares(Shares::from_micros(7))
+        } else {
+            Fee::Usd(Usd::from_micros(11))
+        },
+    };
+    Fact { place, event: ChainEvent::Fill(fill) }
+}
+
+fn resolution(number: u64, log_index: u32) -> Fact {
+    let place = Place { log_index, ..fill(number, log_index).place };
+    let event = ChainEvent::Resolution {
+        condition: ConditionId(B256::repeat_byte(9)),
+        payouts: Payouts::new(vec![1, 0]).unwrap(),
+    };
+    Fact { place, event }
+}
+
+fn hash(number: u64, branch: u8) -> BlockHash {
+    let mut bytes = B256::from(U256::from(number));
+    bytes.0[0] = branch;
+    BlockHash(bytes)
+}
+
+fn time(number: u64) -> Timestamp {
+    Timestamp::from_seconds(1_780_000_000 + i64::try_from(number).unwrap())
+}
+
+fn block(number: u64, logs: u32) -> Block {
+    Block {
+        number,
+        hash: hash(number, 0),
+        parent: Some(hash(number - 1, 0)),
+        time: time(number),
+        learned: time(number),
+        facts: (0..logs).map(|log| fill(number, log)).collect(),
+        unreadable: vec![],
+    }
+}
+
+/// The same height on another branch, with fewer fills.
+fn other(number: u64, logs: u32) -> Block {
+    let mut block = Block { hash: hash(number, 1), ..block(number, logs) };
+    for fact in &mut block.facts {
+        fact.place.block_hash = block.hash;
+    }
+    block
+}
+
+fn stretch(blocks: &[Block]) -> Stretch<'_> {
+    let (first, last) = (blocks.first().unwrap(), blocks.last().unwrap());
+    Stretch {
+        from: first.number,
+        through: Point { number: last.number, hash: last.hash },
+        blocks,
+        source: SOURCE,
+    }
+}
+
+async fn commit(store: &Store, writer: &mut Writer, blocks: &[Block]) -> u64 {
+    let (mut transaction, _) = writer.begin(blocks).await.unwrap();
+    let added = writer.commit(&mut transaction, &stretch(blocks)).await.unwrap();
+    Store::commit(transaction).await.unwrap();
+    added.fills
+}
+
+async fn revert(store: &Store, writer: &Writer, to: u64) {
+    let mut transaction = store.begin().await.unwrap();
+    writer.revert(&mut transaction, Point { number: to, hash: hash(to, 0) }, time(to)).await.unwrap();
+    Store::commit(transaction).await.unwrap();
+}
+
+async fn opened() -> (TestDatabase, Store, Writer) {
+    let database = TestDatabase::create().await;
+    let store = Store::over(database.pool()).await.unwrap();
+    let writer = Writer::new(store.clone(), WRITER);
+    (database, store, writer)
+}
+
+async fn count(database: &TestDatabase, from: &str) -> i64 {
+    let statement = format!("SELECT count(*) FROM {from}");
+    sqlx::query_scalar(sqlx::AssertSqlSafe(statement)).fetch_one(&database.pool()).await.unwrap()
+}
+
+async fn items(store: &Store) -> Vec<News> {
+    let mut connection = store.connection().await.unwrap();
+    let items = feed::read(&mut connection, 0, i64::MAX, 100, Wanted::Everything).await.unwrap();
+    items.into_iter().map(|item| item.news).collect()
+}
+
+#[tokio::test]
+async fn what_goes_in_comes_out_and_reads_in_plain_sql() {
+    let (database, store, mut writer) = opened().await;
+    let blocks = [block(10, 5), block(11, 0), block(12, 30)];
+    assert_eq!(commit(&store, &mut writer, &blocks).await, 35);
+    let told: Vec<Vec<Fact>> =
+        blocks.iter().map(|block| block.facts.clone()).filter(|facts| !facts.is_empty()).collect();
+    let read: Vec<Vec<Fact>> = items(&store)
+        .await
+        .into_iter()
+        .map(|news| match news {
+            News::Block(facts) => facts,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(read, told);
+    let in_order =
+        facts::in_chain_order(&mut store.connection().await.unwrap(), None, i64::MAX, 9).await.unwrap();
+    assert_eq!(in_order.into_iter().flat_map(|(_, facts)| facts).collect::<Vec<_>>(), told.concat());
+
+    let row = sqlx::query("SELECT *, shares::text AS s, price::text AS p FROM orderflow_trades WHERE log_index = 3 AND block_number = 12")
+        .fetch_one(&database.pool())
+        .await
+        .unwrap();
+    let Fact { place, event: ChainEvent::Fill(fill) } = fill(12, 3) else { panic!() };
+    assert_eq!(row.get::<String, _>("wallet_address"), fill.wallet.to_string());
+    assert_eq!(row.get::<String, _>("tx_hash"), place.tx_hash.to_string());
+    assert_eq!(row.get::<String, _>("exchange"), "v1-neg-risk");
+    assert_eq!(row.get::<String, _>("role"), "taker");
+    assert_eq!(row.get::<String, _>("side"), "SELL");
+    assert_eq!(row.get::<String, _>("s"), fill.shares.to_string());
+    assert_eq!(row.get::<String, _>("p"), "0.407116");
+}
+
+#[tokio::test]
+async fn what_is_covered_is_not_taken_in_again() {
+    let (database, store, mut writer) = opened().await;
+    let blocks = [block(10, 5), block(11, 4)];
+    assert_eq!(commit(&store, &mut writer, &blocks).await, 9);
+    assert_eq!(commit(&store, &mut writer, &blocks).await, 0);
+    assert_eq!(count(&database, "orderflow_trades").await, 9);
+    assert_eq!(count(&database, "orderflow_outbox").await, 2);
+    let error = writer.history(&stretch(&blocks)).await.unwrap_err();
+    assert!(error.is_overlap(), "{error:?}");
+    assert_eq!(count(&database, "orderflow_trades").await, 9);
+}
+
+#[tokio::test]
+async fn the_seam_between_history_and_head_is_covered_once() {
+    let (database, store, mut writer) = opened().await;
+    commit(&store, &mut writer, &[block(20, 3), block(21, 3)]).await;
+    let mut history = Writer::new(store.clone(), "test-history");
+    assert_eq!(history.history(&stretch(&[block(1, 4), block(9, 4)])).await.unwrap().fills, 8);
+    let mut connection = store.connection().await.unwrap();
+    assert_eq!(coverage::holes(&mut connection, 1, 25).await.unwrap(), [10..=19, 22..=25]);
+    assert_eq!(history.history(&stretch(&[block(10, 1), block(19, 1)])).await.unwrap().fills, 2);
+    assert_eq!(coverage::holes(&mut connection, 1, 21).await.unwrap(), []);
+    coverage::join(&mut store.begin().await.unwrap()).await.unwrap();
+    // The live side comes to blocks that history has: they add nothing, and everything stays covered once.
+    let live = [block(9, 4), block(19, 1), block(22, 2)];
+    assert_eq!(commit(&store, &mut writer, &live).await, 2);
+    assert_eq!(count(&database, "orderflow_trades").await, 8 + 2 + 6 + 2);
+    facts::index_partitions(&mut connection).await.unwrap();
+    let kinds: Vec<_> =
+        coverage::all(&mut connection).await.unwrap().into_iter().map(|one| (one.blocks, one.kind)).collect();
+    assert_eq!(
+        kinds,
+        [(1..=19, "history".to_owned()), (20..=22, "live".to_owned())],
+        "neighbours of one source are one row"
+    );
+}
+
+#[tokio::test]
+async fn a_reorganisation_moves_fills_aside_and_another_brings_them_back() {
+    let (database, store, mut writer) = opened().await;
+    commit(&store, &mut writer, &[block(10, 4), block(11, 4), block(12, 4)]).await;
+    revert(&store, &writer, 10).await;
+    assert_eq!(count(&database, "orderflow_trades WHERE orphaned").await, 8);
+    assert_eq!(count(&database, "orderflow_trades WHERE NOT orphaned").await, 4);
+    commit(&store, &mut writer, &[other(11, 2), other(12, 3)]).await;
+    assert_eq!(count(&database, "orderflow_trades WHERE NOT orphaned").await, 9);
+    revert(&store, &writer, 10).await;
+    commit(&store, &mut writer, &[block(11, 4), block(12, 4)]).await;
+    assert_eq!(count(&database, "orderflow_trades WHERE NOT orphaned").await, 12);
+    assert_eq!(count(&database, "orderflow_trades WHERE orphaned").await, 5);
+    let told: usize = items(&store)
+        .await
+        .into_iter()
+        .map(|news| match news {
+            News::Block(facts) => facts.len(),
+            _ => 0,
+        })
+        .sum();
+    assert_eq!(told, 12, "what is orphaned is not told again, and what came back once");
+    let deleted = sqlx::query("DELETE FROM orderflow_fills").execute(&database.pool()).await;
+    assert!(deleted.is_err(), "only a reorganisation moves fills");
+}
+
+#[tokio::test]
+async fn two_blocks_never_count_at_one_height() {
+    let (_database, store, mut writer) = opened().await;
+    commit(&store, &mut writer, &[block(10, 1)]).await;
+    revert(&store, &writer, 9).await;
+    commit(&store, &mut writer, &[other(10, 1)]).await;
+    // Somebody whose coverage was lost tries to bring the first one back.
+    sqlx::query("DELETE FROM orderflow_coverage")
+        .execute(&mut *store.connection().await.unwrap())
+        .await
+        .unwrap();
+    let blocks = [block(10, 1)];
+    let (mut transaction, _) = writer.begin(&blocks).await.unwrap();
+    let error = writer.commit(&mut transaction, &stretch(&blocks)).await.unwrap_err();
+    assert!(error.is_overlap(), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_audit_heals_what_is_missing_and_tells_it_late() {
+    let (database, store, mut writer) = opened().await;
+    let mut first = [block(10, 6), block(12, 3)];
+    first[0].facts.remove(2);
+    commit(&store, &mut writer, &first).await;
+    let mut second = vec![block(10, 6), block(11, 2), other(12, 3)];
+    second[1].facts.push(resolution(11, 2));
+    second[1].unreadable.push(Unreadable { log_index: Some(7), reason: "odd".into(), raw: "raw".into() });
+    let found = audit::heal(&mut writer, &stretch(&second)).await.unwrap();
+    assert_eq!((found.missing, found.surplus, found.replaced), (1 + 4, 0, 1));
+    assert_eq!(count(&database, "orderflow_trades WHERE NOT orphaned").await, 6 + 2 + 3);
+    let again = audit::heal(&mut writer, &stretch(&second)).await.unwrap();
+    assert_eq!((again.missing, again.surplus, again.replaced), (0, 0, 1));
+    let short = [block(10, 5), block(11, 2)];
+    let found = audit::heal(&mut writer, &stretch(&short)).await.unwrap();
+    assert_eq!((found.missing, found.surplus), (0, 1 + 2), "what only the first reading has stays");
+
+    let news = items(&store).await;
+    let [News::Block(ten), News::Block(twelve), News::Late(late_ten), News::Late(late_eleven)] =
+        news.as_slice()
+    else {
+        panic!("{news:?}");
+    };
+    assert_eq!((ten.len(), twelve.len(), late_ten.len(), late_eleven.len()), (5, 3, 1, 3));
+    assert_eq!(late_ten[0], fill(10, 2));
+}
+
+#[tokio::test]
+async fn partitions_go_only_when_they_are_old_and_folded() {
+    let (database, store, mut writer) = opened().await;
+    commit(&store, &mut writer, &[block(10, 4), block(131_072, 2), block(131_073, 2)]).await;
+    let drop_before = async |moment| {
+        let mut transaction = store.begin().await.unwrap();
+        let came = retention::drop_before(&mut transaction, moment).await.unwrap();
+        Store::commit(transaction).await.unwrap();
+        (came.dropped.len(), came.waiting.len())
+    };
+    assert_eq!(drop_before(time(131_072)).await, (0, 0), "not old enough");
+    assert_eq!(drop_before(time(131_074)).await, (0, 1), "not folded");
+    sqlx::query("INSERT INTO orderflow_cursors (name, folded_block) VALUES ('orderflow-reputation', 131072)")
+        .execute(&database.pool())
+        .await
+        .unwrap();
+    assert_eq!(drop_before(time(131_074)).await, (1, 0));
+    assert_eq!(count(&database, "orderflow_trades").await, 4);
+}
+
+#[tokio::test]
+async fn a_database_of_the_first_schema_moves_over() {
+    let database = TestDatabase::create().await;
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations/");
+    for file in ["001_orderflow_schema.sql", "002_feeds_and_journal.sql"] {
+        let text = std::fs::read_to_string(format!("{root}{file}")).unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(text)).execute(&database.pool()).await.unwrap();
+    }
+    sqlx::raw_sql(
+        "INSERT INTO orderflow_blocks VALUES ('0xaa', 7, now(), false), ('0xbb', 7, now(), true);
+         INSERT INTO orderflow_cursors (name, block_number, block_hash) VALUES ('orderflow-listener', 9, '0xcc');
+         INSERT INTO orderflow_trades (block_hash, log_index, block_number, block_time, tx_hash, exchange,
+                 wallet_address, counterparty_address, role, side, token_id, shares, usd, fee, fee_asset, orphaned)
+             SELECT hash, log, 7, now(), '0x' || repeat(tx, 32), 'v3', '0xwallet', '0xother', 'taker', 'SELL', 5, 2,
+                    1.5, 0.25, 'shares', hash = '0xbb'
+             FROM (VALUES ('0xaa', 1, 'ab'), ('0xaa', 2, 'cd'), ('0xbb', 1, 'ef')) AS rows (hash, log, tx)",
+    )
+    .execute(&database.pool())
+    .await
+    .unwrap();
+    let before = everything(&database).await;
+    let store = Store::over(database.pool()).await.unwrap();
+    assert_eq!(everything(&database).await, before);
+    assert_eq!(coverage::holes(&mut store.connection().await.unwrap(), 7, 9).await.unwrap(), []);
+}
+
+async fn everything(database: &TestDatabase) -> Vec<String> {
+    sqlx::query_scalar(
+        "SELECT jsonb_build_array(block_hash, log_index, block_number, block_time, tx_hash, exchange, wallet_address,
+                counterparty_address, role, side, token_id, shares, usd, price, fee, fee_asset, orphaned)::text
+         FROM orderflow_trades ORDER BY block_hash, log_index",
+    )
+    .fetch_all(&database.pool())
+    .await
+    .unwrap()
+}

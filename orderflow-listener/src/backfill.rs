@@ -1,0 +1,343 @@
+//! History, beside whatever follows the head: read in parallel ranges, stored in bulk.
+//!
+//! What is covered is the only memory: a backfill that was killed is begun again with the same words and reads
+//! only what is not covered yet. It never reads above the place the live listener has come to, so that the seam
+//! between the two neither loses nor repeats a block.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use domain::Timestamp;
+use polygon::audit::Auditor;
+use polygon::contracts::CHAIN_ID;
+use polygon::follow::{Start, Stretch};
+use polygon::history::{self, HistorySettings};
+use polygon::portal::{self, PortalSettings};
+use polygon::rpc::{BlockHeader, BlockTag, Observer, RpcClient};
+use service::{CancellationToken, clock};
+use store::facts::{self, Block, Point, Writer};
+use store::{Store, controls, coverage};
+use tokio::sync::{Mutex, mpsc};
+
+use crate::blocks::blocks_of;
+use crate::books::{Books, Purpose};
+use crate::ingest::WRITER;
+use crate::settings::{ChainSource, ListenerSettings};
+
+/// The name under which only one backfill runs on a database.
+const ROLE: &str = "orderflow-backfill";
+/// Ranges that are asked for at once.
+const AT_ONCE: usize = 3;
+/// Stretches that may wait between the source and the database.
+const WAITING: usize = 2;
+/// Writers: one encodes while the other's rows are being taken in.
+const WRITERS: usize = 2;
+
+/// Which part of history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Span {
+    /// From a block to another, or to the newest that is final.
+    Blocks {
+        /// The first.
+        from: u64,
+        /// The last.
+        to: Option<u64>,
+    },
+    /// The last days, up to the newest block that is final.
+    Days(u32),
+}
+
+/// How far a backfill is.
+#[derive(Debug, Default)]
+pub struct Progress {
+    blocks: AtomicU64,
+    done: AtomicU64,
+    fills: AtomicU64,
+}
+
+impl Progress {
+    /// Blocks there are to read; 0 until that is known.
+    #[must_use]
+    pub fn blocks(&self) -> u64 {
+        self.blocks.load(Ordering::Relaxed)
+    }
+
+    /// Blocks that are covered by now.
+    #[must_use]
+    pub fn done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    /// Fills stored.
+    #[must_use]
+    pub fn fills(&self) -> u64 {
+        self.fills.load(Ordering::Relaxed)
+    }
+}
+
+/// What a backfill came to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outcome {
+    /// The first block that was wanted, and the last.
+    pub span: (u64, u64),
+    /// Blocks that were not covered before and are now.
+    pub blocks: u64,
+    /// Fills stored.
+    pub fills: u64,
+    /// How long it took, without the building of indexes.
+    pub reading: Duration,
+    /// How long that took.
+    pub indexing: Duration,
+    /// Questions asked.
+    pub requests: u64,
+    /// What they cost by the published price list.
+    pub compute_units: u64,
+    /// Whether it was told to stop before its end.
+    pub interrupted: bool,
+}
+
+/// Reads history until it is there, or until told to stop.
+///
+/// # Errors
+/// If another backfill runs, no source can be used, or the database fails. What was stored by then stays.
+pub async fn backfill(
+    settings: &ListenerSettings,
+    span: Span,
+    store: Store,
+    progress: Arc<Progress>,
+    stop: CancellationToken,
+) -> anyhow::Result<Outcome> {
+    let mut only = store.become_only(ROLE).await?;
+    let source = HistorySource::new(settings)?;
+    let mut transaction = store.begin().await?;
+    controls::claim(&mut transaction, &controls::chain(CHAIN_ID)).await?;
+    Store::commit(transaction).await?;
+    let (from, to) = bounds(&source, &store, span).await?;
+    let holes = coverage::holes(&mut *store.connection().await?, from, to).await?;
+    let blocks: u64 = holes.iter().map(|hole| hole.end() - hole.start() + 1).sum();
+    progress.blocks.store(blocks, Ordering::Relaxed);
+
+    let begun = Instant::now();
+    let mut books = Books::new(store.clone(), Arc::clone(&source.observer), Purpose::Backfill);
+    let read = read(&source, holes, &store, &progress, &stop).await;
+    let reading = begun.elapsed();
+    books.write().await?;
+    only.still_is().await?;
+    read?;
+    let begun = Instant::now();
+    if progress.done() > 0 {
+        facts::index_partitions(&mut *store.connection().await?).await?;
+        let mut transaction = store.begin().await?;
+        coverage::join(&mut transaction).await?;
+        Store::commit(transaction).await?;
+    }
+    let usage = source.observer.usage();
+    Ok(Outcome {
+        span: (from, to),
+        blocks: progress.done(),
+        fills: progress.fills(),
+        reading,
+        indexing: begun.elapsed(),
+        requests: usage.iter().map(|one| one.calls).sum(),
+        compute_units: usage.iter().map(|one| one.compute_units).sum(),
+        interrupted: stop.is_cancelled(),
+    })
+}
+
+/// The first and the last block that are wanted: never above what the live listener has reached, and never
+/// above what is final.
+async fn bounds(source: &HistorySource, store: &Store, span: Span) -> anyhow::Result<(u64, u64)> {
+    let newest = source.finalized().await?;
+    let live = facts::point(&mut *store.connection().await?, WRITER).await?;
+    let end = live.map_or(newest.number, |live| newest.number.min(live.number));
+    let (from, to) = match span {
+        Span::Blocks { from, to } => (from, to.map_or(end, |to| to.min(end))),
+        Span::Days(days) => {
+            let since = clock::now().plus_micros(-i64::from(days) * Timestamp::DAY);
+            (source.first_since(since, newest).await?, end)
+        }
+    };
+    if from > to {
+        bail!(
+            "there is nothing to read from block {from} on: the newest final block is {}{}",
+            newest.number,
+            live.map_or_else(String::new, |live| format!(", and the listener is at {}", live.number))
+        );
+    }
+    Ok((from, to))
+}
+
+async fn read(
+    source: &HistorySource,
+    holes: Vec<RangeInclusive<u64>>,
+    store: &Store,
+    progress: &Arc<Progress>,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    if holes.is_empty() {
+        return Ok(());
+    }
+    let (sender, receiver) = mpsc::channel(WAITING);
+    let receiver = Arc::new(Mutex::new(receiver));
+    let mut writers = tokio::task::JoinSet::new();
+    for _ in 0..WRITERS {
+        let (receiver, progress) = (Arc::clone(&receiver), Arc::clone(progress));
+        writers.spawn(write(store.clone(), receiver, progress));
+    }
+    let reading = source.read(holes, sender, stop.clone());
+    let read = reading.await;
+    let mut result = Ok(());
+    while let Some(written) = writers.join_next().await {
+        result = result.and(written.context("a writer died").and_then(|written| written));
+    }
+    // A writer that fails closes the channel, and its reason is the one that matters.
+    result.and(read)
+}
+
+/// Stores stretches until there are no more.
+async fn write(
+    store: Store,
+    stretches: Arc<Mutex<mpsc::Receiver<Stretch>>>,
+    progress: Arc<Progress>,
+) -> anyhow::Result<()> {
+    let mut writer = Writer::new(store.clone(), ROLE);
+    loop {
+        let next = stretches.lock().await.recv().await;
+        let Some(stretch) = next else { return Ok(()) };
+        let blocks = blocks_of(&stretch, clock::now());
+        let (from, to, source) = (stretch.from, stretch.through.number, Arc::clone(&stretch.source));
+        drop(stretch);
+        let whole = [from..=to];
+        let fills = match store_parts(&mut writer, &whole, &blocks, &source).await {
+            Ok(fills) => fills,
+            // The live listener has taken part of it in meanwhile.
+            Err(error) if error.is_overlap() => {
+                let holes = coverage::holes(&mut *store.connection().await?, from, to).await?;
+                store_parts(&mut writer, &holes, &blocks, &source).await?
+            }
+            Err(error) => return Err(error.into()),
+        };
+        progress.fills.fetch_add(fills, Ordering::Relaxed);
+        progress.done.fetch_add(to - from + 1, Ordering::Relaxed);
+    }
+}
+
+async fn store_parts(
+    writer: &mut Writer,
+    parts: &[RangeInclusive<u64>],
+    blocks: &[Block],
+    source: &str,
+) -> Result<u64, store::StoreError> {
+    let mut fills = 0;
+    for part in parts {
+        let inside = blocks.partition_point(|block| block.number < *part.start())
+            ..blocks.partition_point(|block| block.number <= *part.end());
+        let blocks = blocks.get(inside).unwrap_or_default();
+        let hash = blocks.last().map(|block| block.hash).unwrap_or_default();
+        let through = Point { number: *part.end(), hash };
+        let stretch = facts::Stretch { from: *part.start(), through, blocks, source };
+        fills += writer.history(&stretch).await?.fills;
+    }
+    Ok(fills)
+}
+
+/// Where history comes from.
+struct HistorySource {
+    observer: Arc<Observer>,
+    kind: Kind,
+}
+
+enum Kind {
+    Nodes(HistorySettings),
+    Portal(PortalSettings),
+}
+
+impl HistorySource {
+    fn new(settings: &ListenerSettings) -> anyhow::Result<Self> {
+        let observer = Arc::<Observer>::default();
+        let kind = match settings.chain_source {
+            ChainSource::Rpc => Kind::Nodes(HistorySettings {
+                at_once: AT_ONCE,
+                max_range: u64::from(settings.max_block_range),
+                observer: Arc::clone(&observer),
+                ..HistorySettings::new(settings.endpoints()?)
+            }),
+            ChainSource::Portal => {
+                Kind::Portal(PortalSettings::new(&settings.portal_url, Start::Head, Arc::clone(&observer)))
+            }
+        };
+        Ok(Self { observer, kind })
+    }
+
+    /// Sends every block of the ranges, whole and settled.
+    async fn read(
+        &self,
+        ranges: Vec<RangeInclusive<u64>>,
+        stretches: mpsc::Sender<Stretch>,
+        stop: CancellationToken,
+    ) -> anyhow::Result<()> {
+        match &self.kind {
+            Kind::Nodes(settings) => Ok(history::history(settings.clone(), ranges, stretches, stop).await?),
+            Kind::Portal(settings) => Ok(portal::history(settings.clone(), ranges, stretches, stop).await?),
+        }
+    }
+
+    /// The newest block that is final.
+    async fn finalized(&self) -> anyhow::Result<BlockHeader> {
+        match &self.kind {
+            Kind::Nodes(settings) => Auditor::new(settings.clone())?
+                .finalized()
+                .await
+                .context("no node of POLYGON_RPC_URL tells which block is final"),
+            Kind::Portal(settings) => Ok(portal::finalized(settings).await?),
+        }
+    }
+
+    /// A block's header.
+    async fn header(&self, number: u64) -> anyhow::Result<BlockHeader> {
+        match &self.kind {
+            Kind::Nodes(settings) => {
+                let mut last = None;
+                for url in &settings.endpoints {
+                    let client = RpcClient::new(url, Arc::clone(&self.observer))?;
+                    match client.block(BlockTag::Number(number)).await {
+                        Ok(Some(header)) => return Ok(header),
+                        Ok(None) => {}
+                        Err(error) => last = Some(error),
+                    }
+                }
+                let why = last.map_or_else(|| "they do not have it".to_owned(), |error| error.to_string());
+                bail!("no node of POLYGON_RPC_URL has block {number}: {why}")
+            }
+            Kind::Portal(settings) => Ok(portal::header(settings, number).await?),
+        }
+    }
+
+    /// The first block that was made at a moment or after it: asked for, because no constant tells how long
+    /// blocks take.
+    async fn first_since(&self, moment: Timestamp, newest: BlockHeader) -> anyhow::Result<u64> {
+        // Before `low` the blocks are older, from `high` on they are not.
+        let (mut low, mut high) = (0, newest.number);
+        let mut step = 65_536;
+        while let Some(earlier) = high.checked_sub(step) {
+            if self.header(earlier).await?.time < moment {
+                low = earlier + 1;
+                break;
+            }
+            high = earlier;
+            step *= 2;
+        }
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.header(middle).await?.time < moment {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low)
+    }
+}

@@ -1,0 +1,123 @@
+//! What the sources cost, how they are and what nonsense they said, from memory into the database.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use polygon::rpc::Observer;
+use service::{CancellationToken, clock};
+use store::{Store, sources};
+
+/// How often the books are brought up to date.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// What an account of spending is kept under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// What goes on for ever.
+    Live,
+    /// What is paid once.
+    Backfill,
+}
+
+impl Purpose {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Backfill => "backfill",
+        }
+    }
+}
+
+/// Keeps the books of one observer.
+pub(crate) struct Books {
+    store: Store,
+    observer: Arc<Observer>,
+    purpose: Purpose,
+    /// What is in the database of each method's account.
+    written: HashMap<(Arc<str>, &'static str), sources::Usage>,
+}
+
+impl Books {
+    pub(crate) fn new(store: Store, observer: Arc<Observer>, purpose: Purpose) -> Self {
+        Self { store, observer, purpose, written: HashMap::new() }
+    }
+
+    /// Keeps them until it is told to stop, and once more then.
+    pub(crate) async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+        while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
+            self.write().await?;
+        }
+        self.write().await
+    }
+
+    /// Brings the database up to date.
+    pub(crate) async fn write(&mut self) -> anyhow::Result<()> {
+        let (news, usage) = self.usage();
+        let complaints: Vec<sources::BadAnswer> = self
+            .observer
+            .take_complaints()
+            .into_iter()
+            .map(|one| sources::BadAnswer {
+                endpoint: one.endpoint.to_string(),
+                method: one.method.to_owned(),
+                reason: one.what,
+                excerpt: one.excerpt,
+                at: one.at,
+            })
+            .collect();
+        let health: Vec<sources::Health> = self
+            .observer
+            .health()
+            .into_iter()
+            .map(|one| sources::Health {
+                endpoint: one.endpoint.to_string(),
+                working: one.working,
+                head: one.head,
+                last_answer: one.last_answer,
+                last_error: one.last_error,
+                failures: one.failures_in_a_row,
+            })
+            .collect();
+        let mut transaction = self.store.begin().await?;
+        sources::add_usage(&mut transaction, clock::now(), self.purpose.name(), &news).await?;
+        sources::set_health(&mut transaction, &health).await?;
+        sources::add_bad_answers(&mut transaction, &complaints).await?;
+        Store::commit(transaction).await?;
+        // Only what is committed is not told again.
+        self.written = usage;
+        Ok(())
+    }
+
+    /// What was spent since the last time, and in all.
+    fn usage(&self) -> (Vec<sources::Usage>, HashMap<(Arc<str>, &'static str), sources::Usage>) {
+        let mut news = vec![];
+        let mut all = HashMap::new();
+        for one in self.observer.usage() {
+            let now = sources::Usage {
+                endpoint: one.endpoint.to_string(),
+                method: one.method.to_owned(),
+                calls: one.calls,
+                failures: one.failures,
+                bytes: one.bytes,
+                compute_units: one.compute_units,
+            };
+            let key = (one.endpoint, one.method);
+            let more = match self.written.get(&key) {
+                None => now.clone(),
+                Some(before) => sources::Usage {
+                    calls: now.calls.saturating_sub(before.calls),
+                    failures: now.failures.saturating_sub(before.failures),
+                    bytes: now.bytes.saturating_sub(before.bytes),
+                    compute_units: now.compute_units.saturating_sub(before.compute_units),
+                    ..now.clone()
+                },
+            };
+            if more.calls + more.failures + more.bytes > 0 {
+                news.push(more);
+            }
+            all.insert(key, now);
+        }
+        (news, all)
+    }
+}

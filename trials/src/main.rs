@@ -1,0 +1,91 @@
+//! The benchmarks, printed by one command: `cargo run --release -p trials`.
+//!
+//! Each measures the real parts over real sockets into a real PostgreSQL, the measured part in a process of its
+//! own, so that its memory is what the operating system says. Figures depend on the machine: the first lines
+//! say which one it was.
+
+mod backfill;
+mod cost;
+mod decode;
+mod live;
+mod machine;
+mod stage;
+mod storage;
+
+use clap::Parser as _;
+use stage::Child;
+
+/// What to measure.
+#[derive(Debug, clap::Parser)]
+#[command(name = "trials", about = "The benchmarks of orderflow")]
+struct Args {
+    /// Which; all that belong to the listener if none is named.
+    #[command(subcommand)]
+    which: Option<Which>,
+}
+
+#[derive(Clone, Debug, clap::Subcommand)]
+enum Which {
+    /// All of them.
+    All,
+    /// Decoding logs, against parsing the same JSON into borrowed structs.
+    Decode,
+    /// History from a node on loopback into PostgreSQL.
+    Backfill {
+        /// A node to read from instead of the built-in one, such as http://127.0.0.1:18545.
+        #[arg(long)]
+        rpc: Option<String>,
+        /// The last block there, if it is another node.
+        #[arg(long, default_value_t = 9_000)]
+        blocks: u64,
+        /// Fills to read from the built-in node.
+        #[arg(long, default_value_t = 2_000_000)]
+        fills: u64,
+    },
+    /// From a block being visible to its rows being committed and told, at ten times today's rate.
+    Live {
+        /// For how many seconds.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
+    /// What following the head costs in compute units, at today's rhythm, fifty times faster than life.
+    Cost {
+        /// How many blocks of a second and a half.
+        #[arg(long, default_value_t = 2_400)]
+        blocks: u64,
+    },
+    /// Bytes a fill takes on disk, indexes included.
+    Storage {
+        /// How many fills.
+        #[arg(long, default_value_t = 10_000_000)]
+        fills: u64,
+    },
+    /// The measured process of another benchmark.
+    #[command(hide = true)]
+    Child(Child),
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    service::process::use_tls();
+    let which = Args::parse().which.unwrap_or(Which::All);
+    if let Which::Child(child) = which {
+        return stage::run_child(child).await;
+    }
+    machine::describe()?;
+    match which {
+        Which::All => {
+            decode::run().await?;
+            backfill::run(None, 0, 2_000_000).await?;
+            live::run(60).await?;
+            cost::run(2_400).await?;
+            storage::run(10_000_000).await
+        }
+        Which::Decode => decode::run().await,
+        Which::Backfill { rpc, blocks, fills } => backfill::run(rpc, blocks, fills).await,
+        Which::Live { seconds } => live::run(seconds).await,
+        Which::Cost { blocks } => cost::run(blocks).await,
+        Which::Storage { fills } => storage::run(fills).await,
+        Which::Child(_) => Ok(()),
+    }
+}

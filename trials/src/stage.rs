@@ -1,0 +1,166 @@
+//! What the benchmarks stand on: a PostgreSQL of their own, and a process of its own for what is measured.
+
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use orderflow_listener::{ChainSource, ListenerSettings, NewHeads, Progress, Span, backfill};
+use service::{CancellationToken, Database};
+use store::Store;
+use store::managed::Durability;
+use tempfile::TempDir;
+use tokio::io::AsyncReadExt as _;
+
+use crate::machine::peak_memory;
+
+/// A database of its own that survives a crash, as a user's does.
+pub(crate) struct Stage {
+    pub(crate) database: Database,
+    _folder: TempDir,
+}
+
+impl Stage {
+    pub(crate) async fn set_up() -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("orderflow-bench-").tempdir()?;
+        let database = Database::private(folder.path().to_owned(), Durability::Durable).await?;
+        Ok(Self { database, _folder: folder })
+    }
+}
+
+/// What a process of its own is to do.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Child {
+    /// `backfill` or `listen`.
+    task: String,
+    /// The database.
+    #[arg(long)]
+    database: String,
+    /// The node.
+    #[arg(long)]
+    rpc: String,
+    /// The first block.
+    #[arg(long)]
+    from: u64,
+    /// The last block of a backfill.
+    #[arg(long)]
+    to: Option<u64>,
+    /// Milliseconds between two looks at the head.
+    #[arg(long, default_value_t = 2_750)]
+    poll: u32,
+    /// Whether announcements are subscribed to where the node is on this machine.
+    #[arg(long)]
+    subscribe: bool,
+    /// Seconds between two audits.
+    #[arg(long, default_value_t = 120)]
+    audit: u32,
+}
+
+impl Child {
+    pub(crate) fn new(task: &str, stage: &Stage, rpc: String, from: u64) -> Self {
+        let database = stage.database.url().to_owned();
+        Self { task: task.to_owned(), database, rpc, from, to: None, poll: 2_750, subscribe: false, audit: 120 }
+    }
+
+    pub(crate) fn to(mut self, to: u64) -> Self {
+        self.to = Some(to);
+        self
+    }
+
+    pub(crate) fn subscribing(mut self) -> Self {
+        self.subscribe = true;
+        self
+    }
+
+    pub(crate) fn polling(mut self, millis: u32, audit: u32) -> Self {
+        (self.poll, self.audit) = (millis, audit);
+        self
+    }
+
+    fn settings(&self) -> ListenerSettings {
+        ListenerSettings {
+            polygon_rpc_url: self.rpc.clone(),
+            start_block: Some(self.from.to_string()),
+            chain_source: ChainSource::Rpc,
+            portal_url: String::new(),
+            poll_interval_ms: self.poll,
+            new_heads: if self.subscribe { NewHeads::Always } else { NewHeads::Never },
+            audit_interval_secs: self.audit,
+            trade_retention_days: None,
+            max_block_range: 500,
+            // Nobody answers there, and titles are not what is measured.
+            gamma_url: NOBODY.to_owned(),
+        }
+    }
+}
+
+/// An address at which nobody answers.
+const NOBODY: &str = "http://127.0.0.1:9";
+
+/// A process that is measured.
+pub(crate) struct Measured {
+    process: tokio::process::Child,
+}
+
+impl Measured {
+    pub(crate) fn spawn(child: &Child) -> anyhow::Result<Self> {
+        let mut command = tokio::process::Command::new(std::env::current_exe()?);
+        command
+            .args(["child", &child.task, "--database", &child.database, "--rpc", &child.rpc])
+            .args(["--from", &child.from.to_string(), "--poll", &child.poll.to_string()])
+            .args(["--audit", &child.audit.to_string()]);
+        if let Some(to) = child.to {
+            command.args(["--to", &to.to_string()]);
+        }
+        if child.subscribe {
+            command.arg("--subscribe");
+        }
+        let process = command.stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
+        Ok(Self { process })
+    }
+
+    /// The most memory it has had so far, megabytes.
+    pub(crate) fn peak(&self) -> f64 {
+        self.process.id().and_then(peak_memory).unwrap_or_default()
+    }
+
+    /// Waits for its end: what it printed, and the most memory it had, looked at ten times a second.
+    pub(crate) async fn finish(mut self) -> anyhow::Result<(String, f64)> {
+        let mut printed = String::new();
+        let mut output = self.process.stdout.take().context("the child has no output")?;
+        let mut peak = 0.0;
+        loop {
+            peak = self.peak().max(peak);
+            tokio::select! {
+                read = output.read_to_string(&mut printed) => { read?; break; }
+                () = tokio::time::sleep(Duration::from_millis(100)) => {}
+            }
+        }
+        let status = self.process.wait().await?;
+        anyhow::ensure!(status.success(), "the measured process ended with {status}");
+        Ok((printed, peak))
+    }
+
+    pub(crate) async fn kill(mut self) -> anyhow::Result<()> {
+        Ok(self.process.kill().await?)
+    }
+}
+
+/// Does what a measured process does.
+pub(crate) async fn run_child(child: Child) -> anyhow::Result<()> {
+    let store = Store::connect(&child.database).await?;
+    let stop = CancellationToken::new();
+    if child.task == "listen" {
+        return orderflow_listener::run(child.settings(), NOBODY, store, stop).await;
+    }
+    let span = Span::Blocks { from: child.from, to: child.to };
+    let outcome = backfill(&child.settings(), span, store, Arc::<Progress>::default(), stop).await?;
+    crate::machine::say(&format!(
+        "{} {} {} {}",
+        outcome.fills,
+        outcome.reading.as_secs_f64(),
+        outcome.indexing.as_secs_f64(),
+        outcome.compute_units
+    ));
+    Ok(())
+}
