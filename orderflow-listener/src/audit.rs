@@ -35,8 +35,12 @@ impl Audit {
         observer: Arc<Observer>,
     ) -> anyhow::Result<Self> {
         let max_range = u64::from(settings.max_block_range).min(MOST);
-        let asking =
-            HistorySettings { at_once: 1, max_range, observer, ..HistorySettings::new(settings.endpoints()?) };
+        let asking = HistorySettings {
+            at_once: 1,
+            max_range,
+            observer,
+            ..HistorySettings::new(settings.endpoints()?)
+        };
         Ok(Self {
             auditor: Auditor::new(asking)?,
             writer: Writer::new(store.clone(), "orderflow-audit"),
@@ -93,7 +97,8 @@ impl Audit {
             return Ok(None);
         }
         let covered = coverage::all(&mut connection).await?;
-        let is_due = |one: &&Covered| one.kind == "live" && *one.blocks.end() >= next && *one.blocks.start() <= end;
+        let is_due =
+            |one: &&Covered| one.kind == "live" && *one.blocks.end() >= next && *one.blocks.start() <= end;
         Ok(covered.iter().find(is_due).map(|one| {
             let first = next.max(*one.blocks.start());
             let last = end.min(*one.blocks.end()).min(first + MOST - 1);

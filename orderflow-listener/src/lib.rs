@@ -43,13 +43,13 @@ const REMEMBERED_BLOCKS: u32 = 512;
 /// If another one runs on this database, the database fails, or the chain is not the one it was.
 pub async fn run(
     settings: ListenerSettings,
-    clob_url: &str,
+    clob_url: String,
     store: Store,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let only = store.become_only(WRITER).await?;
     let (start, known) = starting_point(&settings, &store).await?;
-    let (gamma, clob) = (Gamma::new(&settings.gamma_url)?, Clob::new(clob_url)?);
+    let (gamma, clob) = (Gamma::new(&settings.gamma_url)?, Clob::new(&clob_url)?);
     let retention = settings.retention()?;
     let (sender, receiver) = mpsc::channel(WAITING_UPDATES);
     let unknown_tokens = Arc::new(Notify::new());
@@ -59,7 +59,10 @@ pub async fn run(
     let mut tasks = Supervisor::new();
     let own_stop = tasks.stop();
     tasks.spawn("keeping the role", keep(only, own_stop.clone()));
-    tasks.spawn("counting what was mended", report(Arc::clone(&counters), Arc::clone(&latency), own_stop.clone()));
+    tasks.spawn(
+        "counting what was mended",
+        report(Arc::clone(&counters), Arc::clone(&latency), own_stop.clone()),
+    );
     tasks.spawn("keeping the books", {
         Books::new(store.clone(), Arc::clone(&observer), Purpose::Live).run(own_stop.clone())
     });

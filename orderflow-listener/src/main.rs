@@ -9,8 +9,8 @@ use orderflow_listener::ServiceSettings;
 async fn main() -> ExitCode {
     let settings = ServiceSettings::parse();
     let (telemetry, database) = (settings.telemetry.clone(), settings.database.clone());
-    service::process::run_service("orderflow-listener", &telemetry, &database, |store, stop| async move {
-        orderflow_listener::run(settings.listener, &settings.clob.clob_url, store, stop).await
+    service::process::run_service("orderflow-listener", &telemetry, &database, |store, stop| {
+        orderflow_listener::run(settings.listener, settings.clob.clob_url, store, stop)
     })
     .await
 }

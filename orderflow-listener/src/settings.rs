@@ -59,12 +59,7 @@ pub struct ListenerSettings {
     )]
     pub audit_interval_secs: u32,
     /// Days after which fills are dropped, once reputation has folded them. Not set: never.
-    #[arg(
-        long,
-        env = "TRADE_RETENTION_DAYS",
-        value_name = "DAYS",
-        help_heading = "Chain"
-    )]
+    #[arg(long, env = "TRADE_RETENTION_DAYS", value_name = "DAYS", help_heading = "Chain")]
     pub trade_retention_days: Option<String>,
     /// The most blocks asked for at once; fewer are asked for where a node has too many logs in them.
     #[arg(
@@ -162,7 +157,9 @@ impl ListenerSettings {
         set(self.trade_retention_days.as_deref())
             .map(|text| {
                 let days = text.parse().ok().filter(|days| *days > 0);
-                days.ok_or_else(|| anyhow::anyhow!("TRADE_RETENTION_DAYS `{text}` is no number of days above 0"))
+                days.ok_or_else(|| {
+                    anyhow::anyhow!("TRADE_RETENTION_DAYS `{text}` is no number of days above 0")
+                })
             })
             .transpose()
     }

@@ -44,9 +44,8 @@ async fn hint(store: Store, stop: CancellationToken) -> anyhow::Result<()> {
 pub(crate) fn spawn_services(supervisor: &mut Supervisor, database: &Database, settings: &Run) {
     let store = || database.store.clone();
     let stop = supervisor.stop();
-    let (listening, clob_url) = (settings.listener.clone(), settings.venue.clob_url.clone());
-    let (facts, listener_stop) = (store(), stop.clone());
-    let listener = async move { orderflow_listener::run(listening, &clob_url, facts, listener_stop).await };
+    let (chain, clob_url) = (settings.listener.clone(), settings.venue.clob_url.clone());
+    let listener = orderflow_listener::run(chain, clob_url, store(), stop.clone());
     let reputation = orderflow_reputation::run(settings.reputation.clone(), store(), stop.clone());
     let (strategy, venue) = (settings.strategy.clone(), settings.venue.clone());
     let executor = orderflow_executor::run(strategy, venue, store(), stop);

@@ -23,7 +23,8 @@ fn lines(state: &Value) -> Vec<String> {
     let mut lines = vec![coverage(state)];
     lines.extend(holes(state));
     for covered in list(&state["covered"]) {
-        let (blocks, kind, source) = (number(&covered["blocks"]), text(&covered["kind"]), text(&covered["source"]));
+        let (blocks, kind, source) =
+            (number(&covered["blocks"]), text(&covered["kind"]), text(&covered["source"]));
         lines.push(format!("  {blocks} blocks  {kind:<8}{source}"));
     }
     lines.push(head(state));
@@ -134,10 +135,21 @@ fn nonsense(state: &Value) -> Vec<String> {
         format!("  {} logs from {}: {}", number(&one["logs"]), text(&one["source"]), text(&one["reason"]))
     }));
     lines.extend(list(&bad["by_source"]).iter().map(|one| {
-        format!("  {} answers to {} from {}", number(&one["answers"]), text(&one["method"]), text(&one["endpoint"]))
+        format!(
+            "  {} answers to {} from {}",
+            number(&one["answers"]),
+            text(&one["method"]),
+            text(&one["endpoint"])
+        )
     }));
     lines.extend(list(&bad["newest"]).iter().map(|one| {
-        format!("  {} {}: {} — {:?}", text(&one["seen_at"]), text(&one["method"]), text(&one["reason"]), text(&one["excerpt"]))
+        format!(
+            "  {} {}: {} — {:?}",
+            text(&one["seen_at"]),
+            text(&one["method"]),
+            text(&one["reason"]),
+            text(&one["excerpt"])
+        )
     }));
     lines
 }
@@ -147,7 +159,10 @@ fn list(value: &Value) -> &[Value] {
 }
 
 fn number(value: &Value) -> String {
-    value.as_i64().map_or_else(|| value.as_f64().map_or_else(|| "–".to_owned(), |float| float.to_string()), |number| number.to_string())
+    value.as_i64().map_or_else(
+        || value.as_f64().map_or_else(|| "–".to_owned(), |float| float.to_string()),
+        |number| number.to_string(),
+    )
 }
 
 fn text(value: &Value) -> &str {

@@ -33,6 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
+    ("trials", &["devnet", "domain", "orderflow-listener", "polygon", "service", "store"]),
 ];
 
 fn root() -> PathBuf {
@@ -41,7 +42,8 @@ fn root() -> PathBuf {
 
 fn folder(package: &str) -> PathBuf {
     let root = root();
-    if package.starts_with("orderflow") { root.join(package) } else { root.join("crates").join(package) }
+    let is_library = root.join("crates").join(package).is_dir();
+    if is_library { root.join("crates").join(package) } else { root.join(package) }
 }
 
 fn manifest(folder: &Path) -> toml::Table {

@@ -28,11 +28,18 @@ impl Listening {
             &world.urls().gamma,
             "--start-block",
             &world.first_block().to_string(),
-            "--poll-interval-secs",
-            "1",
+            "--clob-url",
+            &world.urls().clob,
+            "--poll-interval-ms",
+            "500",
         ]);
         let stop = CancellationToken::new();
-        let task = tokio::spawn(orderflow_listener::run(settings.listener, store.clone(), stop.clone()));
+        let task = tokio::spawn(orderflow_listener::run(
+            settings.listener,
+            settings.clob.clob_url,
+            store.clone(),
+            stop.clone(),
+        ));
         Self { stop, task }
     }
 

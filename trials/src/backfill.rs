@@ -64,7 +64,12 @@ async fn raw_read(url: &str, last: u64) -> anyhow::Result<f64> {
             "jsonrpc": "2.0", "id": 1, "method": "eth_getLogs",
             "params": [{ "fromBlock": format!("{from:#x}"), "toBlock": format!("{to:#x}") }]
         });
-        let mut answer = client.post(url).header("content-type", "application/json").body(question.to_string()).send().await?;
+        let mut answer = client
+            .post(url)
+            .header("content-type", "application/json")
+            .body(question.to_string())
+            .send()
+            .await?;
         while answer.chunk().await?.is_some() {}
         from = to + 1;
     }

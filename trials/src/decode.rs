@@ -94,7 +94,13 @@ fn parse(json: &[u8]) -> anyhow::Result<usize> {
     for log in &answer.result {
         let BorrowedLog { address, topics, data, block_number, block_hash, .. } = log;
         black_box((address, topics, data, block_number, block_hash));
-        black_box((log.block_timestamp, log.transaction_hash, log.transaction_index, log.log_index, log.removed));
+        black_box((
+            log.block_timestamp,
+            log.transaction_hash,
+            log.transaction_index,
+            log.log_index,
+            log.removed,
+        ));
     }
     Ok(answer.result.len())
 }

@@ -48,13 +48,18 @@ pub(crate) async fn run(seconds: u64) -> anyhow::Result<()> {
     }
     say(&format!(
         "           {stored} fills at {:.0} fills/s, none behind at the end; {peak:.0} MB resident at most",
-        f64::from(FILLS_PER_BLOCK) / INTERVAL.as_secs_f64() + f64::from(BURST.1) / INTERVAL.as_secs_f64() / BURST.0 as f64
+        f64::from(FILLS_PER_BLOCK) / INTERVAL.as_secs_f64()
+            + f64::from(BURST.1) / INTERVAL.as_secs_f64() / BURST.0 as f64
     ));
     stage.database.close().await
 }
 
 /// How long each block took until a reader that waits for news saw it; usual blocks and bursts apart.
-async fn measure(store: &Store, node: &LoadNode, blocks: u64) -> anyhow::Result<(Vec<Duration>, Vec<Duration>)> {
+async fn measure(
+    store: &Store,
+    node: &LoadNode,
+    blocks: u64,
+) -> anyhow::Result<(Vec<Duration>, Vec<Duration>)> {
     let mut news = store.listen().await?;
     let (mut usual, mut bursts) = (vec![], vec![]);
     let (mut read, mut last) = (0, 0);

@@ -33,7 +33,11 @@ pub(crate) fn peak_memory(pid: u32) -> Option<f64> {
 pub(crate) fn quantile(sorted: &[Duration], share: f64) -> Duration {
     let last = sorted.len().saturating_sub(1);
     // A share of a length is far below the numbers a float holds exactly.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and the last index")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 0 and the last index"
+    )]
     let index = (last as f64 * share).round() as usize;
     sorted.get(index).copied().unwrap_or_default()
 }

@@ -59,7 +59,16 @@ pub(crate) struct Child {
 impl Child {
     pub(crate) fn new(task: &str, stage: &Stage, rpc: String, from: u64) -> Self {
         let database = stage.database.url().to_owned();
-        Self { task: task.to_owned(), database, rpc, from, to: None, poll: 2_750, subscribe: false, audit: 120 }
+        Self {
+            task: task.to_owned(),
+            database,
+            rpc,
+            from,
+            to: None,
+            poll: 2_750,
+            subscribe: false,
+            audit: 120,
+        }
     }
 
     pub(crate) fn to(mut self, to: u64) -> Self {
@@ -151,7 +160,7 @@ pub(crate) async fn run_child(child: Child) -> anyhow::Result<()> {
     let store = Store::connect(&child.database).await?;
     let stop = CancellationToken::new();
     if child.task == "listen" {
-        return orderflow_listener::run(child.settings(), NOBODY, store, stop).await;
+        return orderflow_listener::run(child.settings(), NOBODY.to_owned(), store, stop).await;
     }
     let span = Span::Blocks { from: child.from, to: child.to };
     let outcome = backfill(&child.settings(), span, store, Arc::<Progress>::default(), stop).await?;

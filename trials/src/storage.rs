@@ -1,8 +1,8 @@
 //! Bytes a fill takes on disk, with all indexes and everything that is kept for its sake.
 
 use domain::{
-    BlockHash, ChainEvent, Exchange, Fact, Fee, Fill, Place, Role, Shares, Side, Timestamp, TokenId, TxHash, Usd,
-    Wallet,
+    BlockHash, ChainEvent, Exchange, Fact, Fee, Fill, Place, Role, Shares, Side, Timestamp, TokenId, TxHash,
+    Usd, Wallet,
 };
 use std::time::Instant;
 use store::facts::{self, Block, Point, Stretch, Writer};
@@ -84,7 +84,11 @@ fn fact(number: u64, block_hash: BlockHash, block_time: Timestamp, log: u64) -> 
 /// Few wallets make most of the fills: the cube of an even draw.
 fn wallet(seed: u64) -> Wallet {
     let draw = (seed % 1_000_000) as f64 / 1_000_000.0;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and the number of wallets")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 0 and the number of wallets"
+    )]
     let index = (draw.powi(3) * WALLETS as f64) as u64;
     let word = word(index, 4);
     let mut bytes = [0; 20];

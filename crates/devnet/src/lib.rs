@@ -93,24 +93,27 @@ impl Devnet {
         );
 
         let urls = ports.urls()?;
-        let paused = Arc::default();
-        let nodes: Vec<Arc<Mood>> = ports.nodes.iter().map(|_| Arc::new(Mood::honest())).collect();
-        let portal = Arc::new(Mood::honest());
-        let node = |mood: &Arc<Mood>| Arc::new(Node { shared: Arc::clone(&shared), mood: Arc::clone(mood) });
+        let (nodes, portal) = (ports.nodes.iter().map(|_| Arc::default()).collect(), Arc::default());
+        let mut devnet =
+            Self { urls, shared, truth, nodes, portal, paused: Arc::default(), tasks: JoinSet::new() };
+        devnet.serve(ports);
+        devnet.tasks.spawn(run(Arc::clone(&devnet.shared), world, Arc::clone(&devnet.paused)));
+        Ok(devnet)
+    }
+
+    /// Opens all services.
+    fn serve(&mut self, ports: Ports) {
+        let shared = &self.shared;
+        let node = |mood: &Arc<Mood>| Arc::new(Node { shared: Arc::clone(shared), mood: Arc::clone(mood) });
         let mut servers = vec![
-            (ports.clob, clob::router(Arc::clone(&shared))),
-            (ports.gamma, gamma::router(Arc::clone(&shared))),
-            (ports.portal, portal::router(node(&portal))),
+            (ports.clob, clob::router(Arc::clone(shared))),
+            (ports.gamma, gamma::router(Arc::clone(shared))),
+            (ports.portal, portal::router(node(&self.portal))),
         ];
-        for (listener, mood) in ports.nodes.into_iter().zip(&nodes) {
-            servers.push((listener, rpc::router(node(mood))));
-        }
-        let mut tasks = JoinSet::new();
+        servers.extend(ports.nodes.into_iter().zip(self.nodes.iter().map(|mood| rpc::router(node(mood)))));
         for (listener, router) in servers {
-            tasks.spawn(ports::serve(listener, router, shared.stop.clone()));
+            self.tasks.spawn(ports::serve(listener, router, self.shared.stop.clone()));
         }
-        tasks.spawn(run(Arc::clone(&shared), world, Arc::clone(&paused)));
-        Ok(Self { urls, shared, truth, nodes, portal, paused, tasks })
     }
 
     /// Where the services are.

@@ -62,7 +62,9 @@ impl Auditor {
             match self.finalized_by(&turn).await {
                 Ok(Some(header)) => return Some(header),
                 Ok(None) => self.nodes().rest(&turn, None),
-                Err(reason) => tracing::debug!(endpoint = turn.client.endpoint(), reason, "nothing finalized"),
+                Err(reason) => {
+                    tracing::debug!(endpoint = turn.client.endpoint(), reason, "nothing finalized")
+                }
             }
         }
         None

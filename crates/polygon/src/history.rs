@@ -219,8 +219,7 @@ impl Work {
     async fn read(&self, turn: &Turn, from: u64, to: u64) -> Option<Stretch> {
         let asked = to - from + 1;
         let addresses = self.settings.addresses_between(from, to);
-        let reader =
-            Reader { client: &turn.client, addresses: &addresses, topics: &self.settings.topics };
+        let reader = Reader { client: &turn.client, addresses: &addresses, topics: &self.settings.topics };
         match reader.settled(None, from, to).await {
             Ok((stretch, bytes)) => {
                 self.nodes().answered(turn, asked, bytes);

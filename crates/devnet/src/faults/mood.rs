@@ -49,16 +49,18 @@ pub(crate) enum Spoiling {
     OtherId,
 }
 
-impl Mood {
-    /// An honest one.
-    pub(crate) fn honest() -> Self {
+/// An honest one.
+impl Default for Mood {
+    fn default() -> Self {
         Self {
             faults: watch::Sender::default(),
             chance: Mutex::new(ChaCha8Rng::seed_from_u64(0)),
             cuts: watch::Sender::default(),
         }
     }
+}
 
+impl Mood {
     /// From now on it is up to this.
     pub(crate) fn set(&self, faults: Faults) {
         *self.chance.lock().unwrap_or_else(PoisonError::into_inner) = ChaCha8Rng::seed_from_u64(faults.seed);
@@ -145,7 +147,7 @@ mod tests {
 
     #[test]
     fn chance_begins_anew_with_each_setting() {
-        let mood = Mood::honest();
+        let mood = Mood::default();
         assert!(fates(&mood).iter().all(|fate| fate == "Answered"));
         let faults = Faults { seed: 3, disconnected: 0.3, overloaded: 0.3, ..Faults::default() };
         mood.set(faults.clone());
@@ -161,7 +163,7 @@ mod tests {
 
     #[test]
     fn always_is_always_and_never_is_never() {
-        let mood = Mood::honest();
+        let mood = Mood::default();
         assert!((0..1_000).all(|_| mood.happens(1.0) && !mood.happens(0.0)));
         assert_eq!((mood.any(0), mood.any(1)), (0, 0));
         assert!((0..1_000).map(|_| mood.any(3)).all(|one| one < 3));

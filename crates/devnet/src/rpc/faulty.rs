@@ -179,13 +179,13 @@ mod tests {
     }
 
     fn spoiled(result: Value, spoiling: Spoiling) -> Value {
-        serde_json::from_str(&spoil(answer(result), spoiling, &Mood::honest())).unwrap()
+        serde_json::from_str(&spoil(answer(result), spoiling, &Mood::default())).unwrap()
     }
 
     #[test]
     fn each_answer_is_spoiled_where_it_hurts() {
         let log = json!({"data": "0x0102", "logIndex": "0x10"});
-        let half = spoil(answer(json!("0x1")), Spoiling::Half, &Mood::honest());
+        let half = spoil(answer(json!("0x1")), Spoiling::Half, &Mood::default());
         assert!(serde_json::from_str::<Value>(&half).is_err());
         assert_eq!(spoiled(json!("0x10"), Spoiling::WrongType)["result"], 16);
         assert_eq!(spoiled(json!({"number": "0x10"}), Spoiling::WrongType)["result"]["number"], 16);
@@ -193,7 +193,8 @@ mod tests {
         assert_eq!(spoiled(json!([log]), Spoiling::BadLength)["result"][0]["data"], "0x01");
         assert_eq!(spoiled(json!([log]), Spoiling::OtherId)["id"], 1_000_007);
         let batch = format!("[{}]", answer(json!([log])));
-        let batch: Value = serde_json::from_str(&spoil(batch, Spoiling::BadLength, &Mood::honest())).unwrap();
+        let batch: Value =
+            serde_json::from_str(&spoil(batch, Spoiling::BadLength, &Mood::default())).unwrap();
         assert_eq!(batch[0]["result"][0]["data"], "0x01");
         // What has nothing to spoil stays as it is.
         for (result, spoiling) in [

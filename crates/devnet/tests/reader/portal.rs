@@ -1,11 +1,18 @@
 //! The portal's protocol, kept and broken.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use devnet::{Devnet, Faults, RateLimit, WrongAnswers};
+use domain::ChainEvent;
 use polygon::contracts::watched_addresses;
+use polygon::decode::{Decoded, decode};
+use polygon::follow::{ChainUpdate, Start};
+use polygon::portal::{PortalSettings, follow};
 use reqwest::Response;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::ask::{FILL, client, get, hex, nodes, range};
 
@@ -200,4 +207,62 @@ async fn the_portal_misbehaves_on_command() {
     assert_eq!(fetch(&devnet, "head").await["number"], devnet.head().number - 9);
     // The nodes are as honest as ever.
     get(&devnet.urls().rpc_http, "eth_blockNumber", json!([])).await;
+}
+
+/// The system's own client of the portal reads the whole chain through all this, a reorganisation included, and
+/// ends with the truth.
+#[tokio::test]
+async fn the_systems_own_client_finds_the_truth() {
+    let (devnet, stop) = nodes(1).await;
+    devnet.set_portal_faults(Faults {
+        seed: 6,
+        disconnected: 0.1,
+        overloaded: 0.05,
+        stream_blocks: Some(400),
+        wrong: WrongAnswers { half: 0.1, wrong_type: 0.05, html: 0.05, ..WrongAnswers::default() },
+        ..Faults::default()
+    });
+    let start = Start::Block(devnet.first_block());
+    let mut settings = PortalSettings::new(&devnet.urls().portal, start, Arc::default());
+    settings.poll_interval = Duration::from_millis(200);
+    let (sender, mut updates) = tokio::sync::mpsc::channel(2);
+    let following = tokio::spawn(follow(settings, Vec::new(), sender, stop.child_token()));
+    let mut blocks = BTreeMap::new();
+    let mut reorganised = false;
+    loop {
+        let update = timeout(Duration::from_secs(40), updates.recv()).await.unwrap().unwrap();
+        let stretch = match update {
+            ChainUpdate::Committed(stretch) => stretch,
+            ChainUpdate::Reorged { to, new } => {
+                blocks.retain(|number, _| *number <= to.number);
+                new
+            }
+            ChainUpdate::Reverted { to } => {
+                blocks.retain(|number, _| *number <= to.number);
+                continue;
+            }
+        };
+        let through = stretch.through;
+        blocks.extend(stretch.blocks.into_iter().map(|block| (block.number, block)));
+        if reorganised && through.hash == devnet.head().hash {
+            break;
+        }
+        if !reorganised && through.number + 3 > devnet.head().number {
+            devnet.pause(true);
+            devnet.reorg(20);
+            reorganised = true;
+            devnet.pause(false);
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            devnet.pause(true);
+        }
+    }
+    let fills = blocks.values().flat_map(|block| &block.logs).filter_map(|log| match decode(log) {
+        Ok(Decoded::Event(ChainEvent::Fill(fill))) => Some((log.block_hash, log.log_index, fill)),
+        _ => None,
+    });
+    let truth = devnet.canonical_fills();
+    let truth = truth.iter().map(|truth| (truth.block_hash, truth.log_index, truth.fill));
+    assert!(fills.eq(truth));
+    stop.cancel();
+    timeout(Duration::from_secs(5), following).await.unwrap().unwrap().unwrap();
 }

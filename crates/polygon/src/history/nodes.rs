@@ -49,7 +49,8 @@ impl Nodes {
             return Err(HistoryError::NoEndpoints);
         }
         let node = |url: &String| {
-            let client = RpcClient::new(url, Arc::clone(&settings.observer)).map_err(HistoryError::Endpoint)?;
+            let client =
+                RpcClient::new(url, Arc::clone(&settings.observer)).map_err(HistoryError::Endpoint)?;
             let span = Span::new(settings.max_range);
             Ok(Node { client: Arc::new(client), span, rests_until: None, failures: 0, chain: Chain::Unknown })
         };

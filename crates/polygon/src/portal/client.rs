@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
+use super::line::Line;
 use super::pace::Pace;
 use super::{PortalError, PortalSettings};
 use crate::follow::BlockPoint;
@@ -34,8 +35,6 @@ pub(super) struct Question {
     pub(super) from: u64,
     pub(super) to: Option<u64>,
     pub(super) parent: Option<BlockPoint>,
-    /// Whether the blocks without matching logs are to be told too.
-    pub(super) every_block: bool,
 }
 
 /// What a portal says to it.
@@ -88,8 +87,12 @@ impl Client {
             None => format!("portal {host}"),
         };
         // Most portals' addresses hold no key, but then nothing is lost but a few words of an error.
-        let parts = base.path().split('/').chain(base.query()).chain([base.username()]).chain(base.password());
+        let parts =
+            base.path().split('/').chain(base.query()).chain([base.username()]).chain(base.password());
         let secrets = parts.filter(|part| part.len() >= SHORTEST_SECRET).map(str::to_owned).collect();
+        if rustls::crypto::CryptoProvider::get_default().is_none() {
+            let _lost_the_race = rustls::crypto::ring::default_provider().install_default();
+        }
         let mut builder = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .redirect(Policy::none())
@@ -138,7 +141,7 @@ impl Client {
 
     /// Asks for blocks.
     pub(super) async fn stream(&self, question: &Question) -> Result<Answer, Trouble> {
-        let Question { method, from, to, parent, every_block } = *question;
+        let Question { method, from, to, parent } = *question;
         let mut query = self.filter.clone();
         query["fromBlock"] = from.into();
         if let Some(to) = to {
@@ -146,9 +149,6 @@ impl Client {
         }
         if let Some(parent) = parent {
             query["parentBlockHash"] = parent.hash.to_string().into();
-        }
-        if every_block {
-            query["includeAllBlocks"] = true.into();
         }
         self.pace.turn().await;
         let response = self.begin(method, self.http.post(self.address(method)).json(&query)).await?;
@@ -178,6 +178,13 @@ impl Client {
         tracing::debug!(source = %self.source, method, what, "a malformed answer");
         self.observer.complain(&self.source, method, &what, &excerpt);
         Trouble::Failed(what)
+    }
+
+    /// Complains of the logs of a line that cannot be read.
+    pub(super) fn complain_of_logs(&self, method: &'static str, line: &Line) {
+        for log in line.malformed() {
+            self.complain(method, &log.reason, log.raw.as_bytes());
+        }
     }
 
     /// A stream has been read as far as it went.
@@ -347,6 +354,9 @@ fn filter(addresses: &[Address], topics: &[B256]) -> Value {
     }
     json!({
         "type": "evm",
+        // Blocks without matching logs cost little, and with them every link of the chain can be checked: no
+        // line can be left out or come out of order without being noticed.
+        "includeAllBlocks": true,
         "fields": {
             "block": { "number": true, "hash": true, "parentHash": true, "timestamp": true },
             "log": {

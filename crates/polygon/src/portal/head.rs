@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::client::{Answer, Client, Lines, Question, Trouble};
-use super::known::Known;
+use super::known::{Known, beneath};
 use super::line::Line;
 use super::pace::Backoff;
 use super::{PortalError, PortalSettings};
@@ -143,13 +143,7 @@ impl Follower {
                 Err(trouble) => return Ok(Turn::Pause(trouble)),
             }
         }
-        let question = Question {
-            method: METHOD,
-            from: self.next(),
-            to: None,
-            parent: self.base,
-            every_block: true,
-        };
+        let question = Question { method: METHOD, from: self.next(), to: None, parent: self.base };
         match self.client.stream(&question).await {
             Ok(Answer::Lines(lines)) => self.read(lines).await,
             Ok(Answer::Nothing) => {
@@ -229,22 +223,11 @@ impl Follower {
         })
     }
 
-    /// Reads a line and holds it against the block before it.
     fn take(&self, text: &[u8], above: Option<BlockHeader>) -> Result<Line, String> {
-        let mut line = Line::read(text)?;
-        line.check(&self.settings.addresses, &self.settings.topics)?;
-        let header = line.header;
         let before = above.map(|header| header.point()).or(self.base);
         let expected = before.map_or(self.first, |before| before.number.saturating_add(1));
-        if header.number != expected {
-            return Err(format!("block {} instead of {expected}", header.number));
-        }
-        if before.is_some_and(|before| before.hash != header.parent_hash) {
-            return Err(format!("block {} does not follow the one before it", header.number));
-        }
-        for log in line.malformed() {
-            self.client.complain(METHOD, &log.reason, log.raw.as_bytes());
-        }
+        let line = Line::next(text, before, expected, &self.settings)?;
+        self.client.complain_of_logs(METHOD, &line);
         Ok(line)
     }
 
@@ -260,7 +243,9 @@ impl Follower {
             let what = "a conflict with a parent that was not named";
             return Ok(Turn::Pause(self.client.complain(METHOD, what, b"")));
         };
-        if let Some(below) = self.known.below(refused, named) {
+        let resumes = matches!(self.settings.start, Start::Resume(_));
+        let unseen = || if resumes { None } else { beneath(&self.known, named) };
+        if let Some(below) = self.known.below(refused, named).or_else(unseen) {
             self.base = Some(below);
             return Ok(Turn::Again);
         }

@@ -46,6 +46,13 @@ impl Known {
     }
 }
 
+/// The highest of the named blocks below all that is known. Only where nothing below was ever emitted can the
+/// chain be taken up there.
+pub(super) fn beneath(known: &Known, named: &[BlockPoint]) -> Option<BlockPoint> {
+    let lowest = known.points.first_key_value().map(|(number, _)| *number)?;
+    named.iter().filter(|point| point.number < lowest).max_by_key(|point| point.number).copied()
+}
+
 #[cfg(test)]
 mod tests {
     use alloy_primitives::B256;
@@ -71,6 +78,14 @@ mod tests {
         assert_eq!(known.below(point(10, 0), &[point(1, 1), point(9, 1)]), None);
         // A portal that names the very block it refused does not lead in a circle.
         assert_eq!(known.below(point(10, 0), &[point(10, 0), point(9, 0)]), Some(point(9, 0)));
+    }
+
+    #[test]
+    fn below_all_that_is_known_only_what_is_named_is_there() {
+        let known = Known::new([point(5, 0), point(6, 0)]);
+        assert_eq!(beneath(&known, &[point(3, 1), point(4, 1), point(5, 1)]), Some(point(4, 1)));
+        assert_eq!(beneath(&known, &[point(5, 1)]), None);
+        assert_eq!(beneath(&Known::default(), &[point(5, 1)]), None);
     }
 
     #[test]

@@ -5,7 +5,8 @@ use domain::{BlockHash, TxHash};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::follow::ChainBlock;
+use super::PortalSettings;
+use crate::follow::{BlockPoint, ChainBlock};
 use crate::hex;
 use crate::log::{Hex, LogList, MalformedLog, RawLog, Topics};
 use crate::rpc::BlockHeader;
@@ -70,8 +71,28 @@ impl Log {
 }
 
 impl Line {
+    /// Reads a line and holds it against the block before it: the next height, and where that block is known, its
+    /// child.
+    pub(super) fn next(
+        text: &[u8],
+        before: Option<BlockPoint>,
+        expected: u64,
+        settings: &PortalSettings,
+    ) -> Result<Self, String> {
+        let mut line = Self::read(text)?;
+        line.check(&settings.addresses, &settings.topics)?;
+        let BlockHeader { number, parent_hash, .. } = line.header;
+        if number != expected {
+            return Err(format!("block {number} instead of {expected}"));
+        }
+        if before.is_some_and(|before| before.hash != parent_hash) {
+            return Err(format!("block {number} does not follow the one before it"));
+        }
+        Ok(line)
+    }
+
     /// Reads a line, first the swift way, and if that fails with each log for itself.
-    pub(super) fn read(text: &[u8]) -> Result<Self, String> {
+    fn read(text: &[u8]) -> Result<Self, String> {
         let Ok(Swift { header, logs }) = serde_json::from_slice(text) else {
             return Self::read_carefully(text);
         };
@@ -99,7 +120,7 @@ impl Line {
     }
 
     /// What is wrong with the logs beyond their form: that they were not asked for, or say two things at once.
-    pub(super) fn check(&mut self, addresses: &[Address], topics: &[B256]) -> Result<(), String> {
+    fn check(&mut self, addresses: &[Address], topics: &[B256]) -> Result<(), String> {
         let number = self.header.number;
         for log in &self.logs {
             if !addresses.is_empty() && !addresses.contains(&log.address) {
@@ -235,9 +256,11 @@ mod tests {
 
     #[test]
     fn what_was_not_asked_for_and_what_contradicts_itself_is_refused() {
-        for (field, value) in
-            [("address", json!(Address::repeat_byte(1))), ("topics", json!([])), ("topics", json!([B256::ZERO]))]
-        {
+        for (field, value) in [
+            ("address", json!(Address::repeat_byte(1))),
+            ("topics", json!([])),
+            ("topics", json!([B256::ZERO])),
+        ] {
             let mut foreign = log(1);
             foreign[field] = value;
             assert!(read(&line(&[foreign])).unwrap_err().contains("not asked for"), "{field}");

@@ -10,10 +10,9 @@ use super::line::Line;
 use super::pace::Backoff;
 use super::{PortalError, PortalSettings};
 use crate::follow::{BlockPoint, Stretch};
-use crate::rpc::BlockHeader;
 
 const METHOD: &str = "finalized-stream";
-/// A stretch is emitted once it has this many logs, or this many blocks that have some.
+/// A stretch is emitted once it has this many logs, or this many blocks.
 const MOST_LOGS: usize = 20_000;
 const MOST_BLOCKS: usize = 10_000;
 /// How often in a row a portal must have replaced a final block before that is believed.
@@ -59,7 +58,6 @@ impl Reader {
                 from: progress.next,
                 to: Some(progress.end),
                 parent: progress.last,
-                every_block: false,
             };
             let before = progress.next;
             let trouble = match self.client.stream(&question).await {
@@ -102,19 +100,17 @@ impl Reader {
     ) -> Result<Option<Trouble>, PortalError> {
         let mut pending: Vec<Line> = vec![];
         let mut logs = 0;
-        let mut is_first = true;
         let trouble = loop {
             let mut flaw = None;
             while let Some(text) = lines.line() {
                 let above = pending.last().map(|line| line.header.point()).or(progress.last);
-                let line = match self.take(text, progress, above, is_first) {
+                let line = match self.take(text, progress, above) {
                     Ok(line) => line,
                     Err(what) => {
                         flaw = Some(self.client.complain(METHOD, &what, text));
                         break;
                     }
                 };
-                is_first = false;
                 logs += line.count();
                 pending.push(line);
                 if logs >= MOST_LOGS || pending.len() >= MOST_BLOCKS {
@@ -128,49 +124,37 @@ impl Reader {
             match lines.more().await {
                 Ok(true) => {}
                 Ok(false) if lines.rest().is_empty() => break None,
-                Ok(false) => break Some(self.client.complain(METHOD, "a line that breaks off", lines.rest())),
+                Ok(false) => {
+                    break Some(self.client.complain(METHOD, "a line that breaks off", lines.rest()));
+                }
                 Err(trouble) => break Some(trouble),
             }
         };
-        // Lines come by height, so whatever the answer became later, up to its last good line it is whole.
+        // Whatever the answer became later, up to its last good line it is whole.
         self.emit(pending, progress).await?;
         let failure = trouble.as_ref().map(ToString::to_string);
         self.client.read(METHOD, &lines, failure.as_deref());
         Ok(trouble)
     }
 
-    /// Reads a line and holds it against what was asked for and the line before it.
-    fn take(
-        &self,
-        text: &[u8],
-        progress: &Progress,
-        above: Option<BlockPoint>,
-        is_first: bool,
-    ) -> Result<Line, String> {
-        let mut line = Line::read(text)?;
-        line.check(&self.settings.addresses, &self.settings.topics)?;
-        let BlockHeader { number, parent_hash, .. } = line.header;
-        let lowest = above.map_or(progress.next, |above| above.number.saturating_add(1));
-        // The first block of a range is always told, which proves that the answer begins where it was asked to.
-        if number < lowest || progress.end < number || (is_first && number != progress.next) {
-            return Err(format!("block {number} where one of {lowest} to {} belongs", progress.end));
+    fn take(&self, text: &[u8], progress: &Progress, above: Option<BlockPoint>) -> Result<Line, String> {
+        let expected = above.map_or(progress.next, |above| above.number.saturating_add(1));
+        if expected > progress.end {
+            return Err(format!("more than the blocks up to {}", progress.end));
         }
-        if above.is_some_and(|above| above.number + 1 == number && above.hash != parent_hash) {
-            return Err(format!("block {number} does not follow the one before it"));
-        }
-        for log in line.malformed() {
-            self.client.complain(METHOD, &log.reason, log.raw.as_bytes());
-        }
+        let line = Line::next(text, above, expected, &self.settings)?;
+        self.client.complain_of_logs(METHOD, &line);
         Ok(line)
     }
 
     async fn emit(&self, lines: Vec<Line>, progress: &mut Progress) -> Result<(), PortalError> {
-        let headers: Vec<BlockHeader> = lines.iter().map(|line| line.header).collect();
-        let Some(through) = headers.last().copied() else { return Ok(()) };
+        let (Some(first), Some(last)) = (lines.first(), lines.last()) else { return Ok(()) };
+        let (first, through) = (first.header, last.header);
         let stretch = Stretch {
             from: progress.next,
             blocks: lines.into_iter().filter_map(Line::block).collect(),
-            headers,
+            // The links between are checked, and final.
+            headers: if first == through { vec![through] } else { vec![first, through] },
             through,
             source: self.client.source().clone(),
             seen: Instant::now(),

@@ -183,7 +183,7 @@ async fn an_open_and_silent_socket_is_left_for_another_node() {
     let mut ledger = Ledger::open(settings, vec![]);
     ledger.agrees_with(&nodes[0], 40).await;
     nodes[0].inner().mood = Mood::Silent;
-    nodes.each_ref().map(|node| node.change(|chain| chain.extend(3, 0)));
+    nodes.iter().for_each(|node| node.change(|chain| chain.extend(3, 0)));
     ledger.agrees_with(&nodes[1], 40).await;
     assert_eq!(counters.failovers(), 1);
     let health = observer.health();

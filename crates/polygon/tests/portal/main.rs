@@ -1,0 +1,6 @@
+//! The portal's client against a portal on loopback, over real sockets.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod follow;
+mod history;
+mod server;
