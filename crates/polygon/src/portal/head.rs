@@ -173,62 +173,82 @@ impl Follower {
     async fn read(&mut self, mut lines: Lines) -> Result<Turn, PortalError> {
         let mut pending = Pending::new();
         let mut above: Option<BlockHeader> = None;
-        let mut count = 0u64;
         let trouble = loop {
-            let mut flaw = None;
-            while let Some(text) = lines.line() {
-                match self.take(text, above) {
-                    Ok(line) => {
-                        above = Some(line.header);
-                        count += 1;
-                        pending.push(line);
-                    }
-                    Err(what) => {
-                        flaw = Some(self.client.complain(METHOD, &what, text));
-                        break;
-                    }
-                }
-                if pending.is_ripe() {
-                    self.emit(&mut pending).await?;
-                }
-            }
-            if flaw.is_some() {
-                break flaw;
+            if let Some(flaw) = self.take_all(&mut lines, &mut above, &mut pending).await? {
+                break Some(flaw);
             }
             let more = if pending.lines.is_empty() {
-                Ok(lines.more().await)
+                lines.more().await
             } else {
-                timeout_at(pending.since + OLDEST, lines.more()).await
+                // What has been read waits for more, but not for long.
+                match timeout_at(pending.since + OLDEST, lines.more()).await {
+                    Ok(more) => more,
+                    Err(_ripe) => Ok(true),
+                }
             };
             match more {
-                Ok(Ok(true)) => {}
-                Ok(Ok(false)) => break self.unfinished(&lines),
-                Ok(Err(trouble)) => break Some(trouble),
-                Err(_ripe) => {}
+                Ok(true) => {}
+                Ok(false) => break self.unfinished(&lines),
+                Err(trouble) => break Some(trouble),
             }
             if pending.is_ripe() {
                 self.emit(&mut pending).await?;
             }
         };
-        if !pending.lines.is_empty() {
-            self.emit(&mut pending).await?;
-        }
+        self.emit(&mut pending).await?;
         let failure = trouble.as_ref().map(ToString::to_string);
         self.client.read(METHOD, &lines, failure.as_deref());
         Ok(match trouble {
             Some(trouble) => Turn::Pause(trouble),
             // A stream without a line says as much as none.
-            None if count == 0 => Turn::Idle,
+            None if above.is_none() => Turn::Idle,
             None => Turn::Again,
         })
     }
 
+    /// Takes the lines that are there; what is wrong with the first that cannot be believed.
+    async fn take_all(
+        &mut self,
+        lines: &mut Lines,
+        above: &mut Option<BlockHeader>,
+        pending: &mut Pending,
+    ) -> Result<Option<Trouble>, PortalError> {
+        while let Some(text) = lines.line() {
+            let line = match self.take(text, *above) {
+                Ok(line) => line,
+                Err(what) => return Ok(Some(self.client.complain(METHOD, &what, text))),
+            };
+            *above = Some(line.header);
+            if !self.is_known_still(&line) {
+                pending.push(line);
+            }
+            if pending.is_ripe() {
+                self.emit(pending).await?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads a line that must follow the one above it.
     fn take(&self, text: &[u8], above: Option<BlockHeader>) -> Result<Line, String> {
         let before = above.map(|header| header.point()).or(self.base);
         let expected = before.map_or(self.first, |before| before.number.saturating_add(1));
         let line = Line::next(text, before, expected, &self.settings)?;
         self.client.complain_of_logs(METHOD, &line);
         Ok(line)
+    }
+
+    /// Whether a line is of a block that was emitted and never left the chain: the portal went back further than
+    /// the chain did, or claimed a conflict that is none.
+    fn is_known_still(&mut self, line: &Line) -> bool {
+        let point = line.header.point();
+        let is_known = self.base != self.last
+            && self.base.is_none_or(|base| base.number.saturating_add(1) == point.number)
+            && self.known.has(point);
+        if is_known {
+            self.base = Some(point);
+        }
+        is_known
     }
 
     /// What is left of an answer that has ended.

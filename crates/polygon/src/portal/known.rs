@@ -29,6 +29,10 @@ impl Known {
         }
     }
 
+    pub(super) fn has(&self, point: BlockPoint) -> bool {
+        self.points.get(&point.number) == Some(&point.hash)
+    }
+
     /// Forgets what is above a block, and remembers that one.
     pub(super) fn rewind(&mut self, to: BlockPoint) {
         let _above = self.points.split_off(&to.number);

@@ -41,13 +41,19 @@ async fn an_audit_meets_limits_and_gives_up_on_faults() {
     let auditor = Auditor::new(settings).unwrap();
     let source = node.http().replace("/v2/s3cr3tk3y", "");
     let stretch = auditor.read(0..=199, &source).await.unwrap();
-    assert_eq!(stretch.blocks.iter().map(|block| block.logs.len()).sum::<usize>(), node.chain().logs_from(0).len());
+    assert_eq!(
+        stretch.blocks.iter().map(|block| block.logs.len()).sum::<usize>(),
+        node.chain().logs_from(0).len()
+    );
     // One part's end belongs to another chain than its logs.
     node.inner().spoil = vec![|logs| logs[0].removed = true];
     assert!(auditor.read(0..=9, &source).await.is_ok());
     assert_eq!(counters.refetched(), 1);
     node.inner().mood = Mood::CutOff;
     let error = auditor.read(0..=9, &source).await.unwrap_err();
-    assert!(matches!(&error, AuditError::Unanswered { from: 0, reason, .. } if reason.contains("malformed")), "{error}");
+    assert!(
+        matches!(&error, AuditError::Unanswered { from: 0, reason, .. } if reason.contains("malformed")),
+        "{error}"
+    );
     assert_eq!(auditor.finalized().await, None);
 }

@@ -60,7 +60,6 @@ async fn a_month_at_the_head_stays_below_a_hundred_million_units() {
         }
         advance(next_poll - Instant::now()).await;
         let head = node.inner().chain.head();
-        eprintln!("poll at {:?} head {}", began.elapsed(), head.number);
         ledger.until(head).await;
         lag = lag.max(oldest.take().map_or(Duration::ZERO, |made| made.elapsed()));
         next_poll += poll;

@@ -150,7 +150,8 @@ async fn a_node_is_left_alone_for_as_long_as_it_asks() {
             let observer = settings.observer.clone();
             let mut ledger = Ledger::open(settings, vec![]);
             ledger.agrees_with(&node, 1).await;
-            let asked = if least == 1_900 && asked.contains("GMT") { in_three_seconds() } else { asked.clone() };
+            let asked =
+                if least == 1_900 && asked.contains("GMT") { in_three_seconds() } else { asked.clone() };
             {
                 let mut inner = node.inner();
                 (inner.mood, inner.retry_after) = (Mood::Status(status), Some(asked));

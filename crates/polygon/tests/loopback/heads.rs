@@ -51,19 +51,28 @@ async fn a_poller_never_subscribes() {
 #[tokio::test]
 async fn a_new_branch_takes_the_old_ones_place_in_one_step() {
     for heads in [Heads::Poll, Heads::Subscribe] {
-        let node = Node::start(Chain::of(400)).await;
-        let settings = FollowSettings { heads, ..settings(&[node.ws()], Start::Block(1)) };
+        let node = Node::start(Chain::of(60)).await;
+        let settings = FollowSettings { heads, ..settings(&[node.ws()], Start::Block(40)) };
         let mut ledger = Ledger::open(settings, vec![]);
-        ledger.agrees_with(&node, 1).await;
+        ledger.agrees_with(&node, 40).await;
+        // Every block since is remembered.
+        for _ in 0..17 {
+            node.change(|chain| chain.extend(20, 0));
+            ledger.agrees_with(&node, 40).await;
+        }
         for (salt, depth) in (1..).zip([1, 3, 64, 31, 32, 200]) {
             let to = node.chain().point(node.chain().head().number - u64::try_from(depth).unwrap());
             let stretches = ledger.stretches;
             node.change(|chain| chain.reorganise(depth, u64::try_from(depth).unwrap() + 1, salt));
-            ledger.agrees_with(&node, 1).await;
-            assert_eq!((ledger.reverts.last(), ledger.stretches), (Some(&to), stretches + 1), "{depth} {heads:?}");
+            ledger.agrees_with(&node, 40).await;
+            assert_eq!(
+                (ledger.reverts.last(), ledger.stretches),
+                (Some(&to), stretches + 1),
+                "{depth} {heads:?}"
+            );
             // What is known of the new branch is as good as what was known of the old one.
             node.change(|chain| chain.extend(2, salt));
-            ledger.agrees_with(&node, 1).await;
+            ledger.agrees_with(&node, 40).await;
         }
         assert_eq!((ledger.reverts.len(), ledger.bare_reverts), (6, 0));
         ledger.close().await;

@@ -81,9 +81,17 @@ impl Ledger {
 
     fn append(&mut self, stretch: Stretch) {
         let Stretch { from, blocks, headers, through, source, .. } = stretch;
-        assert!(self.through.is_none_or(|before| from == before.number + 1), "{from} after {:?}", self.through);
+        assert!(
+            self.through.is_none_or(|before| from == before.number + 1),
+            "{from} after {:?}",
+            self.through
+        );
         assert!(from <= through.number && headers.last() == Some(&through));
-        assert!(headers.is_sorted_by(|a, b| a.number < b.number && (a.number + 1 < b.number || a.hash == b.parent_hash)));
+        assert!(
+            headers.is_sorted_by(
+                |a, b| a.number < b.number && (a.number + 1 < b.number || a.hash == b.parent_hash)
+            )
+        );
         assert!(source.contains("://127.0.0.1:") && !source.contains("s3cr3tk3y"));
         for block in blocks {
             let after = self.logs.last().map(|log| log.block_number).max(self.through.map(|at| at.number));

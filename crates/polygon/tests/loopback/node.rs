@@ -312,7 +312,10 @@ async fn converse(shared: Shared, mut socket: WebSocket) {
 async fn search(shared: &Shared, question: &Value) {
     if question["method"] == "eth_getLogs" {
         let search = shared.inner.lock().unwrap().search;
-        tokio::time::sleep(search).await;
+        // Even none at all would wait for the clock to move.
+        if !search.is_zero() {
+            tokio::time::sleep(search).await;
+        }
     }
 }
 
@@ -345,8 +348,7 @@ fn quantity(text: &str) -> u64 {
 
 fn header(inner: &Inner, tag: &str) -> Value {
     let newest = inner.head();
-    let has =
-        |block: &&Block| block.header.number <= newest && !inner.lost.contains(&block.header.number);
+    let has = |block: &&Block| block.header.number <= newest && !inner.lost.contains(&block.header.number);
     let block = match tag {
         "latest" => inner.chain.block(newest),
         "finalized" => inner.chain.block(newest.saturating_sub(4)),
