@@ -142,7 +142,8 @@ pub async fn follow(
 }
 
 /// Reads the finalized blocks of these ranges, one range after the other, in stretches of about 20,000 logs
-/// at most, each without a hole between its first and its last block, whose headers it names. Waits for blocks that are not final yet.
+/// at most, each without a hole between its first and its last block, whose headers it names. Waits for blocks
+/// that are not final yet.
 ///
 /// # Errors
 /// Where no progress is possible without somebody's doing: see [`PortalError`].

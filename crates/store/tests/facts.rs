@@ -94,7 +94,7 @@ fn stretch(blocks: &[Block]) -> Stretch<'_> {
     }
 }
 
-async fn commit(store: &Store, writer: &mut Writer, blocks: &[Block]) -> u64 {
+async fn commit(writer: &mut Writer, blocks: &[Block]) -> u64 {
     let (mut transaction, _) = writer.begin(blocks).await.unwrap();
     let added = writer.commit(&mut transaction, &stretch(blocks)).await.unwrap();
     Store::commit(transaction).await.unwrap();
@@ -129,7 +129,7 @@ async fn items(store: &Store) -> Vec<News> {
 async fn what_goes_in_comes_out_and_reads_in_plain_sql() {
     let (database, store, mut writer) = opened().await;
     let blocks = [block(10, 5), block(11, 0), block(12, 30)];
-    assert_eq!(commit(&store, &mut writer, &blocks).await, 35);
+    assert_eq!(commit(&mut writer, &blocks).await, 35);
     let told: Vec<Vec<Fact>> =
         blocks.iter().map(|block| block.facts.clone()).filter(|facts| !facts.is_empty()).collect();
     let read: Vec<Vec<Fact>> = items(&store)
@@ -163,8 +163,8 @@ async fn what_goes_in_comes_out_and_reads_in_plain_sql() {
 async fn what_is_covered_is_not_taken_in_again() {
     let (database, store, mut writer) = opened().await;
     let blocks = [block(10, 5), block(11, 4)];
-    assert_eq!(commit(&store, &mut writer, &blocks).await, 9);
-    assert_eq!(commit(&store, &mut writer, &blocks).await, 0);
+    assert_eq!(commit(&mut writer, &blocks).await, 9);
+    assert_eq!(commit(&mut writer, &blocks).await, 0);
     assert_eq!(count(&database, "orderflow_trades").await, 9);
     assert_eq!(count(&database, "orderflow_outbox").await, 2);
     let error = writer.history(&stretch(&blocks)).await.unwrap_err();
@@ -175,7 +175,7 @@ async fn what_is_covered_is_not_taken_in_again() {
 #[tokio::test]
 async fn the_seam_between_history_and_head_is_covered_once() {
     let (database, store, mut writer) = opened().await;
-    commit(&store, &mut writer, &[block(20, 3), block(21, 3)]).await;
+    commit(&mut writer, &[block(20, 3), block(21, 3)]).await;
     let mut history = Writer::new(store.clone(), "test-history");
     assert_eq!(history.history(&stretch(&[block(1, 4), block(9, 4)])).await.unwrap().fills, 8);
     let mut connection = store.connection().await.unwrap();
@@ -185,7 +185,7 @@ async fn the_seam_between_history_and_head_is_covered_once() {
     coverage::join(&mut store.begin().await.unwrap()).await.unwrap();
     // The live side comes to blocks that history has: they add nothing, and everything stays covered once.
     let live = [block(9, 4), block(19, 1), block(22, 2)];
-    assert_eq!(commit(&store, &mut writer, &live).await, 2);
+    assert_eq!(commit(&mut writer, &live).await, 2);
     assert_eq!(count(&database, "orderflow_trades").await, 8 + 2 + 6 + 2);
     facts::index_partitions(&mut connection).await.unwrap();
     let kinds: Vec<_> =
@@ -200,14 +200,14 @@ async fn the_seam_between_history_and_head_is_covered_once() {
 #[tokio::test]
 async fn a_reorganisation_moves_fills_aside_and_another_brings_them_back() {
     let (database, store, mut writer) = opened().await;
-    commit(&store, &mut writer, &[block(10, 4), block(11, 4), block(12, 4)]).await;
+    commit(&mut writer, &[block(10, 4), block(11, 4), block(12, 4)]).await;
     revert(&store, &writer, 10).await;
     assert_eq!(count(&database, "orderflow_trades WHERE orphaned").await, 8);
     assert_eq!(count(&database, "orderflow_trades WHERE NOT orphaned").await, 4);
-    commit(&store, &mut writer, &[other(11, 2), other(12, 3)]).await;
+    commit(&mut writer, &[other(11, 2), other(12, 3)]).await;
     assert_eq!(count(&database, "orderflow_trades WHERE NOT orphaned").await, 9);
     revert(&store, &writer, 10).await;
-    commit(&store, &mut writer, &[block(11, 4), block(12, 4)]).await;
+    commit(&mut writer, &[block(11, 4), block(12, 4)]).await;
     assert_eq!(count(&database, "orderflow_trades WHERE NOT orphaned").await, 12);
     assert_eq!(count(&database, "orderflow_trades WHERE orphaned").await, 5);
     let told: usize = items(&store)
@@ -226,9 +226,9 @@ async fn a_reorganisation_moves_fills_aside_and_another_brings_them_back() {
 #[tokio::test]
 async fn two_blocks_never_count_at_one_height() {
     let (_database, store, mut writer) = opened().await;
-    commit(&store, &mut writer, &[block(10, 1)]).await;
+    commit(&mut writer, &[block(10, 1)]).await;
     revert(&store, &writer, 9).await;
-    commit(&store, &mut writer, &[other(10, 1)]).await;
+    commit(&mut writer, &[other(10, 1)]).await;
     // Somebody whose coverage was lost tries to bring the first one back.
     sqlx::query("DELETE FROM orderflow_coverage")
         .execute(&mut *store.connection().await.unwrap())
@@ -245,7 +245,7 @@ async fn an_audit_heals_what_is_missing_and_tells_it_late() {
     let (database, store, mut writer) = opened().await;
     let mut first = [block(10, 6), block(12, 3)];
     first[0].facts.remove(2);
-    commit(&store, &mut writer, &first).await;
+    commit(&mut writer, &first).await;
     let mut second = vec![block(10, 6), block(11, 2), other(12, 3)];
     second[1].facts.push(resolution(11, 2));
     second[1].unreadable.push(Unreadable { log_index: Some(7), reason: "odd".into(), raw: "raw".into() });
@@ -271,7 +271,7 @@ async fn an_audit_heals_what_is_missing_and_tells_it_late() {
 #[tokio::test]
 async fn partitions_go_only_when_they_are_old_and_folded() {
     let (database, store, mut writer) = opened().await;
-    commit(&store, &mut writer, &[block(10, 4), block(131_072, 2), block(131_073, 2)]).await;
+    commit(&mut writer, &[block(10, 4), block(131_072, 2), block(131_073, 2)]).await;
     let drop_before = async |moment| {
         let mut transaction = store.begin().await.unwrap();
         let came = retention::drop_before(&mut transaction, moment).await.unwrap();

@@ -74,6 +74,7 @@ async fn a_month_at_the_head_stays_below_a_hundred_million_units() {
 
     let spent = units() - before;
     let month = spent * 24 * 30;
+    println!("{spent} units an hour, {month} in 30 days; no block later than {lag:?}");
     assert!(month < 100_000_000, "{month} units a month");
     assert!(month > 80_000_000, "{month} units a month: is all of it counted?");
     assert!(lag <= Duration::from_secs(3), "{lag:?}");

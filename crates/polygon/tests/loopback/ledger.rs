@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use domain::Timestamp;
-use polygon::follow::{BlockPoint, ChainUpdate, FollowError, FollowSettings, Start, Stretch, follow};
+use polygon::follow::{
+    BlockPoint, ChainUpdate, FollowError, FollowSettings, Receipt, Start, Stretch, follow,
+};
 use polygon::log::{MalformedLog, RawLog};
 use polygon::rpc::BlockHeader;
 use tokio::sync::mpsc;
@@ -36,6 +38,7 @@ pub(crate) struct Ledger {
     /// How many stretches came.
     pub(crate) stretches: usize,
     pub(crate) malformed: Vec<MalformedLog>,
+    pub(crate) receipts: Vec<Receipt>,
     pub(crate) stop: CancellationToken,
     pub(crate) task: JoinHandle<Result<(), FollowError>>,
 }
@@ -53,6 +56,7 @@ impl Ledger {
             bare_reverts: 0,
             stretches: 0,
             malformed: Vec::new(),
+            receipts: Vec::new(),
             stop,
             task,
         }
@@ -109,6 +113,7 @@ impl Ledger {
             assert_eq!(block.time, Timestamp::from_seconds(time));
             self.logs.extend(block.logs);
             self.malformed.extend(block.malformed);
+            self.receipts.extend(block.receipts);
         }
         self.through = Some(through.point());
         self.stretches += 1;

@@ -10,4 +10,5 @@ mod heads;
 mod history;
 mod ledger;
 mod node;
+mod receipts;
 mod rpc;

@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 
 use super::Block;
 use super::dictionary::Dictionary;
-use super::write::{FillRow, fill_rows};
+use super::write::{FillRow, Whole, fill_rows};
 use crate::error::{During as _, StoreError};
 use crate::row;
 
@@ -26,7 +26,7 @@ pub(super) async fn copy_fills(
     dictionary: &Dictionary,
     blocks: &[&Block],
 ) -> Result<u64, StoreError> {
-    let rows = fill_rows(connection, dictionary, blocks).await?;
+    let rows = fill_rows(connection, dictionary, blocks, Whole::Yes).await?;
     if rows.is_empty() {
         return Ok(0);
     }

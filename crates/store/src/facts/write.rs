@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use alloy_primitives::B256;
 use domain::{BlockHash, ChainEvent, ConditionId, Exchange, Fee, FeeKind, Fill, Payouts, Role, Shares, Side};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Row as _};
 
 use super::dictionary::Dictionary;
 use super::{Block, writer};
@@ -24,7 +24,7 @@ pub(super) async fn insert_blocks(
         "INSERT INTO orderflow_blocks (block_hash, block_number, block_time, parent_hash)
          SELECT * FROM UNNEST($1::text[], $2::bigint[], $3::timestamptz[], $4::text[])
          ON CONFLICT (block_hash) DO UPDATE SET orphaned = false WHERE orderflow_blocks.orphaned
-         RETURNING block_hash",
+         RETURNING block_hash, xmax <> 0 AS is_back",
     )
     .bind(blocks.iter().map(|block| block.hash.to_string()).collect::<Vec<_>>())
     .bind(blocks.iter().map(|block| row::signed(block.number)).collect::<Vec<_>>())
@@ -33,12 +33,19 @@ pub(super) async fn insert_blocks(
     .fetch_all(&mut *connection)
     .await
     .during("insert blocks")?;
-    // Those that count again leave what was taken back.
-    sqlx::query("DELETE FROM orderflow_orphaned_trades WHERE block_hash = ANY($1)")
-        .bind(rows.iter().map(|found| row::string(found, "block_hash")).collect::<Result<Vec<_>, _>>()?)
-        .execute(connection)
-        .await
-        .during("take blocks back in")?;
+    let back: Vec<String> = rows
+        .iter()
+        .filter(|found| found.try_get("is_back").unwrap_or(true))
+        .map(|found| row::string(found, "block_hash"))
+        .collect::<Result<_, _>>()?;
+    if !back.is_empty() {
+        // Those that count again leave what was taken back.
+        sqlx::query("DELETE FROM orderflow_orphaned_trades WHERE block_hash = ANY($1)")
+            .bind(back)
+            .execute(connection)
+            .await
+            .during("take blocks back in")?;
+    }
     writer::hashes(&rows)
 }
 
@@ -56,13 +63,21 @@ pub(super) struct FillRow {
     pub(super) kind: i16,
 }
 
+/// Whether blocks are taken in whole, or added to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whole {
+    Yes,
+    No,
+}
+
 /// The rows of the blocks' fills, whose transactions are in the blocks' lists by now.
 pub(super) async fn fill_rows(
     connection: &mut PgConnection,
     dictionary: &Dictionary,
     blocks: &[&Block],
+    whole: Whole,
 ) -> Result<Vec<FillRow>, StoreError> {
-    let mut places = transactions(connection, blocks).await?;
+    let mut places = transactions(connection, blocks, whole).await?;
     let mut rows = Vec::with_capacity(blocks.iter().map(|block| block.facts.len()).sum());
     for block in blocks {
         let Some(txs) = places.remove(&block.number) else { continue };
@@ -124,24 +139,16 @@ impl Txs {
 async fn transactions(
     connection: &mut PgConnection,
     blocks: &[&Block],
+    whole: Whole,
 ) -> Result<BTreeMap<u64, Txs>, StoreError> {
     let with_fills: Vec<&&Block> = blocks.iter().filter(|block| block.fills().next().is_some()).collect();
     if with_fills.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let numbers: Vec<i64> = with_fills.iter().map(|block| row::signed(block.number)).collect();
-    let there = sqlx::query(
-        "SELECT block_number::bigint AS block_number, tx_hashes FROM orderflow_block_txs WHERE block_number = ANY($1::bigint[]::int[])",
-    )
-    .bind(&numbers)
-    .fetch_all(&mut *connection)
-    .await
-    .during("read transactions")?;
-    let mut lists = BTreeMap::new();
-    for found in &there {
-        let number: u64 = row::unsigned(found, "block_number")?;
-        lists.insert(number, Txs::new(row::words(found, "tx_hashes")?));
-    }
+    let mut lists = match whole {
+        Whole::Yes => BTreeMap::new(),
+        Whole::No => transactions_there(connection, &with_fills).await?,
+    };
     for block in &with_fills {
         let txs = lists.entry(block.number).or_insert_with(|| Txs::new(vec![]));
         block.fills().for_each(|(place, _)| txs.add(place.tx_hash.0));
@@ -159,13 +166,31 @@ async fn transactions(
     Ok(lists)
 }
 
+async fn transactions_there(
+    connection: &mut PgConnection,
+    blocks: &[&&Block],
+) -> Result<BTreeMap<u64, Txs>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT block_number::bigint AS block_number, tx_hashes FROM orderflow_block_txs
+         WHERE block_number = ANY($1::bigint[]::int[])",
+    )
+    .bind(blocks.iter().map(|block| row::signed(block.number)).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await
+    .during("read transactions")?;
+    rows.iter()
+        .map(|found| Ok((row::unsigned(found, "block_number")?, Txs::new(row::words(found, "tx_hashes")?))))
+        .collect()
+}
+
 /// Inserts the fills of blocks, those that are there already aside; how many were new.
 pub(super) async fn insert_fills(
     connection: &mut PgConnection,
     dictionary: &Dictionary,
     blocks: &[&Block],
+    whole: Whole,
 ) -> Result<u64, StoreError> {
-    let rows = fill_rows(connection, dictionary, blocks).await?;
+    let rows = fill_rows(connection, dictionary, blocks, whole).await?;
     if rows.is_empty() {
         return Ok(0);
     }

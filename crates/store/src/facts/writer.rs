@@ -6,6 +6,7 @@ use domain::{BlockHash, Timestamp};
 use sqlx::PgConnection;
 
 use super::dictionary::Dictionary;
+use super::write::Whole;
 use super::{Added, Block, Point, Stretch, copy, place, take_back, write};
 use crate::coverage::{self, Kind};
 use crate::error::{During as _, StoreError};
@@ -65,7 +66,7 @@ impl Writer {
         let open: Vec<&Block> = stretch.blocks.iter().filter(is_open).collect();
         let new = write::insert_blocks(connection, &open).await?;
         let fresh: Vec<&Block> = open.into_iter().filter(|block| new.contains(&block.hash)).collect();
-        let fills = write::insert_fills(connection, &self.dictionary, &fresh).await?;
+        let fills = write::insert_fills(connection, &self.dictionary, &fresh, Whole::Yes).await?;
         write::insert_the_rest(connection, &fresh, stretch.source).await?;
         for hole in holes {
             coverage::extend(connection, hole, stretch.source, Kind::Live).await?;
@@ -127,7 +128,7 @@ impl Writer {
     ) -> Result<(), StoreError> {
         let all: Vec<&Block> = blocks.iter().collect();
         write::insert_blocks(connection, &all).await?;
-        write::insert_fills(connection, &self.dictionary, &all).await?;
+        write::insert_fills(connection, &self.dictionary, &all, Whole::No).await?;
         write::insert_the_rest(connection, &all, source).await?;
         let told: Vec<&Block> = all.into_iter().filter(|block| !block.facts.is_empty()).collect();
         if !told.is_empty() {

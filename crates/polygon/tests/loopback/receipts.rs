@@ -1,0 +1,121 @@
+//! Receipts come with the blocks that want them, and without them the blocks come all the same.
+
+use alloy_primitives::{Address, B256};
+use domain::{ConditionId, Shares, TxHash, Wallet};
+use polygon::contracts::{CONDITIONAL_TOKENS, USDC_E, is_protocol_contract, watched_addresses};
+use polygon::encode;
+use polygon::follow::{FollowSettings, Start};
+use polygon::log::RawLog;
+use serde_json::{Value, json};
+
+use crate::ledger::{Ledger, settings};
+use crate::node::{ADDRESS, Block, Chain, Node, TOPIC};
+
+/// A split by a contract of the protocol, for whom the log does not say.
+fn split() -> encode::LogBody {
+    let adapter = *watched_addresses()
+        .iter()
+        .find(|address| {
+            polygon::contracts::kind_of(**address) == Some(polygon::contracts::Kind::CollateralAdapter)
+        })
+        .unwrap();
+    assert!(is_protocol_contract(adapter));
+    let condition = ConditionId(B256::repeat_byte(5));
+    encode::position_split(Wallet(adapter), USDC_E, condition, Shares::from_micros(5_000_000)).unwrap()
+}
+
+/// Adds the split to a block, and returns the log and its receipt.
+fn add_split(block: &mut Block) -> (RawLog, Value) {
+    let (body, header) = (split(), block.header);
+    let log = RawLog {
+        address: body.address,
+        topics: body.topics.into(),
+        data: body.data,
+        block_number: header.number,
+        block_hash: header.hash,
+        block_timestamp: Some(header.time),
+        tx_hash: TxHash(B256::left_padding_from(&header.number.to_be_bytes())),
+        log_index: 100,
+        removed: false,
+    };
+    block.logs.push(log.clone());
+    let stranger = RawLog { address: Address::repeat_byte(0xee), log_index: 99, ..log.clone() };
+    let receipt = json!({
+        "transactionHash": log.tx_hash.to_string(), "blockHash": header.hash.to_string(),
+        "status": "0x1", "logs": [log, stranger],
+    });
+    (log, receipt)
+}
+
+fn with_splits(endpoint: String, start: u64) -> FollowSettings {
+    FollowSettings {
+        addresses: vec![ADDRESS, CONDITIONAL_TOKENS],
+        topics: vec![TOPIC, split().topics[0]],
+        ..settings(&[endpoint], Start::Block(start))
+    }
+}
+
+#[tokio::test]
+async fn a_block_comes_with_the_receipts_that_it_wants() {
+    let node = Node::start(Chain::of(100)).await;
+    // One in the settled part, one near the head.
+    for number in [20, 95] {
+        let mut inner = node.inner();
+        let (log, receipt) = add_split(&mut inner.chain.blocks[number]);
+        inner.receipts.insert(log.tx_hash.to_string(), receipt);
+    }
+    let settings = with_splits(node.http(), 1);
+    let observer = settings.observer.clone();
+    let mut ledger = Ledger::open(settings, vec![]);
+    ledger.agrees_with(&node, 1).await;
+    assert_eq!(ledger.receipts.len(), 2);
+    for receipt in &ledger.receipts {
+        let indices: Vec<_> = receipt.logs.iter().map(|log| log.log_index).collect();
+        assert_eq!(indices, [99, 100]);
+    }
+    let usage = observer.usage();
+    let asked = usage.iter().find(|usage| usage.method == "eth_getTransactionReceipt").unwrap();
+    assert_eq!((asked.calls, asked.compute_units), (2, 40));
+    ledger.close().await;
+}
+
+#[tokio::test]
+async fn a_receipt_that_nobody_gives_is_gone_without_and_one_of_another_block_is_not_believed() {
+    let node = Node::start(Chain::of(100)).await;
+    let settings = with_splits(node.http(), 90);
+    let (observer, counters) = (settings.observer.clone(), settings.counters.clone());
+    let mut ledger = Ledger::open(settings, vec![]);
+    ledger.agrees_with(&node, 90).await;
+    node.change(|chain| {
+        chain.extend(1, 0);
+        add_split(chain.blocks.last_mut().unwrap());
+    });
+    ledger.agrees_with(&node, 90).await;
+    assert!(ledger.receipts.is_empty() && counters.refetched() == 0);
+    let [complaint] = observer.take_complaints().try_into().unwrap();
+    assert!(complaint.what.contains("no receipt of transaction 0x"), "{complaint:?}");
+
+    let stale = node.chain().block_hash(50);
+    {
+        let mut inner = node.inner();
+        inner.chain.extend(1, 0);
+        let (log, receipt) = add_split(inner.chain.blocks.last_mut().unwrap());
+        let mut wrong = receipt.clone();
+        wrong["blockHash"] = json!(stale.to_string());
+        wrong["logs"] = json!([]);
+        inner.receipts.insert(log.tx_hash.to_string(), wrong);
+    }
+    while counters.refetched() == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    {
+        let mut inner = node.inner();
+        let block = inner.chain.blocks.last_mut().unwrap();
+        block.logs.pop();
+        let (log, receipt) = add_split(block);
+        inner.receipts.insert(log.tx_hash.to_string(), receipt);
+    }
+    ledger.agrees_with(&node, 90).await;
+    assert_eq!(ledger.receipts.len(), 1);
+    ledger.close().await;
+}
