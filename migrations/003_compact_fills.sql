@@ -69,7 +69,9 @@ DECLARE
     name  text := 'orderflow_fills_' || slice;
 BEGIN
     IF to_regclass(name) IS NULL THEN
-        PERFORM pg_advisory_xact_lock(hashtextextended('orderflow partitions', 0));
+        -- Two writers may come to a new partition at once. This waits for the other one and, unlike an advisory
+        -- lock, makes what it did visible; it holds up neither readers nor writers of fills.
+        LOCK TABLE orderflow_fills IN SHARE UPDATE EXCLUSIVE MODE;
         IF to_regclass(name) IS NULL THEN
             EXECUTE format('CREATE TABLE %I (LIKE orderflow_fills INCLUDING ALL)', name);
             EXECUTE format('ALTER TABLE orderflow_fills ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)',
@@ -234,6 +236,8 @@ CREATE TABLE IF NOT EXISTS orderflow_rpc_usage (
     failures      bigint      NOT NULL,
     bytes         bigint      NOT NULL,
     compute_units bigint      NOT NULL,
+    -- When this hour's account was begun.
+    since         timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (hour, purpose, endpoint, method)
 );
 

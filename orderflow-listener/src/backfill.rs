@@ -296,34 +296,39 @@ impl HistorySource {
         }
     }
 
-    /// A block's header.
-    async fn header(&self, number: u64) -> anyhow::Result<BlockHeader> {
-        match &self.kind {
-            Kind::Nodes(settings) => {
-                let mut last = None;
-                for url in &settings.endpoints {
-                    let client = RpcClient::new(url, Arc::clone(&self.observer))?;
-                    match client.block(BlockTag::Number(number)).await {
-                        Ok(Some(header)) => return Ok(header),
-                        Ok(None) => {}
-                        Err(error) => last = Some(error),
-                    }
-                }
-                let why = last.map_or_else(|| "they do not have it".to_owned(), |error| error.to_string());
-                bail!("no node of POLYGON_RPC_URL has block {number}: {why}")
+    /// When a block was made; `None` where nobody has it.
+    async fn time_of(&self, number: u64) -> anyhow::Result<Option<Timestamp>> {
+        let settings = match &self.kind {
+            Kind::Nodes(settings) => settings,
+            Kind::Portal(settings) if number < portal::first_block(settings).await? => return Ok(None),
+            Kind::Portal(settings) => return Ok(Some(portal::header(settings, number).await?.time)),
+        };
+        let mut failed = None;
+        for url in &settings.endpoints {
+            let client = RpcClient::new(url, Arc::clone(&self.observer))?;
+            match client.block(BlockTag::Number(number)).await {
+                Ok(Some(header)) => return Ok(Some(header.time)),
+                Ok(None) => {}
+                Err(error) => failed = Some(error),
             }
-            Kind::Portal(settings) => Ok(portal::header(settings, number).await?),
+        }
+        match failed {
+            Some(error) => bail!("no node of POLYGON_RPC_URL told the time of block {number}: {error}"),
+            None => Ok(None),
         }
     }
 
     /// The first block that was made at a moment or after it: asked for, because no constant tells how long
     /// blocks take.
     async fn first_since(&self, moment: Timestamp, newest: BlockHeader) -> anyhow::Result<u64> {
+        // A block that nobody has any more is older than whatever can be read.
+        let is_older =
+            async |number| anyhow::Ok(self.time_of(number).await?.is_none_or(|time| time < moment));
         // Before `low` the blocks are older, from `high` on they are not.
         let (mut low, mut high) = (0, newest.number);
         let mut step = 65_536;
         while let Some(earlier) = high.checked_sub(step) {
-            if self.header(earlier).await?.time < moment {
+            if is_older(earlier).await? {
                 low = earlier + 1;
                 break;
             }
@@ -332,7 +337,7 @@ impl HistorySource {
         }
         while low < high {
             let middle = low + (high - low) / 2;
-            if self.header(middle).await?.time < moment {
+            if is_older(middle).await? {
                 low = middle + 1;
             } else {
                 high = middle;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use polygon::rpc::Observer;
 use service::{CancellationToken, clock};
@@ -10,6 +10,9 @@ use store::{Store, sources};
 
 /// How often the books are brought up to date.
 const EVERY: Duration = Duration::from_secs(5);
+
+/// A month of 30 days, as prices are given for.
+const MONTH_HOURS: f64 = 720.0;
 
 /// What an account of spending is kept under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,13 +37,14 @@ pub(crate) struct Books {
     store: Store,
     observer: Arc<Observer>,
     purpose: Purpose,
+    begun: Instant,
     /// What is in the database of each method's account.
     written: HashMap<(Arc<str>, &'static str), sources::Usage>,
 }
 
 impl Books {
     pub(crate) fn new(store: Store, observer: Arc<Observer>, purpose: Purpose) -> Self {
-        Self { store, observer, purpose, written: HashMap::new() }
+        Self { store, observer, purpose, begun: Instant::now(), written: HashMap::new() }
     }
 
     /// Keeps them until it is told to stop, and once more then.
@@ -79,6 +83,7 @@ impl Books {
                 failures: one.failures_in_a_row,
             })
             .collect();
+        self.show(&usage, &health, complaints.len());
         let mut transaction = self.store.begin().await?;
         sources::add_usage(&mut transaction, clock::now(), self.purpose.name(), &news).await?;
         sources::set_health(&mut transaction, &health).await?;
@@ -87,6 +92,38 @@ impl Books {
         // Only what is committed is not told again.
         self.written = usage;
         Ok(())
+    }
+
+    /// The same for whoever scrapes metrics.
+    fn show(
+        &self,
+        usage: &HashMap<(Arc<str>, &'static str), sources::Usage>,
+        health: &[sources::Health],
+        complaints: usize,
+    ) {
+        for one in usage.values() {
+            let labels = [
+                ("purpose", self.purpose.name().to_owned()),
+                ("endpoint", one.endpoint.clone()),
+                ("method", one.method.clone()),
+            ];
+            metrics::counter!("orderflow_rpc_calls_total", &labels).absolute(one.calls);
+            metrics::counter!("orderflow_rpc_failures_total", &labels).absolute(one.failures);
+            metrics::counter!("orderflow_compute_units_total", &labels).absolute(one.compute_units);
+        }
+        let spent: u64 = usage.values().map(|one| one.compute_units).sum();
+        let hours = self.begun.elapsed().as_secs_f64().max(60.0) / 3_600.0;
+        if self.purpose == Purpose::Live {
+            // Units are far below the numbers a float holds exactly.
+            metrics::gauge!("orderflow_compute_units_month_forecast").set(spent as f64 / hours * MONTH_HOURS);
+        }
+        for one in health {
+            let head = one.head.unwrap_or_default() as f64;
+            metrics::gauge!("orderflow_source_head", "endpoint" => one.endpoint.clone()).set(head);
+            let working = if one.working { 1.0 } else { 0.0 };
+            metrics::gauge!("orderflow_source_working", "endpoint" => one.endpoint.clone()).set(working);
+        }
+        metrics::counter!("orderflow_bad_answers_total").increment(u64::try_from(complaints).unwrap_or(0));
     }
 
     /// What was spent since the last time, and in all.

@@ -96,6 +96,7 @@ impl Ingest {
             let to = Point { number: to.number, hash: to.hash };
             let orphaned = self.writer.revert(&mut transaction, to, learned).await?;
             tracing::warn!(to = to.number, orphaned, "the chain took blocks back");
+            metrics::counter!("orderflow_reorganisations_total").increment(1);
         }
         if let Some(new) = new {
             let stretch = facts::Stretch {
@@ -106,6 +107,8 @@ impl Ingest {
             };
             let added = self.writer.commit(&mut transaction, &stretch).await?;
             tracing::debug!(through = stretch.through.number, fills = added.fills, "stored");
+            metrics::counter!("orderflow_fills_total").increment(added.fills);
+            metrics::gauge!("orderflow_live_block").set(stretch.through.number as f64);
         }
         Store::commit(transaction).await?;
         Ok(has_unknown)

@@ -17,6 +17,7 @@ pub(crate) struct Latency {
 
 impl Latency {
     pub(crate) fn record(&self, taken: Duration) {
+        metrics::histogram!("orderflow_block_commit_seconds").record(taken);
         let micros = u64::try_from(taken.as_micros()).unwrap_or(u64::MAX);
         let bucket = BOUNDS.iter().position(|bound| micros <= *bound).unwrap_or(BOUNDS.len());
         if let Some(bucket) = self.buckets.get(bucket) {

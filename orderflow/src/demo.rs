@@ -29,7 +29,7 @@ struct Stage {
 /// Runs the demonstration and ends with what it came to.
 pub(crate) async fn run(settings: Demo) -> anyhow::Result<()> {
     // Only what went wrong: the lines that follow are the news.
-    TelemetrySettings { log_level: "warn".to_owned(), log_format: "text".to_owned() }.start()?;
+    TelemetrySettings::only_logs("warn").start()?;
     let screen = if settings.json { live::To::Nowhere } else { live::To::Screen };
     let say = |text: &str| if settings.json { Ok(()) } else { render::line(text) };
     say(

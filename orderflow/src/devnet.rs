@@ -24,6 +24,7 @@ pub(crate) async fn run(settings: args::Devnet) -> anyhow::Result<()> {
         ("CLOB", &urls.clob),
         ("CLOB market channel", &urls.clob_ws),
         ("Gamma", &urls.gamma),
+        ("SQD portal", &urls.portal),
     ] {
         render::line(&format!("{name:<24}{url}"))?;
     }

@@ -94,9 +94,9 @@ fn audit(audit: &Value) -> String {
 
 fn costs(units: &Value) -> Vec<String> {
     let mut lines = vec![format!(
-        "cost       {} compute units in 24 h, {} this month; {} a month at this rate",
-        number(&units["last_24_h"]),
+        "cost       {} compute units this month; following the head {} in 24 h, {} a month at this rate",
         number(&units["this_month"]),
+        number(&units["last_24_h"]),
         number(&units["month_forecast"])
     )];
     lines.extend(list(&units["by_method"]).iter().map(|one| {

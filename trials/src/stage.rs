@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use orderflow_listener::{ChainSource, ListenerSettings, NewHeads, Progress, Span, backfill};
+use service::telemetry::TelemetrySettings;
 use service::{CancellationToken, Database};
 use store::Store;
 use store::managed::Durability;
@@ -36,12 +37,21 @@ pub(crate) struct Child {
     /// The database.
     #[arg(long)]
     database: String,
-    /// The node.
-    #[arg(long)]
+    /// The nodes, separated by commas.
+    #[arg(long, default_value = "")]
     rpc: String,
-    /// The first block.
+    /// A portal to ask instead of the nodes.
     #[arg(long)]
-    from: u64,
+    portal: Option<String>,
+    /// Where markets are described.
+    #[arg(long, default_value = NOBODY)]
+    gamma: String,
+    /// Where the books are.
+    #[arg(long, default_value = NOBODY)]
+    clob: String,
+    /// The first block; a listener without one goes on behind what is covered.
+    #[arg(long)]
+    from: Option<u64>,
     /// The last block of a backfill.
     #[arg(long)]
     to: Option<u64>,
@@ -54,6 +64,12 @@ pub(crate) struct Child {
     /// Seconds between two audits.
     #[arg(long, default_value_t = 120)]
     audit: u32,
+    /// The most blocks to ask for at once.
+    #[arg(long, default_value_t = 500)]
+    range: u32,
+    /// What is logged.
+    #[arg(long, default_value = "error")]
+    log: String,
 }
 
 impl Child {
@@ -63,11 +79,17 @@ impl Child {
             task: task.to_owned(),
             database,
             rpc,
-            from,
+            portal: None,
+            // Nobody answers there, and titles are not what is measured.
+            gamma: NOBODY.to_owned(),
+            clob: NOBODY.to_owned(),
+            from: Some(from),
             to: None,
             poll: 2_750,
             subscribe: false,
             audit: 120,
+            range: 500,
+            log: "error".to_owned(),
         }
     }
 
@@ -89,16 +111,15 @@ impl Child {
     fn settings(&self) -> ListenerSettings {
         ListenerSettings {
             polygon_rpc_url: self.rpc.clone(),
-            start_block: Some(self.from.to_string()),
-            chain_source: ChainSource::Rpc,
-            portal_url: String::new(),
+            start_block: self.from.map(|from| from.to_string()),
+            chain_source: if self.portal.is_some() { ChainSource::Portal } else { ChainSource::Rpc },
+            portal_url: self.portal.clone().unwrap_or_default(),
             poll_interval_ms: self.poll,
             new_heads: if self.subscribe { NewHeads::Always } else { NewHeads::Never },
             audit_interval_secs: self.audit,
             trade_retention_days: None,
-            max_block_range: 500,
-            // Nobody answers there, and titles are not what is measured.
-            gamma_url: NOBODY.to_owned(),
+            max_block_range: self.range,
+            gamma_url: self.gamma.clone(),
         }
     }
 }
@@ -116,8 +137,10 @@ impl Measured {
         let mut command = tokio::process::Command::new(std::env::current_exe()?);
         command
             .args(["child", &child.task, "--database", &child.database, "--rpc", &child.rpc])
-            .args(["--from", &child.from.to_string(), "--poll", &child.poll.to_string()])
-            .args(["--audit", &child.audit.to_string()]);
+            .args(["--poll", &child.poll.to_string(), "--audit", &child.audit.to_string()]);
+        if let Some(from) = child.from {
+            command.args(["--from", &from.to_string()]);
+        }
         if let Some(to) = child.to {
             command.args(["--to", &to.to_string()]);
         }
@@ -157,12 +180,14 @@ impl Measured {
 
 /// Does what a measured process does.
 pub(crate) async fn run_child(child: Child) -> anyhow::Result<()> {
+    TelemetrySettings::only_logs(&child.log).start()?;
     let store = Store::connect(&child.database).await?;
     let stop = CancellationToken::new();
     if child.task == "listen" {
-        return orderflow_listener::run(child.settings(), NOBODY.to_owned(), store, stop).await;
+        return orderflow_listener::run(child.settings(), child.clob, store, stop).await;
     }
-    let span = Span::Blocks { from: child.from, to: child.to };
+    let from = child.from.context("a backfill begins with a block")?;
+    let span = Span::Blocks { from, to: child.to };
     let outcome = backfill(&child.settings(), span, store, Arc::<Progress>::default(), stop).await?;
     crate::machine::say(&format!(
         "{} {} {} {}",

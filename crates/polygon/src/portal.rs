@@ -164,12 +164,21 @@ pub async fn history(
 /// Where the portal does not tell, or cannot be used.
 pub async fn finalized(settings: &PortalSettings) -> Result<BlockHeader, PortalError> {
     let client = Client::new(settings)?;
-    let silent = |error: client::Trouble| PortalError::Silent {
-        source_name: Arc::clone(client.source()),
-        why: error.to_string(),
-    };
-    let point = client.finalized_head().await.map_err(silent)?;
+    let point = client.finalized_head().await.map_err(|error| silent(&client, &error))?;
     header(settings, point.number).await
+}
+
+/// The first block the portal has.
+///
+/// # Errors
+/// Where the portal does not tell, or cannot be used.
+pub async fn first_block(settings: &PortalSettings) -> Result<u64, PortalError> {
+    let client = Client::new(settings)?;
+    client.first_block().await.map_err(|error| silent(&client, &error))
+}
+
+fn silent(client: &Client, error: &client::Trouble) -> PortalError {
+    PortalError::Silent { source_name: Arc::clone(client.source()), why: error.to_string() }
 }
 
 /// The header of a block that will stay.

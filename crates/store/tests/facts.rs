@@ -198,6 +198,22 @@ async fn the_seam_between_history_and_head_is_covered_once() {
 }
 
 #[tokio::test]
+async fn many_writers_come_to_a_new_partition_at_once() {
+    let (database, store, _) = opened().await;
+    let mut writing = tokio::task::JoinSet::new();
+    for part in 0..4 {
+        let store = store.clone();
+        writing.spawn(async move {
+            let mut writer = Writer::new(store, "test-history");
+            let first = 131_072 * 700 + part * 10;
+            writer.history(&stretch(&[block(first, 3), block(first + 9, 3)])).await.unwrap().fills
+        });
+    }
+    assert_eq!(writing.join_all().await.into_iter().sum::<u64>(), 24);
+    assert_eq!(count(&database, "orderflow_trades").await, 24);
+}
+
+#[tokio::test]
 async fn a_reorganisation_moves_fills_aside_and_another_brings_them_back() {
     let (database, store, mut writer) = opened().await;
     commit(&mut writer, &[block(10, 4), block(11, 4), block(12, 4)]).await;

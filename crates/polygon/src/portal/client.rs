@@ -9,6 +9,7 @@ use reqwest::header::RETRY_AFTER;
 use reqwest::redirect::Policy;
 use reqwest::{Response, StatusCode, Url};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -127,16 +128,25 @@ impl Client {
         self.point("finalized-head").await
     }
 
+    /// The first block of the data set.
+    pub(super) async fn first_block(&self) -> Result<u64, Trouble> {
+        self.get("metadata").await.map(|Metadata { start_block }| start_block)
+    }
+
     async fn point(&self, method: &'static str) -> Result<BlockPoint, Trouble> {
+        self.get(method).await.map(|Point { number, hash }| point(number, hash))
+    }
+
+    async fn get<T: DeserializeOwned>(&self, method: &'static str) -> Result<T, Trouble> {
         self.pace.turn().await;
         let response = self.begin(method, self.http.get(self.address(method))).await?;
         if response.status() != StatusCode::OK {
             return Err(self.refusal(method, response).await);
         }
         let words = self.words(method, response).await?;
-        let point = serde_json::from_slice(&words).map(|Point { number, hash }| point(number, hash));
-        self.observer.answered(&self.source, method, length(&words), point.is_err());
-        point.map_err(|error| self.complain(method, &error.to_string(), &words))
+        let said = serde_json::from_slice(&words);
+        self.observer.answered(&self.source, method, length(&words), said.is_err());
+        said.map_err(|error| self.complain(method, &error.to_string(), &words))
     }
 
     /// Asks for blocks.
@@ -325,6 +335,11 @@ impl Lines {
         self.bytes += length(&chunk);
         Ok(true)
     }
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    start_block: u64,
 }
 
 #[derive(Deserialize)]

@@ -9,7 +9,8 @@ WITH islands AS (
 ), spent AS (
     -- What goes on for ever; a backfill is paid once.
     SELECT sum(compute_units) AS units,
-           greatest(extract(epoch FROM $1 - min(hour)) / 3600, 1) AS hours
+           -- The first account was begun some seconds after the first question; a minute at least, lest it be a guess.
+           greatest(extract(epoch FROM $1 - min(since) + interval '5 seconds') / 3600, 1.0 / 60) AS hours
     FROM orderflow_rpc_usage
     WHERE purpose <> 'backfill' AND hour > $1 - interval '24 hours'
 )
