@@ -28,7 +28,7 @@ use crate::ingest::WRITER;
 use crate::settings::{ChainSource, ListenerSettings};
 
 /// The name under which only one backfill runs on a database.
-const ROLE: &str = "orderflow-backfill";
+pub(crate) const BACKFILL: &str = "orderflow-backfill";
 /// Ranges that are asked for at once.
 const AT_ONCE: usize = 3;
 /// Stretches that may wait between the source and the database.
@@ -110,7 +110,7 @@ pub async fn backfill(
     progress: Arc<Progress>,
     stop: CancellationToken,
 ) -> anyhow::Result<Outcome> {
-    let mut only = store.become_only(ROLE).await?;
+    let mut only = store.become_only(BACKFILL).await?;
     let source = HistorySource::new(settings)?;
     let mut transaction = store.begin().await?;
     controls::claim(&mut transaction, &controls::chain(CHAIN_ID)).await?;
@@ -203,7 +203,7 @@ async fn write(
     stretches: Arc<Mutex<mpsc::Receiver<Stretch>>>,
     progress: Arc<Progress>,
 ) -> anyhow::Result<()> {
-    let mut writer = Writer::new(store.clone(), ROLE);
+    let mut writer = Writer::new(store.clone(), BACKFILL);
     loop {
         let next = stretches.lock().await.recv().await;
         let Some(stretch) = next else { return Ok(()) };

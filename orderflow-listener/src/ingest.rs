@@ -10,6 +10,7 @@ use store::{Store, StoreError};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
+use crate::backfill::BACKFILL;
 use crate::blocks::blocks_of;
 use crate::latency::Latency;
 
@@ -37,8 +38,7 @@ impl Ingest {
         mut updates: mpsc::Receiver<ChainUpdate>,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
-        // The next block is the wrong moment to make the partition it goes into.
-        facts::index_partitions(&mut *self.store.connection().await?).await?;
+        self.index_what_was_left().await?;
         loop {
             let update = tokio::select! {
                 biased;
@@ -55,6 +55,17 @@ impl Ingest {
                     return Ok(());
                 }
             }
+        }
+    }
+
+    /// Gives partitions their indexes that a backfill left without, unless it is still at it.
+    async fn index_what_was_left(&self) -> anyhow::Result<()> {
+        match self.store.become_only(BACKFILL).await {
+            Ok(_nobody_fills) => {
+                Ok(facts::index_partitions(&mut *self.store.connection().await?).await?)
+            }
+            Err(StoreError::AlreadyRunning { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
         }
     }
 

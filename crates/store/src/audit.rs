@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{BlockHash, ChainEvent};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Row as _};
 
 use crate::error::{During as _, StoreError};
 use crate::facts::{self, Block, Point, Stretch, Writer};
@@ -15,7 +15,7 @@ const AUDIT: &str = "orderflow-audit";
 /// In what two readings of the same blocks differed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Differences {
-    /// Logs the first reading had not; they are there now.
+    /// Logs the first reading had not, or could not read; they are there now.
     pub missing: u64,
     /// Logs only the first reading had. They stay: one source that is silent proves nothing.
     pub surplus: u64,
@@ -54,11 +54,12 @@ pub async fn heal(writer: &mut Writer, stretch: &Stretch<'_>) -> Result<Differen
             block.number == *number && stored.hashes.get(number).is_some_and(|hash| *hash != block.hash)
         })
     };
-    let surplus = stored.logs.difference(&seen).filter(|(number, _)| !is_replaced(number)).count();
+    let surplus = stored.logs().difference(&seen).filter(|(number, _)| !is_replaced(number)).count();
     differences.surplus = row::count(surplus);
     differences.missing =
         late.iter().map(|block| row::count(block.facts.len() + block.unreadable.len())).sum();
     writer.add_late(&mut transaction, &late, stretch.source).await?;
+    release(&mut transaction, &late).await?;
     note(&mut transaction, stretch, differences).await?;
     facts::set_point(&mut transaction, AUDIT, stretch.through).await?;
     Store::commit(transaction).await?;
@@ -73,10 +74,30 @@ pub async fn begin_behind(connection: &mut PgConnection, point: Point) -> Result
     facts::set_point(connection, AUDIT, point).await
 }
 
+/// Lets go of what was kept aside as unreadable and could be read now: whoever told it first had garbled it.
+async fn release(connection: &mut PgConnection, late: &[Block]) -> Result<(), StoreError> {
+    let facts = late.iter().flat_map(|block| block.facts.iter().map(move |fact| (block, fact)));
+    let (hashes, logs): (Vec<String>, Vec<i32>) =
+        facts.map(|(block, fact)| (block.hash.to_string(), row::small(fact.place.log_index))).unzip();
+    sqlx::query(
+        "DELETE FROM orderflow_quarantine q USING UNNEST($1::text[], $2::int[]) AS late (hash, log)
+         WHERE q.block_hash = late.hash AND q.log_index = late.log",
+    )
+    .bind(hashes)
+    .bind(logs)
+    .execute(connection)
+    .await
+    .map(|_| ())
+    .during("let go of logs that were read after all")
+}
+
 /// What the first reading left.
 struct Stored {
     hashes: BTreeMap<u64, BlockHash>,
-    logs: BTreeSet<(u64, u32)>,
+    /// What it read.
+    read: BTreeSet<(u64, u32)>,
+    /// What it could not read and kept aside.
+    aside: BTreeSet<(u64, u32)>,
 }
 
 impl Stored {
@@ -92,13 +113,14 @@ impl Stored {
         .await
         .during("read the blocks audited")?;
         let logs = sqlx::query(
-            "SELECT block_number::bigint AS block_number, log_index::bigint AS log_index FROM orderflow_fills
-             WHERE block_number BETWEEN $1 AND $2
+            "SELECT block_number::bigint AS block_number, log_index::bigint AS log_index, false AS is_aside
+             FROM orderflow_fills WHERE block_number BETWEEN $1 AND $2
              UNION
-             SELECT block_number, log_index FROM orderflow_ledger_events
+             SELECT block_number, log_index, false FROM orderflow_ledger_events
              WHERE block_number BETWEEN $1 AND $2 AND NOT orphaned
              UNION
-             SELECT q.block_number, q.log_index FROM orderflow_quarantine q JOIN orderflow_blocks b USING (block_hash)
+             SELECT q.block_number, q.log_index, true
+             FROM orderflow_quarantine q JOIN orderflow_blocks b USING (block_hash)
              WHERE q.block_number BETWEEN $1 AND $2 AND q.log_index >= 0 AND NOT b.orphaned",
         )
         .bind(from)
@@ -109,24 +131,34 @@ impl Stored {
         let hash_of = |found| {
             Ok((row::unsigned(found, "block_number")?, row::text(found, "block_hash", "a block hash")?))
         };
-        let log_of = |found| Ok((row::unsigned(found, "block_number")?, row::unsigned(found, "log_index")?));
-        Ok(Self {
-            hashes: blocks.iter().map(hash_of).collect::<Result<_, StoreError>>()?,
-            logs: logs.iter().map(log_of).collect::<Result<_, StoreError>>()?,
-        })
+        let (mut read, mut aside) = (BTreeSet::new(), BTreeSet::new());
+        for found in &logs {
+            let is_aside: bool = found.try_get("is_aside").during("read a column")?;
+            let log = (row::unsigned(found, "block_number")?, row::unsigned(found, "log_index")?);
+            if is_aside { aside.insert(log) } else { read.insert(log) };
+        }
+        let hashes = blocks.iter().map(hash_of).collect::<Result<_, StoreError>>()?;
+        Ok(Self { hashes, read, aside })
     }
 
-    /// What of a block is not there; `None` where nothing is missing.
+    /// All logs that left anything.
+    fn logs(&self) -> BTreeSet<(u64, u32)> {
+        self.read.union(&self.aside).copied().collect()
+    }
+
+    /// What of a block is not there; `None` where nothing is missing. A log that is only kept aside is missing
+    /// for as long as nobody could read it.
     fn missing_of(&self, block: &Block) -> Option<Block> {
-        let is_missing = |log: u32| !self.logs.contains(&(block.number, log));
+        let is_unread = |log: u32| !self.read.contains(&(block.number, log));
+        let is_unseen = |log: u32| is_unread(log) && !self.aside.contains(&(block.number, log));
         let facts: Vec<_> = block
             .facts
             .iter()
-            .filter(|fact| is_kept(&fact.event) && is_missing(fact.place.log_index))
+            .filter(|fact| is_kept(&fact.event) && is_unread(fact.place.log_index))
             .cloned()
             .collect();
         let unreadable: Vec<_> =
-            block.unreadable.iter().filter(|log| log.log_index.is_some_and(is_missing)).cloned().collect();
+            block.unreadable.iter().filter(|log| log.log_index.is_some_and(is_unseen)).cloned().collect();
         let is_whole = facts.is_empty() && unreadable.is_empty();
         (!is_whole).then(|| Block { facts, unreadable, ..block.clone() })
     }

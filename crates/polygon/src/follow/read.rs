@@ -19,6 +19,9 @@ use crate::window::BlockPoint;
 
 /// How many questions are put to a node at once.
 pub(super) const AT_ONCE: usize = 8;
+/// How often a node is asked for logs of which some are malformed. What is settled is read once and for all, so
+/// that what was spoiled on the way must not be taken for the chain's.
+const CHANCES: u32 = 5;
 
 /// Why nothing came of reading.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -152,20 +155,16 @@ impl Reader<'_> {
         Ok(all)
     }
 
-    /// The logs of a range. An answer with malformed ones gets a second chance: most often they were spoiled
-    /// on the way.
+    /// The logs of a range. An answer with malformed ones gets further chances: most often they were spoiled on
+    /// the way.
     async fn logs(self, from: u64, to: u64) -> Result<LogAnswer, RpcError> {
-        let ask = || self.client.logs(from, to, self.addresses, self.topics);
-        let first = ask().await?;
-        if first.list.malformed.is_empty() { Ok(first) } else { Ok(better(first, ask().await)) }
+        best_of(|| self.client.logs(from, to, self.addresses, self.topics)).await
     }
 
     /// The logs of one block, by its hash.
     async fn logs_of(self, header: &BlockHeader) -> Result<LogList, Trouble> {
-        let ask = || self.client.logs_of_block(header.hash, self.addresses, self.topics);
-        match ask().await {
-            Ok(first) if first.list.malformed.is_empty() => Ok(first.list),
-            Ok(first) => Ok(better(first, ask().await).list),
+        match best_of(|| self.client.logs_of_block(header.hash, self.addresses, self.topics)).await {
+            Ok(answer) => Ok(answer.list),
             // The block was replaced since its header was read, or another of the provider's machines answered.
             Err(RpcError::Rpc { message, .. }) => {
                 Err(Inconsistency::Refused { number: header.number, reason: message }.into())
@@ -240,6 +239,21 @@ impl<'a> Reader<'a> {
     fn asked(self, from: u64, to: u64) -> Asked<'a> {
         Asked { from, to, addresses: self.addresses, topics: self.topics }
     }
+}
+
+/// The best of a few answers to one question; the first in which nothing is malformed is.
+async fn best_of<F>(ask: impl Fn() -> F) -> Result<LogAnswer, RpcError>
+where
+    F: Future<Output = Result<LogAnswer, RpcError>>,
+{
+    let mut best = ask().await?;
+    for _ in 1..CHANCES {
+        if best.list.malformed.is_empty() {
+            break;
+        }
+        best = better(best, ask().await);
+    }
+    Ok(best)
 }
 
 /// Of two answers to one question the one with fewer malformed logs, if it is not the shorter one for it.
