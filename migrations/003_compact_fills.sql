@@ -136,6 +136,8 @@ $$;
 
 CREATE UNIQUE INDEX IF NOT EXISTS orderflow_blocks_canonical ON orderflow_blocks (block_number) WHERE NOT orphaned;
 
+CREATE INDEX IF NOT EXISTS orderflow_blocks_time ON orderflow_blocks (block_time) WHERE NOT orphaned;
+
 -- One row is one wallet's fill, as people read it. See the first schema for what the columns mean.
 CREATE OR REPLACE VIEW orderflow_trades AS
 SELECT b.block_hash, f.log_index, b.block_number, b.block_time,
@@ -194,7 +196,7 @@ CREATE TABLE IF NOT EXISTS orderflow_coverage (
 );
 -- What a database of the first schema was filled with, from its first block to its last place on the chain.
 INSERT INTO orderflow_coverage (first_block, last_block, source, kind)
-SELECT min(b.block_number), max(c.block_number), 'before coverage was kept', 'live'
+SELECT min(b.block_number), max(c.block_number), 'before coverage was kept', 'history'
 FROM orderflow_blocks b, orderflow_cursors c
 WHERE NOT b.orphaned AND c.block_number IS NOT NULL AND NOT EXISTS (SELECT FROM orderflow_coverage)
 HAVING min(b.block_number) <= max(c.block_number);
@@ -222,12 +224,22 @@ ALTER TABLE orderflow_outbox ADD CONSTRAINT orderflow_outbox_kind_check
 ALTER TABLE orderflow_outbox ADD COLUMN IF NOT EXISTS first_block bigint;
 CREATE INDEX IF NOT EXISTS orderflow_outbox_late ON orderflow_outbox (block_hash) WHERE kind = 'late';
 
+-- With which item of the outbox a log was told, as far as an item: with the late one that names it, else with its
+-- block's last one. A fill told late was not known when its block was.
+CREATE OR REPLACE FUNCTION orderflow_told(hash text, log integer, until bigint) RETURNS bigint
+LANGUAGE sql STABLE AS $$
+    SELECT coalesce(
+        (SELECT max(seq) FROM orderflow_outbox
+         WHERE kind = 'late' AND block_hash = hash AND log = ANY (log_indexes)),
+        (SELECT max(seq) FROM orderflow_outbox WHERE kind = 'block' AND block_hash = hash AND seq <= until))
+$$;
+
 -- ---------------------------------------------------------------------------------------------------------
 -- The sources: what they cost, how they are, what they said that made no sense.
 
 CREATE TABLE IF NOT EXISTS orderflow_rpc_usage (
     hour          timestamptz NOT NULL,
-    -- live, backfill or audit: a month's forecast is made of what goes on for ever.
+    -- live, audit or backfill: a month's forecast is made of the first two, which go on for ever.
     purpose       text        NOT NULL,
     -- Without what may be secret in its address.
     endpoint      text        NOT NULL,

@@ -99,8 +99,14 @@ impl Executor {
     async fn take_in(&mut self, item: &Item) -> Vec<Record> {
         let mut records = vec![];
         match &item.news {
-            News::Block(facts) | News::Late(facts) => {
+            News::Block(facts) => {
                 for fact in facts {
+                    self.take_in_fact(fact, item.learned, &mut records).await;
+                }
+            }
+            // A print that comes late moves no mark and begins no entry; a result is one whenever it comes.
+            News::Late(facts) => {
+                for fact in facts.iter().filter(|fact| matches!(fact.event, ChainEvent::Resolution { .. })) {
                     self.take_in_fact(fact, item.learned, &mut records).await;
                 }
             }

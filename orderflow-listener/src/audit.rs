@@ -1,31 +1,51 @@
-//! What became final is read a second time, from another node where there is one, and what the first reading
-//! missed is mended.
+//! What became final is read a second time, from another source where there is one, and what the first reading
+//! missed is mended: what was followed first, then history.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 use polygon::audit::Auditor;
+use polygon::follow::{Start, Stretch};
 use polygon::history::HistorySettings;
+use polygon::portal::{self, PortalSettings};
 use polygon::rpc::Observer;
 use service::{CancellationToken, clock};
 use store::coverage::{self, Covered};
 use store::facts::{self, Point, Writer};
 use store::{Store, audit};
+use tokio::sync::mpsc;
 
 use crate::blocks::blocks_of;
-use crate::ingest::WRITER;
-use crate::settings::ListenerSettings;
+use crate::settings::{ChainSource, ListenerSettings};
 
 /// The most blocks audited at once.
 const MOST: u64 = 500;
+/// The pause between two audits of history, of which there may be much.
+const UNHURRIED: Duration = Duration::from_secs(5);
 
-/// Audits the live coverage, from its beginning on.
+/// Audits what is covered and final.
 pub(crate) struct Audit {
-    auditor: Auditor,
+    source: Source,
     store: Store,
     writer: Writer,
     every: Duration,
+}
+
+/// Who is asked the second time.
+enum Source {
+    Nodes(Auditor),
+    Portal(PortalSettings),
+}
+
+/// What an audit came to.
+enum Came {
+    /// There is more to do at once.
+    More,
+    /// There is history to audit, which has time.
+    Unhurried,
+    /// There is nothing to do, or no way to.
+    Nothing,
 }
 
 impl Audit {
@@ -34,15 +54,19 @@ impl Audit {
         store: Store,
         observer: Arc<Observer>,
     ) -> anyhow::Result<Self> {
-        let max_range = u64::from(settings.max_block_range).min(MOST);
-        let asking = HistorySettings {
-            at_once: 1,
-            max_range,
-            observer,
-            ..HistorySettings::new(settings.endpoints()?)
+        let source = match settings.chain_source {
+            ChainSource::Rpc => Source::Nodes(Auditor::new(HistorySettings {
+                at_once: 1,
+                max_range: u64::from(settings.max_block_range).min(MOST),
+                observer,
+                ..HistorySettings::new(settings.endpoints()?)
+            })?),
+            ChainSource::Portal => {
+                Source::Portal(PortalSettings::new(&settings.portal_url, Start::Head, observer))
+            }
         };
         Ok(Self {
-            auditor: Auditor::new(asking)?,
+            source,
             writer: Writer::new(store.clone(), "orderflow-audit"),
             store,
             every: Duration::from_secs(u64::from(settings.audit_interval_secs)),
@@ -52,27 +76,31 @@ impl Audit {
     /// Audits until it is told to stop.
     pub(crate) async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
         loop {
-            let has_more = tokio::select! {
+            let came = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
-                has_more = self.step() => has_more?,
+                came = self.step() => came?,
             };
-            let pause = if has_more { Duration::ZERO } else { self.every };
+            let pause = match came {
+                Came::More => Duration::ZERO,
+                Came::Unhurried => self.every.min(UNHURRIED),
+                Came::Nothing => self.every,
+            };
             if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
                 return Ok(());
             }
         }
     }
 
-    /// Audits the next range; whether there is more at once.
-    async fn step(&mut self) -> anyhow::Result<bool> {
-        let Some(finalized) = self.auditor.finalized().await else { return Ok(false) };
-        let Some((range, source)) = self.next_range(finalized.number).await? else { return Ok(false) };
-        let stretch = match self.auditor.read(range.clone(), &source).await {
+    /// Audits the next range.
+    async fn step(&mut self) -> anyhow::Result<Came> {
+        let Some(finalized) = self.source.finalized().await else { return Ok(Came::Nothing) };
+        let Some((range, covered)) = self.next_range(finalized).await? else { return Ok(Came::Nothing) };
+        let stretch = match self.source.read(range.clone(), &covered.source).await {
             Ok(stretch) => stretch,
             Err(error) => {
                 tracing::warn!(from = range.start(), to = range.end(), "an audit has to wait: {error}");
-                return Ok(false);
+                return Ok(Came::Nothing);
             }
         };
         let blocks = blocks_of(&stretch, clock::now());
@@ -84,25 +112,58 @@ impl Audit {
             let audit::Differences { missing, surplus, replaced } = found;
             tracing::warn!(missing, surplus, replaced, source = stretch.source, "an audit found differences");
         }
-        Ok(through.number < finalized.number && range.end() - range.start() + 1 == MOST)
+        let is_full = range.end() - range.start() + 1 == MOST;
+        Ok(match (covered.kind.as_str(), is_full) {
+            ("live", true) => Came::More,
+            ("live", false) => Came::Nothing,
+            _ => Came::Unhurried,
+        })
     }
 
-    /// The next blocks that were followed live, are final, and were not audited; and who told of them.
-    async fn next_range(&self, finalized: u64) -> anyhow::Result<Option<(RangeInclusive<u64>, String)>> {
+    /// The next blocks that are covered and final and were not audited, those followed live first; and who told
+    /// of them.
+    async fn next_range(&self, finalized: u64) -> anyhow::Result<Option<(RangeInclusive<u64>, Covered)>> {
         let mut connection = self.store.connection().await?;
-        let Some(live) = facts::point(&mut connection, WRITER).await? else { return Ok(None) };
-        let next = audit::place(&mut connection).await?.map_or(0, |place| place.number + 1);
-        let end = finalized.min(live.number);
-        if end < next {
-            return Ok(None);
+        let mut covered = coverage::all(&mut connection).await?;
+        covered.sort_by_key(|one| (one.kind != "live", *one.blocks.start()));
+        for one in covered {
+            let (first, last) = (*one.blocks.start(), finalized.min(*one.blocks.end()));
+            let holes = audit::holes(&mut connection, first, last).await?;
+            if let Some(hole) = holes.into_iter().next() {
+                let last = (*hole.end()).min(hole.start().saturating_add(MOST - 1));
+                return Ok(Some((*hole.start()..=last, one)));
+            }
         }
-        let covered = coverage::all(&mut connection).await?;
-        let is_due =
-            |one: &&Covered| one.kind == "live" && *one.blocks.end() >= next && *one.blocks.start() <= end;
-        Ok(covered.iter().find(is_due).map(|one| {
-            let first = next.max(*one.blocks.start());
-            let last = end.min(*one.blocks.end()).min(first + MOST - 1);
-            (first..=last, one.source.clone())
-        }))
+        Ok(None)
+    }
+}
+
+impl Source {
+    /// The height of the newest block that is final; `None` where nobody tells.
+    async fn finalized(&self) -> Option<u64> {
+        match self {
+            Self::Nodes(auditor) => auditor.finalized().await.map(|header| header.number),
+            Self::Portal(settings) => portal::finalized(settings).await.ok().map(|header| header.number),
+        }
+    }
+
+    /// Reads a range that `source` told of.
+    async fn read(&self, range: RangeInclusive<u64>, source: &str) -> anyhow::Result<Stretch> {
+        match self {
+            Self::Nodes(auditor) => Ok(auditor.read(range, source).await?),
+            Self::Portal(settings) => {
+                let (sender, mut receiver) = mpsc::channel(1);
+                let reading =
+                    portal::history(settings.clone(), vec![range], sender, CancellationToken::new());
+                // The first stretch is enough: what is left of the range is a hole for the next audit.
+                tokio::select! {
+                    Some(stretch) = receiver.recv() => Ok(stretch),
+                    ended = reading => {
+                        ended?;
+                        receiver.recv().await.ok_or_else(|| anyhow::anyhow!("the portal told of no block"))
+                    }
+                }
+            }
+        }
     }
 }

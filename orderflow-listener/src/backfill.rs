@@ -20,7 +20,8 @@ use polygon::rpc::{BlockHeader, BlockTag, Observer, RpcClient};
 use service::{CancellationToken, clock};
 use store::facts::{self, Block, Point, Writer};
 use store::{Store, controls, coverage};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use crate::blocks::blocks_of;
 use crate::books::{Books, Purpose};
@@ -33,6 +34,16 @@ pub(crate) const BACKFILL: &str = "orderflow-backfill";
 const AT_ONCE: usize = 3;
 /// Stretches that may wait between the source and the database.
 const WAITING: usize = 2;
+/// How often a stretch is tried that somebody else takes in at the same moment.
+const COLLISIONS: u32 = 5;
+/// How often there is a look whether more is final.
+const FINALITY: Duration = Duration::from_secs(2);
+/// How often the nodes are asked which block is final before it is given up, and how long after: they have bad
+/// moments, which must not end what takes hours.
+const TRIES: u32 = 8;
+const PAUSE: Duration = Duration::from_millis(750);
+/// The longest pause before a block's time is asked for again; after it the question is given up.
+const LONGEST_PAUSE: Duration = Duration::from_secs(16);
 /// Writers: one encodes while the other's rows are being taken in.
 const WRITERS: usize = 2;
 
@@ -116,15 +127,14 @@ pub async fn backfill(
     controls::claim(&mut transaction, &controls::chain(CHAIN_ID)).await?;
     Store::commit(transaction).await?;
     let (from, to) = bounds(&source, &store, span).await?;
-    let holes = coverage::holes(&mut *store.connection().await?, from, to).await?;
-    let blocks: u64 = holes.iter().map(|hole| hole.end() - hole.start() + 1).sum();
-    progress.blocks.store(blocks, Ordering::Relaxed);
-
+    let mut transaction = store.begin().await?;
+    Writer::new(store.clone(), BACKFILL).aim(&mut transaction, to).await?;
+    Store::commit(transaction).await?;
     let begun = Instant::now();
-    let mut books = Books::new(store.clone(), Arc::clone(&source.observer), Purpose::Backfill);
-    let read = read(&source, holes, &store, &progress, &stop).await;
+    let books = Books::new(store.clone(), Arc::clone(&source.observer), Purpose::Backfill);
+    let read_all = read_all(&source, from..=to, &store, &progress, &stop);
+    let read = books.beside(read_all).await;
     let reading = begun.elapsed();
-    books.write().await?;
     only.still_is().await?;
     read?;
     let begun = Instant::now();
@@ -147,12 +157,12 @@ pub async fn backfill(
     })
 }
 
-/// The first and the last block that are wanted: never above what the live listener has reached, and never
-/// above what is final.
+/// The first and the last block that are wanted: never above what the live listener has reached, nor, where none
+/// has run yet, above what is final.
 async fn bounds(source: &HistorySource, store: &Store, span: Span) -> anyhow::Result<(u64, u64)> {
     let newest = source.finalized().await?;
     let live = facts::point(&mut *store.connection().await?, WRITER).await?;
-    let end = live.map_or(newest.number, |live| newest.number.min(live.number));
+    let end = live.map_or(newest.number, |live| live.number);
     let (from, to) = match span {
         Span::Blocks { from, to } => (from, to.map_or(end, |to| to.min(end))),
         Span::Days(days) => {
@@ -170,59 +180,103 @@ async fn bounds(source: &HistorySource, store: &Store, span: Span) -> anyhow::Re
     Ok((from, to))
 }
 
-async fn read(
+/// Reads every hole in a range. A listener that began a moment ago began above what is final: what lies between
+/// is waited for, because only what is final is history.
+async fn read_all(
     source: &HistorySource,
-    holes: Vec<RangeInclusive<u64>>,
+    wanted: RangeInclusive<u64>,
     store: &Store,
     progress: &Arc<Progress>,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    if holes.is_empty() {
-        return Ok(());
+    let (from, to) = (*wanted.start(), *wanted.end());
+    let holes = async || coverage::holes(&mut *store.connection().await?, from, to).await;
+    let count = |holes: &[RangeInclusive<u64>]| holes.iter().map(|hole| hole.end() - hole.start() + 1).sum();
+    progress.blocks.store(count(&holes().await?), Ordering::Relaxed);
+    loop {
+        let finalized = source.finalized().await?.number;
+        let holes = holes().await?;
+        let readable: Vec<_> = holes
+            .iter()
+            .filter(|hole| *hole.start() <= finalized)
+            .map(|hole| *hole.start()..=finalized.min(*hole.end()))
+            .collect();
+        if holes.is_empty() || stop.is_cancelled() {
+            return Ok(());
+        }
+        if readable.is_empty() {
+            tracing::debug!(finalized, to, "waiting until what is left is final");
+            let _told_to_stop = stop.run_until_cancelled(tokio::time::sleep(FINALITY)).await;
+            continue;
+        }
+        read(source, readable, store, progress, stop).await?;
     }
-    let (sender, receiver) = mpsc::channel(WAITING);
-    let receiver = Arc::new(Mutex::new(receiver));
-    let mut writers = tokio::task::JoinSet::new();
+}
+
+/// Reads ranges and stores what comes, a writer each for every other stretch. Whoever fails ends the others, and
+/// gives the reason.
+async fn read(
+    source: &HistorySource,
+    ranges: Vec<RangeInclusive<u64>>,
+    store: &Store,
+    progress: &Arc<Progress>,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let stop = stop.child_token();
+    let (sender, mut receiver) = mpsc::channel::<Stretch>(WAITING);
+    let mut writers = JoinSet::new();
+    let mut inboxes = vec![];
     for _ in 0..WRITERS {
-        let (receiver, progress) = (Arc::clone(&receiver), Arc::clone(progress));
-        writers.spawn(write(store.clone(), receiver, progress));
+        let (inbox, stretches) = mpsc::channel(1);
+        inboxes.push(inbox);
+        writers.spawn(write(store.clone(), stretches, Arc::clone(progress)));
     }
-    let reading = source.read(holes, sender, stop.clone());
-    let read = reading.await;
+    let dealing = async move {
+        let mut turn = inboxes.iter().cycle();
+        while let Some(stretch) = receiver.recv().await {
+            // A writer that is gone has left its reason with the others.
+            let Some(inbox) = turn.next() else { return };
+            if inbox.send(stretch).await.is_err() {
+                return;
+            }
+        }
+    };
+    let reading = source.read(ranges, sender, stop.clone());
+    let (read, ()) = tokio::join!(reading, dealing);
     let mut result = Ok(());
     while let Some(written) = writers.join_next().await {
         result = result.and(written.context("a writer died").and_then(|written| written));
     }
-    // A writer that fails closes the channel, and its reason is the one that matters.
+    // Where a writer failed, that is the reason why nobody received what was read.
     result.and(read)
 }
 
 /// Stores stretches until there are no more.
 async fn write(
     store: Store,
-    stretches: Arc<Mutex<mpsc::Receiver<Stretch>>>,
+    mut stretches: mpsc::Receiver<Stretch>,
     progress: Arc<Progress>,
 ) -> anyhow::Result<()> {
     let mut writer = Writer::new(store.clone(), BACKFILL);
-    loop {
-        let next = stretches.lock().await.recv().await;
-        let Some(stretch) = next else { return Ok(()) };
+    while let Some(stretch) = stretches.recv().await {
         let blocks = blocks_of(&stretch, clock::now());
         let (from, to, source) = (stretch.from, stretch.through.number, Arc::clone(&stretch.source));
         drop(stretch);
-        let whole = [from..=to];
-        let fills = match store_parts(&mut writer, &whole, &blocks, &source).await {
-            Ok(fills) => fills,
-            // The live listener has taken part of it in meanwhile.
-            Err(error) if error.is_overlap() => {
-                let holes = coverage::holes(&mut *store.connection().await?, from, to).await?;
-                store_parts(&mut writer, &holes, &blocks, &source).await?
+        let mut parts = vec![from..=to];
+        let mut attempt = 1;
+        loop {
+            match store_parts(&mut writer, &parts, &blocks, &source, &progress).await {
+                Ok(()) => break,
+                // The live listener has taken part of it in meanwhile, or is about to.
+                Err(error) if error.is_collision() && attempt < COLLISIONS => {
+                    attempt += 1;
+                    parts = coverage::holes(&mut *store.connection().await?, from, to).await?;
+                }
+                Err(error) => return Err(error.into()),
             }
-            Err(error) => return Err(error.into()),
-        };
-        progress.fills.fetch_add(fills, Ordering::Relaxed);
-        progress.done.fetch_add(to - from + 1, Ordering::Relaxed);
+        }
     }
+    Ok(())
 }
 
 async fn store_parts(
@@ -230,8 +284,8 @@ async fn store_parts(
     parts: &[RangeInclusive<u64>],
     blocks: &[Block],
     source: &str,
-) -> Result<u64, store::StoreError> {
-    let mut fills = 0;
+    progress: &Progress,
+) -> Result<(), store::StoreError> {
     for part in parts {
         let inside = blocks.partition_point(|block| block.number < *part.start())
             ..blocks.partition_point(|block| block.number <= *part.end());
@@ -239,9 +293,11 @@ async fn store_parts(
         let hash = blocks.last().map(|block| block.hash).unwrap_or_default();
         let through = Point { number: *part.end(), hash };
         let stretch = facts::Stretch { from: *part.start(), through, blocks, source };
-        fills += writer.history(&stretch).await?.fills;
+        let added = writer.history(&stretch).await?;
+        progress.fills.fetch_add(added.fills, Ordering::Relaxed);
+        progress.done.fetch_add(part.end() - part.start() + 1, Ordering::Relaxed);
     }
-    Ok(fills)
+    Ok(())
 }
 
 /// Where history comes from.
@@ -288,16 +344,38 @@ impl HistorySource {
     /// The newest block that is final.
     async fn finalized(&self) -> anyhow::Result<BlockHeader> {
         match &self.kind {
-            Kind::Nodes(settings) => Auditor::new(settings.clone())?
-                .finalized()
-                .await
-                .context("no node of POLYGON_RPC_URL tells which block is final"),
+            Kind::Nodes(settings) => {
+                let auditor = Auditor::new(settings.clone())?;
+                for _ in 1..TRIES {
+                    if let Some(header) = auditor.finalized().await {
+                        return Ok(header);
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                }
+                let header = auditor.finalized().await;
+                header.context("no node of POLYGON_RPC_URL tells which block is final")
+            }
             Kind::Portal(settings) => Ok(portal::finalized(settings).await?),
         }
     }
 
-    /// When a block was made; `None` where nobody has it.
+    /// When a block was made; `None` where nobody has it. One of some forty questions in a row, so a hiccup must
+    /// not end it.
     async fn time_of(&self, number: u64) -> anyhow::Result<Option<Timestamp>> {
+        let mut pause = Duration::from_millis(500);
+        loop {
+            match self.ask_time_of(number).await {
+                Err(error) if pause < LONGEST_PAUSE => {
+                    tracing::debug!("asking for a block's time again: {error:#}");
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                }
+                told => return told,
+            }
+        }
+    }
+
+    async fn ask_time_of(&self, number: u64) -> anyhow::Result<Option<Timestamp>> {
         let settings = match &self.kind {
             Kind::Nodes(settings) => settings,
             Kind::Portal(settings) if number < portal::first_block(settings).await? => return Ok(None),

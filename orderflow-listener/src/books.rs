@@ -19,6 +19,8 @@ const MONTH_HOURS: f64 = 720.0;
 pub(crate) enum Purpose {
     /// What goes on for ever.
     Live,
+    /// What goes on for ever beside it, and once for all history.
+    Audit,
     /// What is paid once.
     Backfill,
 }
@@ -27,6 +29,7 @@ impl Purpose {
     const fn name(self) -> &'static str {
         match self {
             Self::Live => "live",
+            Self::Audit => "audit",
             Self::Backfill => "backfill",
         }
     }
@@ -38,38 +41,55 @@ pub(crate) struct Books {
     observer: Arc<Observer>,
     purpose: Purpose,
     begun: Instant,
+    /// Bad answers that are not in the database yet.
+    untold: Vec<sources::BadAnswer>,
     /// What is in the database of each method's account.
     written: HashMap<(Arc<str>, &'static str), sources::Usage>,
 }
 
 impl Books {
     pub(crate) fn new(store: Store, observer: Arc<Observer>, purpose: Purpose) -> Self {
-        Self { store, observer, purpose, begun: Instant::now(), written: HashMap::new() }
+        Self { store, observer, purpose, begun: Instant::now(), untold: vec![], written: HashMap::new() }
     }
 
     /// Keeps them until it is told to stop, and once more then.
     pub(crate) async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
         while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
-            self.write().await?;
+            self.write_or_warn().await;
         }
-        self.write().await
+        self.write_or_warn().await;
+        Ok(())
     }
 
-    /// Brings the database up to date.
-    pub(crate) async fn write(&mut self) -> anyhow::Result<()> {
+    /// Keeps them as long as something else takes.
+    pub(crate) async fn beside<T>(mut self, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        let done = loop {
+            tokio::select! {
+                done = &mut work => break done,
+                () = tokio::time::sleep(EVERY) => self.write_or_warn().await,
+            }
+        };
+        self.write_or_warn().await;
+        done
+    }
+
+    /// Facts are worth more than their account: what cannot be written now is written the next time.
+    async fn write_or_warn(&mut self) {
+        if let Err(error) = self.write().await {
+            tracing::warn!("the books could not be brought up to date: {error:#}");
+        }
+    }
+
+    async fn write(&mut self) -> anyhow::Result<()> {
         let (news, usage) = self.usage();
-        let complaints: Vec<sources::BadAnswer> = self
-            .observer
-            .take_complaints()
-            .into_iter()
-            .map(|one| sources::BadAnswer {
-                endpoint: one.endpoint.to_string(),
-                method: one.method.to_owned(),
-                reason: one.what,
-                excerpt: one.excerpt,
-                at: one.at,
-            })
-            .collect();
+        self.untold.extend(self.observer.take_complaints().into_iter().map(|one| sources::BadAnswer {
+            endpoint: one.endpoint.to_string(),
+            method: one.method.to_owned(),
+            reason: one.what,
+            excerpt: one.excerpt,
+            at: one.at,
+        }));
         let health: Vec<sources::Health> = self
             .observer
             .health()
@@ -83,24 +103,23 @@ impl Books {
                 failures: one.failures_in_a_row,
             })
             .collect();
-        self.show(&usage, &health, complaints.len());
+        self.show(&usage, &health);
         let mut transaction = self.store.begin().await?;
         sources::add_usage(&mut transaction, clock::now(), self.purpose.name(), &news).await?;
-        sources::set_health(&mut transaction, &health).await?;
-        sources::add_bad_answers(&mut transaction, &complaints).await?;
+        // How a source is, is told by those who follow it; an audit that asks it now and then knows less.
+        if self.purpose != Purpose::Audit {
+            sources::set_health(&mut transaction, &health).await?;
+        }
+        sources::add_bad_answers(&mut transaction, &self.untold).await?;
         Store::commit(transaction).await?;
         // Only what is committed is not told again.
         self.written = usage;
+        self.untold.clear();
         Ok(())
     }
 
     /// The same for whoever scrapes metrics.
-    fn show(
-        &self,
-        usage: &HashMap<(Arc<str>, &'static str), sources::Usage>,
-        health: &[sources::Health],
-        complaints: usize,
-    ) {
+    fn show(&self, usage: &HashMap<(Arc<str>, &'static str), sources::Usage>, health: &[sources::Health]) {
         for one in usage.values() {
             let labels = [
                 ("purpose", self.purpose.name().to_owned()),
@@ -123,7 +142,9 @@ impl Books {
             let working = if one.working { 1.0 } else { 0.0 };
             metrics::gauge!("orderflow_source_working", "endpoint" => one.endpoint.clone()).set(working);
         }
-        metrics::counter!("orderflow_bad_answers_total").increment(u64::try_from(complaints).unwrap_or(0));
+        let purpose = self.purpose.name();
+        metrics::counter!("orderflow_bad_answers_total", "purpose" => purpose)
+            .absolute(self.observer.complaints());
     }
 
     /// What was spent since the last time, and in all.

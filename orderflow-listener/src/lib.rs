@@ -19,9 +19,11 @@ use polygon::portal::{self, PortalSettings};
 use polygon::rpc::Observer;
 use polymarket::{Clob, Gamma};
 use service::{CancellationToken, Supervisor};
-use store::{OnlyOne, Store, controls, coverage, facts};
+use store::{OnlyOne, Store, StoreError, controls, coverage, facts};
 use tokio::sync::{Notify, mpsc};
 
+use audit::Audit;
+use backfill::BACKFILL;
 pub use backfill::{Outcome, Progress, Span, backfill};
 use books::{Books, Purpose};
 use ingest::{Ingest, WRITER};
@@ -66,6 +68,12 @@ pub async fn run(
     tasks.spawn("keeping the books", {
         Books::new(store.clone(), Arc::clone(&observer), Purpose::Live).run(own_stop.clone())
     });
+    let audited = Arc::<Observer>::default();
+    let auditor = Audit::new(&settings, store.clone(), Arc::clone(&audited))?;
+    tasks.spawn("auditing what became final", auditor.run(own_stop.clone()));
+    tasks.spawn("keeping the audit's books", {
+        Books::new(store.clone(), audited, Purpose::Audit).run(own_stop.clone())
+    });
     match settings.chain_source {
         ChainSource::Rpc => {
             let follow_settings = FollowSettings {
@@ -76,8 +84,6 @@ pub async fn run(
                 counters,
                 ..FollowSettings::new(settings.endpoints()?, start)
             };
-            let auditor = audit::Audit::new(&settings, store.clone(), Arc::clone(&observer))?;
-            tasks.spawn("auditing what became final", auditor.run(own_stop.clone()));
             tasks.spawn("following the chain", {
                 follow_nodes(follow_settings, known, sender, own_stop.clone())
             });
@@ -90,6 +96,7 @@ pub async fn run(
             });
         }
     }
+    tasks.spawn("indexing what a backfill left", index(store.clone(), own_stop.clone()));
     tasks.spawn("storing facts", {
         Ingest::new(store.clone(), unknown_tokens.clone(), latency).run(receiver, own_stop.clone())
     });
@@ -120,6 +127,20 @@ async fn follow_portal(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     Ok(portal::follow(settings, known, updates, stop).await?)
+}
+
+/// Gives partitions their indexes that a backfill left without, unless one is still at it.
+async fn index(store: Store, stop: CancellationToken) -> anyhow::Result<()> {
+    let indexing = async {
+        match store.become_only(BACKFILL).await {
+            Ok(_nobody_fills) => Ok(facts::index_partitions(&mut *store.connection().await?).await?),
+            Err(StoreError::AlreadyRunning { .. }) => Ok(()),
+            Err(error) => Err(anyhow::Error::from(error)),
+        }
+    };
+    stop.run_until_cancelled(indexing).await.unwrap_or(Ok(()))?;
+    stop.cancelled().await;
+    Ok(())
 }
 
 /// Makes sure that nobody else listens meanwhile.
@@ -163,10 +184,17 @@ async fn starting_point(
         Some(point) => Start::Resume(to_point(point)),
         None => match settings.first_block()? {
             Some(first) => Start::Block(first),
-            // History that was read before the listener ran: it goes on behind it, so that there is no hole.
-            None => coverage::end(&mut connection)
-                .await?
-                .map_or(Start::Head, |last| Start::Block(last.saturating_add(1))),
+            // History that was read before the listener ran, or is being read: it goes on behind it, so that there
+            // is no hole and nothing is read twice.
+            None => {
+                let aimed = match store.become_only(BACKFILL).await {
+                    Ok(_nobody_fills) => None,
+                    Err(StoreError::AlreadyRunning { .. }) => facts::point(&mut connection, BACKFILL).await?,
+                    Err(error) => return Err(error.into()),
+                };
+                let end = coverage::end(&mut connection).await?.max(aimed.map(|aimed| aimed.number));
+                end.map_or(Start::Head, |last| Start::Block(last.saturating_add(1)))
+            }
         },
     };
     Ok((start, known.into_iter().map(to_point).collect()))

@@ -84,35 +84,45 @@ impl Reputation {
     /// If the database fails.
     pub async fn catch_up(&mut self, until: i64) -> anyhow::Result<()> {
         let mut connection = self.store.connection().await?;
-        while self.fold_chunk(&mut connection, until).await? {}
+        // What becomes known meanwhile is for the next time, or a backfill would never let this end.
+        let until = until.min(feed::newest(&mut connection).await?);
+        let mut is_past = false;
+        while self.fold_chunk(&mut connection, until, &mut is_past).await? {}
+        if is_past {
+            tracing::info!(until, "the past is another one now: folding anew");
+            self.rebuilt = true;
+            self.fold_anew(&mut connection, until).await?;
+        }
         Ok(())
     }
 
-    async fn fold_chunk(&mut self, connection: &mut PgConnection, until: i64) -> anyhow::Result<bool> {
+    /// Folds the next items, as long as there are some; `is_past` is set by one that changes what is folded
+    /// already, which ends it.
+    async fn fold_chunk(
+        &mut self,
+        connection: &mut PgConnection,
+        until: i64,
+        is_past: &mut bool,
+    ) -> anyhow::Result<bool> {
         let items = feed::read(connection, self.folded, until, CHUNK, Wanted::Facts).await?;
         let Some(last) = items.last() else {
             return Ok(false);
         };
-        let last = last.seq;
+        self.folded = last.seq;
         for item in items {
-            let is_marked = item.seq <= self.marked_until;
             match item.news {
-                News::Block(facts) => facts.iter().for_each(|fact| self.history.apply(fact)),
-                News::Market(market) => self.history.learn(&market),
-                News::Scores(_) => {}
-                News::Reverted(_) if is_marked => {}
+                News::Reverted(_) if item.seq <= self.marked_until => {}
                 // What a wallet paid on average depends on the order: facts from before what is folded already
                 // ask for a new beginning.
                 News::Reverted(_) | News::History(_) | News::Late(_) => {
-                    tracing::info!(item = item.seq, "the past is another one now: folding anew");
-                    let newest = feed::newest(connection).await?;
-                    self.rebuilt = true;
-                    self.fold_anew(connection, until.min(newest)).await?;
-                    return Ok(true);
+                    *is_past = true;
+                    return Ok(false);
                 }
+                News::Block(facts) => facts.iter().for_each(|fact| self.history.apply(fact)),
+                News::Market(market) => self.history.learn(&market),
+                News::Scores(_) => {}
             }
         }
-        self.folded = last;
         Ok(true)
     }
 

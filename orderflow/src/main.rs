@@ -17,6 +17,7 @@ use std::process::ExitCode;
 
 use args::{Args, Command};
 use clap::Parser as _;
+use service::telemetry::TelemetrySettings;
 use service::{Database, DatabaseSettings, interrupted};
 use store::{Store, controls, reports};
 
@@ -41,7 +42,8 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Devnet(settings) => devnet::run(settings).await,
         Command::Replay(settings) => replay_into(*settings).await,
         Command::Backfill(settings) => {
-            settings.telemetry.start()?;
+            // The metrics' address belongs to the service that runs beside it.
+            TelemetrySettings { metrics_addr: None, ..settings.telemetry.clone() }.start()?;
             let database = settings.database.open().await?;
             let outcome = backfill::run(&settings, database.store.clone()).await;
             let closed = database.close().await;

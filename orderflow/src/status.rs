@@ -84,7 +84,8 @@ fn audit(audit: &Value) -> String {
         return "audit      nothing final has been read a second time yet".to_owned();
     }
     format!(
-        "audit      through block {}: {} logs were missing and healed, {} surplus, {} blocks of another hash",
+        "audit      {} blocks, the newest {}: {} logs were missing and healed, {} surplus, {} blocks of another hash",
+        number(&audit["blocks"]),
         number(&audit["through"]),
         number(&audit["missing_healed"]),
         number(&audit["surplus"]),

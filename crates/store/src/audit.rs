@@ -1,13 +1,14 @@
 //! Reading a second time what became final, and mending what the first reading missed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use domain::{BlockHash, ChainEvent};
 use sqlx::{PgConnection, Row as _};
 
 use crate::error::{During as _, StoreError};
 use crate::facts::{self, Block, Point, Stretch, Writer};
-use crate::{Store, row, take_turn};
+use crate::{Store, coverage, row, take_turn};
 
 /// The name of the audit's place on the chain.
 const AUDIT: &str = "orderflow-audit";
@@ -23,7 +24,7 @@ pub struct Differences {
     pub replaced: u64,
 }
 
-/// How far the audit has come on the chain.
+/// The highest block that was audited.
 ///
 /// # Errors
 /// If the database refuses.
@@ -31,7 +32,7 @@ pub async fn place(connection: &mut PgConnection) -> Result<Option<Point>, Store
     facts::point(connection, AUDIT).await
 }
 
-/// Compares a second reading with what is stored, adds what is missing, and goes on behind it.
+/// Compares a second reading with what is stored, adds what is missing, and notes both.
 ///
 /// # Errors
 /// If the database refuses.
@@ -59,19 +60,37 @@ pub async fn heal(writer: &mut Writer, stretch: &Stretch<'_>) -> Result<Differen
     differences.missing =
         late.iter().map(|block| row::count(block.facts.len() + block.unreadable.len())).sum();
     writer.add_late(&mut transaction, &late, stretch.source).await?;
+    // Conditions have no row under their index: what is there already stays as it is.
+    facts::insert_conditions(&mut transaction, stretch.blocks).await?;
     release(&mut transaction, &late).await?;
     note(&mut transaction, stretch, differences).await?;
-    facts::set_point(&mut transaction, AUDIT, stretch.through).await?;
+    let place = place(&mut transaction).await?;
+    if place.is_none_or(|place| place.number < stretch.through.number) {
+        facts::set_point(&mut transaction, AUDIT, stretch.through).await?;
+    }
     Store::commit(transaction).await?;
     Ok(differences)
 }
 
-/// Begins the audit behind a block.
+/// The parts of a range that were not audited, by height.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn begin_behind(connection: &mut PgConnection, point: Point) -> Result<(), StoreError> {
-    facts::set_point(connection, AUDIT, point).await
+pub async fn holes(
+    connection: &mut PgConnection,
+    from: u64,
+    to: u64,
+) -> Result<Vec<RangeInclusive<u64>>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT first_block::bigint AS first, last_block::bigint AS last FROM orderflow_audits
+         WHERE last_block >= $1 AND first_block <= $2 ORDER BY first_block",
+    )
+    .bind(row::signed(from))
+    .bind(row::signed(to))
+    .fetch_all(connection)
+    .await
+    .during("look for what was not audited")?;
+    coverage::gaps(&rows, from, to)
 }
 
 /// Lets go of what was kept aside as unreadable and could be read now: whoever told it first had garbled it.
@@ -135,7 +154,11 @@ impl Stored {
         for found in &logs {
             let is_aside: bool = found.try_get("is_aside").during("read a column")?;
             let log = (row::unsigned(found, "block_number")?, row::unsigned(found, "log_index")?);
-            if is_aside { aside.insert(log) } else { read.insert(log) };
+            if is_aside {
+                aside.insert(log)
+            } else {
+                read.insert(log)
+            };
         }
         let hashes = blocks.iter().map(hash_of).collect::<Result<_, StoreError>>()?;
         Ok(Self { hashes, read, aside })
@@ -174,7 +197,7 @@ fn is_kept(event: &ChainEvent) -> bool {
     matches!(event, ChainEvent::Fill(_)) || facts::is_ledger_event(event)
 }
 
-/// Notes an audit; one without differences grows the last one, if that had none either.
+/// Notes an audit; one without differences grows the one below it, if that had none either.
 async fn note(
     connection: &mut PgConnection,
     stretch: &Stretch<'_>,
@@ -184,8 +207,7 @@ async fn note(
     if differences == Differences::default() {
         let grown = sqlx::query(
             "UPDATE orderflow_audits SET last_block = $2, audited_at = now()
-             WHERE id = (SELECT max(id) FROM orderflow_audits)
-               AND last_block = $1 - 1 AND source = $3 AND missing = 0 AND surplus = 0 AND replaced = 0",
+             WHERE last_block = $1 - 1 AND source = $3 AND missing = 0 AND surplus = 0 AND replaced = 0",
         )
         .bind(row::exact(stretch.from, "first_block")?)
         .bind(row::exact(stretch.through.number, "last_block")?)
@@ -211,4 +233,22 @@ async fn note(
     .await
     .map(|_| ())
     .during("note an audit")
+}
+
+/// Forgets that anything above a height was audited.
+pub(crate) async fn cut(connection: &mut PgConnection, to: Point) -> Result<(), StoreError> {
+    for statement in [
+        "DELETE FROM orderflow_audits WHERE first_block > $1",
+        "UPDATE orderflow_audits SET last_block = $1 WHERE last_block > $1",
+    ] {
+        sqlx::query(statement)
+            .bind(row::signed(to.number))
+            .execute(&mut *connection)
+            .await
+            .during("cut the audits")?;
+    }
+    if place(connection).await?.is_some_and(|place| place.number > to.number) {
+        facts::set_point(connection, AUDIT, to).await?;
+    }
+    Ok(())
 }

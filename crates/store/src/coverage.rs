@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 
 use crate::error::{During as _, StoreError};
@@ -77,19 +78,24 @@ pub async fn holes(
     .fetch_all(connection)
     .await
     .during("look for holes")?;
-    let mut holes = vec![];
+    gaps(&rows, from, to)
+}
+
+/// What ranges, sorted by their `first` and `last` block, leave out of a range.
+pub(crate) fn gaps(rows: &[PgRow], from: u64, to: u64) -> Result<Vec<RangeInclusive<u64>>, StoreError> {
+    let mut gaps = vec![];
     let mut next = from;
-    for found in &rows {
+    for found in rows {
         let (first, last): (u64, u64) = (row::unsigned(found, "first")?, row::unsigned(found, "last")?);
         if next < first {
-            holes.push(next..=first - 1);
+            gaps.push(next..=first - 1);
         }
         next = next.max(last.saturating_add(1));
     }
     if next <= to {
-        holes.push(next..=to);
+        gaps.push(next..=to);
     }
-    Ok(holes)
+    Ok(gaps)
 }
 
 /// Marks a range as covered. Where it continues what the same source has read in the same way, that grows;

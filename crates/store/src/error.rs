@@ -1,5 +1,7 @@
 //! What can go wrong between us and PostgreSQL.
 
+use std::borrow::Cow;
+
 /// A database operation that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -64,12 +66,30 @@ impl StoreError {
         constraint.is_some_and(|name| OVERLAPS.iter().any(|overlap| name.starts_with(overlap)))
     }
 
+    /// Whether somebody else does the same at the same moment, so that another try comes out differently.
+    #[must_use]
+    pub fn is_collision(&self) -> bool {
+        self.is_overlap() || self.code().is_some_and(|code| CIRCLES.contains(&code.as_ref()))
+    }
+
     /// Whether the database understood and refused, so that asking again would not help: not a lost connection.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Statement { source: sqlx::Error::Database(_), .. })
+        self.code().is_some_and(|code| !CIRCLES.contains(&code.as_ref()) && !code.starts_with(LEAVING))
+    }
+
+    fn code(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Statement { source: sqlx::Error::Database(error), .. } => error.code(),
+            _ => None,
+        }
     }
 }
+
+/// Deadlock and failed serialisation: PostgreSQL ends one of two so that the other can go on.
+const CIRCLES: [&str; 2] = ["40P01", "40001"];
+/// The class of errors with which a server that shuts down says goodbye.
+const LEAVING: &str = "57P";
 
 /// The constraints that stand against a block's being taken in twice.
 const OVERLAPS: [&str; 3] = ["orderflow_coverage", "orderflow_blocks_canonical", "orderflow_fills"];

@@ -110,9 +110,13 @@ async fn last_price(
         "SELECT round(f.usd::numeric * 1000000 / f.shares)::bigint AS price
          FROM orderflow_fills f JOIN orderflow_tokens k ON k.id = f.token
          JOIN orderflow_blocks b ON b.block_number = f.block_number AND NOT b.orphaned
-         JOIN orderflow_outbox o ON o.block_hash = b.block_hash
-         WHERE o.kind = 'block' AND k.token_id = $1::text::numeric AND o.seq <= $2 AND o.learned_at > $3
+         JOIN orderflow_outbox o ON o.block_hash = b.block_hash AND o.kind = 'block' AND o.seq <= $2
+         WHERE k.token_id = $1::text::numeric AND o.learned_at > $3
+           -- What became known since then happened since then, but for the time a block takes to come in.
+           AND b.block_time > $3::timestamptz - interval '1 hour'
            AND f.shares >= 10000 AND f.usd > 0 AND f.usd < f.shares
+           -- A print that was told late marks nothing.
+           AND orderflow_told(b.block_hash, f.log_index, $2) = o.seq
          ORDER BY o.seq DESC, f.log_index DESC LIMIT 1",
     )
     .bind(token.to_string())
@@ -149,12 +153,9 @@ pub async fn recent_fills(
     since: Timestamp,
 ) -> Result<Vec<(Fill, Timestamp)>, StoreError> {
     let rows = sqlx::query(facts::select_fills!(
-        "JOIN orderflow_outbox o ON o.block_hash = b.block_hash
-             WHERE o.kind = 'block' AND o.seq <= $1 AND b.block_time >= $2
-               AND NOT EXISTS (SELECT FROM orderflow_outbox later
-                               WHERE later.kind = 'block' AND later.block_hash = o.block_hash
-                                 AND later.seq > o.seq AND later.seq <= $1)
-             ORDER BY o.seq, f.log_index"
+        "CROSS JOIN LATERAL (SELECT orderflow_told(b.block_hash, f.log_index, $1) AS seq) AS told
+         WHERE told.seq <= $1 AND b.block_time >= $2
+         ORDER BY told.seq, f.log_index"
     ))
     .bind(seq)
     .bind(since.to_offset_date_time())
@@ -174,8 +175,9 @@ pub async fn results(
 ) -> Result<Vec<(ConditionId, Payouts)>, StoreError> {
     let rows = sqlx::query(
         "SELECT e.condition_id, e.payout_numerators
-         FROM orderflow_ledger_events e JOIN orderflow_outbox o ON o.block_hash = e.block_hash
-         WHERE o.kind IN ('block', 'late') AND e.kind = 'resolution' AND NOT e.orphaned AND o.seq <= $1",
+         FROM orderflow_ledger_events e
+         WHERE e.kind = 'resolution' AND NOT e.orphaned
+           AND orderflow_told(e.block_hash, e.log_index, $1) <= $1",
     )
     .bind(seq)
     .fetch_all(connection)
@@ -193,7 +195,7 @@ pub async fn results(
 pub async fn reached(connection: &mut PgConnection, seq: i64) -> Result<Option<Timestamp>, StoreError> {
     let found = sqlx::query(
         "SELECT b.block_time FROM orderflow_outbox o JOIN orderflow_blocks b USING (block_hash)
-         WHERE o.seq <= $1 ORDER BY o.seq DESC LIMIT 1",
+         WHERE o.kind = 'block' AND o.seq <= $1 ORDER BY o.seq DESC LIMIT 1",
     )
     .bind(seq)
     .fetch_optional(connection)

@@ -24,6 +24,11 @@ pub struct Retention {
 /// # Errors
 /// If the database refuses.
 pub async fn drop_before(connection: &mut PgConnection, moment: Timestamp) -> Result<Retention, StoreError> {
+    // Whoever reads a partition for long must not make every writer wait behind the one who drops it.
+    sqlx::query("SET LOCAL lock_timeout = '2s'")
+        .execute(&mut *connection)
+        .await
+        .during("wait for a partition's readers only a little")?;
     let rows = sqlx::query(
         "WITH slices AS (
              SELECT c.relname::text AS name,
@@ -33,8 +38,8 @@ pub async fn drop_before(connection: &mut PgConnection, moment: Timestamp) -> Re
          SELECT name, past,
                 coalesce(past <= (SELECT folded_block FROM orderflow_cursors WHERE name = $2), false) AS folded
          FROM slices
-         WHERE EXISTS (SELECT FROM orderflow_blocks b WHERE b.block_number >= past AND NOT b.orphaned
-                       AND b.block_time < $1)
+         WHERE (SELECT block_time FROM orderflow_blocks b WHERE b.block_number >= past AND NOT b.orphaned
+                ORDER BY b.block_number LIMIT 1) < $1
          ORDER BY past",
     )
     .bind(moment.to_offset_date_time())

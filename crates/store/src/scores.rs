@@ -288,8 +288,8 @@ pub async fn forget_beliefs(connection: &mut PgConnection) -> Result<(), StoreEr
     // Whoever has no fact left has no verdict either; everybody else is about to get a new one.
     sqlx::query(
         "DELETE FROM orderflow_wallet_stats s
-         WHERE NOT EXISTS (SELECT FROM orderflow_trades t
-                           WHERE t.wallet_address = s.wallet_address AND NOT t.orphaned)",
+         WHERE NOT EXISTS (SELECT FROM orderflow_fills f JOIN orderflow_wallets w ON w.id = f.wallet
+                           WHERE w.address = s.wallet_address)",
     )
     .execute(connection)
     .await

@@ -1,6 +1,8 @@
 //! The nodes and portals facts come from: what asking them costs, how they are, and what they said that was no
 //! answer.
 
+use std::collections::BTreeMap;
+
 use domain::Timestamp;
 use sqlx::PgConnection;
 
@@ -124,32 +126,39 @@ pub struct BadAnswer {
 /// # Errors
 /// If the database refuses.
 pub async fn add_bad_answers(connection: &mut PgConnection, answers: &[BadAnswer]) -> Result<(), StoreError> {
-    for answer in answers {
-        sqlx::query(
-            "INSERT INTO orderflow_bad_answers (endpoint, method, reason, excerpt, seen_at) VALUES ($1, $2, $3, $4, $5)",
-        )
-        .bind(&answer.endpoint)
-        .bind(&answer.method)
-        // PostgreSQL's texts hold everything but this one character.
-        .bind(answer.reason.replace('\0', "�"))
-        .bind(answer.excerpt.replace('\0', "�"))
-        .bind(answer.at.to_offset_date_time())
-        .execute(&mut *connection)
-        .await
-        .during("store a bad answer")?;
-        sqlx::query(
-            "INSERT INTO orderflow_bad_answer_counts AS c (endpoint, method, answers) VALUES ($1, $2, 1)
-             ON CONFLICT (endpoint, method) DO UPDATE SET answers = c.answers + 1",
-        )
-        .bind(&answer.endpoint)
-        .bind(&answer.method)
-        .execute(&mut *connection)
-        .await
-        .during("count a bad answer")?;
-    }
     if answers.is_empty() {
         return Ok(());
     }
+    // PostgreSQL's texts hold everything but this one character.
+    let clean = |text: &str| text.replace('\0', "�");
+    sqlx::query(
+        "INSERT INTO orderflow_bad_answers (endpoint, method, reason, excerpt, seen_at)
+         SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])",
+    )
+    .bind(answers.iter().map(|answer| answer.endpoint.clone()).collect::<Vec<_>>())
+    .bind(answers.iter().map(|answer| answer.method.clone()).collect::<Vec<_>>())
+    .bind(answers.iter().map(|answer| clean(&answer.reason)).collect::<Vec<_>>())
+    .bind(answers.iter().map(|answer| clean(&answer.excerpt)).collect::<Vec<_>>())
+    .bind(answers.iter().map(|answer| answer.at.to_offset_date_time()).collect::<Vec<_>>())
+    .execute(&mut *connection)
+    .await
+    .during("store bad answers")?;
+    // Sorted, because listener and backfill count at the same time and must not wait for each other in a circle.
+    let mut counts: BTreeMap<(&str, &str), i64> = BTreeMap::new();
+    for answer in answers {
+        *counts.entry((&answer.endpoint, &answer.method)).or_default() += 1;
+    }
+    sqlx::query(
+        "INSERT INTO orderflow_bad_answer_counts AS c (endpoint, method, answers)
+         SELECT * FROM UNNEST($1::text[], $2::text[], $3::bigint[])
+         ON CONFLICT (endpoint, method) DO UPDATE SET answers = c.answers + excluded.answers",
+    )
+    .bind(counts.keys().map(|(endpoint, _)| (*endpoint).to_owned()).collect::<Vec<_>>())
+    .bind(counts.keys().map(|(_, method)| (*method).to_owned()).collect::<Vec<_>>())
+    .bind(counts.values().copied().collect::<Vec<_>>())
+    .execute(&mut *connection)
+    .await
+    .during("count bad answers")?;
     sqlx::query(
         "DELETE FROM orderflow_bad_answers
          WHERE id <= (SELECT max(id) FROM orderflow_bad_answers) - $1",

@@ -11,7 +11,7 @@ use sqlx::Row as _;
 use store::facts::{self, Block, Point, Stretch, Unreadable, Writer};
 use store::feed::{self, News, Wanted};
 use store::testing::TestDatabase;
-use store::{Store, audit, coverage, retention};
+use store::{Store, audit, coverage, resume, retention};
 
 const SOURCE: &str = "http://node.example";
 const WRITER: &str = "test-listener";
@@ -180,13 +180,17 @@ async fn the_seam_between_history_and_head_is_covered_once() {
     assert_eq!(history.history(&stretch(&[block(1, 4), block(9, 4)])).await.unwrap().fills, 8);
     let mut connection = store.connection().await.unwrap();
     assert_eq!(coverage::holes(&mut connection, 1, 25).await.unwrap(), [10..=19, 22..=25]);
-    assert_eq!(history.history(&stretch(&[block(10, 1), block(19, 1)])).await.unwrap().fills, 2);
+    // From right to left, so that nothing grows by itself.
+    assert_eq!(history.history(&stretch(&[block(15, 1), block(19, 1)])).await.unwrap().fills, 2);
+    assert_eq!(history.history(&stretch(&[block(10, 1), block(14, 0)])).await.unwrap().fills, 1);
     assert_eq!(coverage::holes(&mut connection, 1, 21).await.unwrap(), []);
-    coverage::join(&mut store.begin().await.unwrap()).await.unwrap();
+    let mut transaction = store.begin().await.unwrap();
+    coverage::join(&mut transaction).await.unwrap();
+    Store::commit(transaction).await.unwrap();
     // The live side comes to blocks that history has: they add nothing, and everything stays covered once.
     let live = [block(9, 4), block(19, 1), block(22, 2)];
     assert_eq!(commit(&mut writer, &live).await, 2);
-    assert_eq!(count(&database, "orderflow_trades").await, 8 + 2 + 6 + 2);
+    assert_eq!(count(&database, "orderflow_trades").await, 8 + 3 + 6 + 2);
     facts::index_partitions(&mut connection).await.unwrap();
     let kinds: Vec<_> =
         coverage::all(&mut connection).await.unwrap().into_iter().map(|one| (one.blocks, one.kind)).collect();
@@ -211,6 +215,56 @@ async fn many_writers_come_to_a_new_partition_at_once() {
     }
     assert_eq!(writing.join_all().await.into_iter().sum::<u64>(), 24);
     assert_eq!(count(&database, "orderflow_trades").await, 24);
+}
+
+/// Whoever loses takes in what is left: see `StoreError::is_collision`.
+#[tokio::test]
+async fn head_and_history_take_in_the_same_blocks_at_once() {
+    let (database, store, mut writer) = opened().await;
+    for round in 0..8 {
+        let first = 1 + round * 20;
+        let blocks: Vec<Block> = (first..first + 20).map(|number| block(number, 5)).collect();
+        let history = {
+            let (store, blocks) = (store.clone(), blocks.clone());
+            tokio::spawn(async move {
+                let mut writer = Writer::new(store, "test-history");
+                writer.history(&stretch(&blocks)).await
+            })
+        };
+        let live = async {
+            loop {
+                let (mut transaction, _) = writer.begin(&blocks).await.unwrap();
+                match writer.commit(&mut transaction, &stretch(&blocks)).await {
+                    Ok(_) => break Store::commit(transaction).await.unwrap(),
+                    Err(error) => assert!(error.is_collision(), "{error:?}"),
+                }
+            }
+        };
+        live.await;
+        if let Err(error) = history.await.unwrap() {
+            assert!(error.is_collision(), "{error:?}");
+        }
+        assert_eq!(count(&database, "orderflow_trades").await, i64::try_from((round + 1) * 100).unwrap());
+    }
+    assert_eq!(coverage::holes(&mut store.connection().await.unwrap(), 1, 160).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn what_was_told_late_was_not_known_before() {
+    let (_database, store, mut writer) = opened().await;
+    let mut first = [block(10, 4), block(11, 4)];
+    first[0].facts.remove(1);
+    commit(&mut writer, &first).await;
+    let mut second = [block(10, 4), block(11, 4)];
+    second[0].facts.push(resolution(10, 9));
+    audit::heal(&mut writer, &stretch(&second)).await.unwrap();
+    let mut connection = store.connection().await.unwrap();
+    let newest = feed::newest(&mut connection).await.unwrap();
+    let before = resume::recent_fills(&mut connection, newest - 1, time(0)).await.unwrap();
+    assert_eq!((before.len(), resume::results(&mut connection, newest - 1).await.unwrap().len()), (7, 0));
+    let after = resume::recent_fills(&mut connection, newest, time(0)).await.unwrap();
+    assert_eq!((after.len(), resume::results(&mut connection, newest).await.unwrap().len()), (8, 1));
+    assert_eq!(after.last().unwrap().1, time(10), "in the order in which they became known");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use super::{Point, place};
 use crate::error::{During as _, StoreError};
-use crate::{announce, coverage, row, take_turn};
+use crate::{announce, audit, coverage, row, take_turn};
 
 /// Takes back everything above a height: its rows are marked orphaned, its results undone, the readers told;
 /// how many blocks that were.
@@ -53,6 +53,7 @@ pub(super) async fn revert(
             .during("orphan blocks")?
             .rows_affected();
     coverage::cut(connection, to.number).await?;
+    audit::cut(connection, to).await?;
     sqlx::query("INSERT INTO orderflow_outbox (learned_at, kind, block_number) VALUES ($1, 'reverted', $2)")
         .bind(learned.to_offset_date_time())
         .bind(height)

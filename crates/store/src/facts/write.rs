@@ -250,7 +250,7 @@ pub(super) async fn insert_the_rest(
     source: &str,
 ) -> Result<(), StoreError> {
     insert_ledger_events(connection, blocks).await?;
-    insert_conditions(connection, blocks).await?;
+    insert_conditions(connection, blocks.iter().copied()).await?;
     insert_unreadable(connection, blocks, source).await?;
     apply_resolutions(connection, blocks).await
 }
@@ -362,9 +362,12 @@ async fn insert_ledger_events(connection: &mut PgConnection, blocks: &[&Block]) 
 }
 
 /// Stores which tokens a condition has; several blocks of a reorganised chain may say the same.
-async fn insert_conditions(connection: &mut PgConnection, blocks: &[&Block]) -> Result<(), StoreError> {
+pub(crate) async fn insert_conditions(
+    connection: &mut PgConnection,
+    blocks: impl IntoIterator<Item = &Block>,
+) -> Result<(), StoreError> {
     let (mut conditions, mut tokens) = (vec![], vec![]);
-    for fact in blocks.iter().flat_map(|block| &block.facts) {
+    for fact in blocks.into_iter().flat_map(|block| &block.facts) {
         if let ChainEvent::Preparation { condition, tokens: [first, second] } = &fact.event {
             conditions.push(condition.to_string());
             tokens.push(format!("{{{first},{second}}}"));

@@ -108,14 +108,23 @@ impl Writer {
         let new = write::insert_blocks(&mut transaction, &blocks).await?;
         let fresh: Vec<&Block> = blocks.into_iter().filter(|block| new.contains(&block.hash)).collect();
         let fills = copy::copy_fills(&mut transaction, &self.dictionary, &fresh).await?;
-        write::insert_the_rest(&mut transaction, &fresh, stretch.source).await?;
+        // Only now, because everybody waits for it; but before results, which others write behind it too.
         take_turn(&mut transaction).await?;
+        write::insert_the_rest(&mut transaction, &fresh, stretch.source).await?;
         let covered = stretch.from..=stretch.through.number;
         coverage::extend(&mut transaction, covered.clone(), stretch.source, Kind::History).await?;
         write::tell_of_history(&mut transaction, covered).await?;
         announce(&mut transaction).await?;
         Store::commit(transaction).await?;
         Ok(Added { blocks: row::count(fresh.len()), fills })
+    }
+
+    /// Notes up to where this writer means to come.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn aim(&self, connection: &mut PgConnection, to: u64) -> Result<(), StoreError> {
+        place::set_point(connection, self.name, Point { number: to, hash: BlockHash::default() }).await
     }
 
     /// Adds the facts of blocks that are missing from what is covered: only those named by `missing`, and tells

@@ -6,13 +6,16 @@ WITH islands AS (
                                THEN 0 ELSE 1 END AS begins
                 FROM orderflow_coverage) AS marked) AS numbered
     GROUP BY island
-), spent AS (
-    -- What goes on for ever; a backfill is paid once.
-    SELECT sum(compute_units) AS units,
-           -- The first account was begun some seconds after the first question; a minute at least, lest it be a guess.
-           greatest(extract(epoch FROM $1 - min(since) + interval '5 seconds') / 3600, 1.0 / 60) AS hours
+), accounts AS (
+    -- What goes on for ever; a backfill is paid once. An account is begun some seconds after the first question.
+    SELECT hour, sum(compute_units) AS units,
+           extract(epoch FROM least(hour + interval '1 hour', $1) - min(since) + interval '5 seconds') AS seconds
     FROM orderflow_rpc_usage
     WHERE purpose <> 'backfill' AND hour > $1 - interval '24 hours'
+    GROUP BY hour
+), spent AS (
+    -- Hours in which nothing ran do not count, and less than a minute would be a guess.
+    SELECT sum(units) AS units, greatest(sum(seconds) / 3600, 1.0 / 60) AS hours FROM accounts
 )
 SELECT jsonb_build_object(
     'complete_from', (SELECT first_block FROM islands ORDER BY first_block LIMIT 1),
@@ -42,6 +45,7 @@ SELECT jsonb_build_object(
     'orphaned_fills', (SELECT count(*) FROM orderflow_orphaned_trades),
     'audit', (SELECT jsonb_build_object(
                   'through', (SELECT block_number FROM orderflow_cursors WHERE name = 'orderflow-audit'),
+                  'blocks', coalesce(sum(last_block - first_block + 1), 0),
                   'missing_healed', coalesce(sum(missing), 0), 'surplus', coalesce(sum(surplus), 0),
                   'replaced', coalesce(sum(replaced), 0))
               FROM orderflow_audits),
