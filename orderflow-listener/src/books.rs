@@ -14,6 +14,9 @@ const EVERY: Duration = Duration::from_secs(5);
 /// A month of 30 days, as prices are given for.
 const MONTH_HOURS: f64 = 720.0;
 
+/// What was spent in all, by source and method.
+type Accounts = HashMap<(Arc<str>, &'static str), sources::Usage>;
+
 /// What an account of spending is kept under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -44,7 +47,7 @@ pub(crate) struct Books {
     /// Bad answers that are not in the database yet.
     untold: Vec<sources::BadAnswer>,
     /// What is in the database of each method's account.
-    written: HashMap<(Arc<str>, &'static str), sources::Usage>,
+    written: Accounts,
 }
 
 impl Books {
@@ -119,7 +122,7 @@ impl Books {
     }
 
     /// The same for whoever scrapes metrics.
-    fn show(&self, usage: &HashMap<(Arc<str>, &'static str), sources::Usage>, health: &[sources::Health]) {
+    fn show(&self, usage: &Accounts, health: &[sources::Health]) {
         for one in usage.values() {
             let labels = [
                 ("purpose", self.purpose.name().to_owned()),
@@ -148,7 +151,7 @@ impl Books {
     }
 
     /// What was spent since the last time, and in all.
-    fn usage(&self) -> (Vec<sources::Usage>, HashMap<(Arc<str>, &'static str), sources::Usage>) {
+    fn usage(&self) -> (Vec<sources::Usage>, Accounts) {
         let mut news = vec![];
         let mut all = HashMap::new();
         for one in self.observer.usage() {

@@ -39,6 +39,10 @@ pub(crate) async fn run(rpc: Option<String>, blocks: u64, fills: u64) -> anyhow:
     let mut numbers = printed.split_whitespace().map(str::parse::<f64>);
     let mut next = || numbers.next().context("the child said too little").and_then(|number| Ok(number?));
     let (fills, reading, indexing, units) = (next()?, next()?, next()?, next()?);
+    if let Some((node, _)) = &built_in {
+        let all = node.fills_in_all();
+        anyhow::ensure!(format!("{fills:.0}") == all.to_string(), "{fills} fills of {all}");
+    }
     say(&format!(
         "backfill   {:.0} fills in {reading:.2} s: {:.0} fills/s, {peak:.0} MB resident at most; \
          indexes afterwards {indexing:.2} s; {units:.0} compute units",

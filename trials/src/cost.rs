@@ -43,7 +43,7 @@ pub(crate) async fn run(blocks: u64) -> anyhow::Result<()> {
             (read, last) = (seq, last.max(number));
             // The first blocks find the listener still starting.
             if let Some(seen) = node.announced(number).filter(|_| number > 100) {
-                lags.push(told.saturating_duration_since(seen.into()) * SPEED);
+                lags.push(told.saturating_duration_since(seen) * SPEED);
             }
         }
     }

@@ -32,6 +32,7 @@ pub(crate) async fn run(seconds: u64) -> anyhow::Result<()> {
     let child = Child::new("listen", &stage, node.url_ws(), 1).subscribing();
     let listener = Measured::spawn(&child)?;
     let (usual, bursts) = measure(&stage.database.store, &node, blocks).await?;
+    let last = usual.last().copied().unwrap_or_default();
     let stored = facts::count(&mut *stage.database.store.connection().await?).await?;
     let peak = listener.peak();
     listener.kill().await?;
@@ -47,9 +48,11 @@ pub(crate) async fn run(seconds: u64) -> anyhow::Result<()> {
         ));
     }
     say(&format!(
-        "           {stored} fills at {:.0} fills/s, none behind at the end; {peak:.0} MB resident at most",
+        "           {stored} fills at {:.0} fills/s, the last block as soon as {} after it was there; {peak:.0} MB \
+         resident at most",
         f64::from(FILLS_PER_BLOCK) / INTERVAL.as_secs_f64()
-            + f64::from(BURST.1) / INTERVAL.as_secs_f64() / BURST.0 as f64
+            + f64::from(BURST.1) / INTERVAL.as_secs_f64() / BURST.0 as f64,
+        millis(last)
     ));
     stage.database.close().await
 }
@@ -70,7 +73,7 @@ async fn measure(
         for (seq, number) in feed::told_blocks(connection, read).await? {
             (read, last) = (seq, last.max(number));
             let Some(seen) = node.announced(number).filter(|_| number > WARM_UP) else { continue };
-            let taken = told.saturating_duration_since(seen.into());
+            let taken = told.saturating_duration_since(seen);
             if number % BURST.0 == 0 { bursts.push(taken) } else { usual.push(taken) }
         }
     }

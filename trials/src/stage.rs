@@ -135,9 +135,12 @@ pub(crate) struct Measured {
 impl Measured {
     pub(crate) fn spawn(child: &Child) -> anyhow::Result<Self> {
         let mut command = tokio::process::Command::new(std::env::current_exe()?);
-        command
-            .args(["child", &child.task, "--database", &child.database, "--rpc", &child.rpc])
-            .args(["--poll", &child.poll.to_string(), "--audit", &child.audit.to_string()]);
+        command.args(["child", &child.task, "--database", &child.database, "--rpc", &child.rpc]).args([
+            "--poll",
+            &child.poll.to_string(),
+            "--audit",
+            &child.audit.to_string(),
+        ]);
         if let Some(from) = child.from {
             command.args(["--from", &from.to_string()]);
         }

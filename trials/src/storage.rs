@@ -5,8 +5,9 @@ use domain::{
     Usd, Wallet,
 };
 use std::time::Instant;
+use store::Store;
 use store::facts::{self, Block, Point, Stretch, Writer};
-use store::status;
+use store::status::{self, OnDisk};
 
 use crate::machine::say;
 use crate::stage::Stage;
@@ -21,7 +22,41 @@ const TOKENS: u64 = 20_000;
 /// Blocks written at once.
 const AT_ONCE: u64 = 256;
 
+/// Fills that are written one block after the other, as the head comes in, to be measured apart.
+const LIVE_FILLS: u64 = 1_000_000;
+
+/// Measures so many fills written as history, and some written live.
 pub(crate) async fn run(fills: u64) -> anyhow::Result<()> {
+    history(fills).await?;
+    live(LIVE_FILLS.min(fills)).await
+}
+
+async fn live(fills: u64) -> anyhow::Result<()> {
+    let stage = Stage::set_up().await?;
+    let store = &stage.database.store;
+    let mut writer = Writer::new(store.clone(), "trials");
+    let begun = Instant::now();
+    for number in 1..=fills / FILLS_PER_BLOCK {
+        let blocks = [block(number)];
+        let through = Point { number, hash: blocks[0].hash };
+        let (mut transaction, _) = writer.begin(&blocks).await?;
+        let stretch = Stretch { from: number, through, blocks: &blocks, source: "trials" };
+        writer.commit(&mut transaction, &stretch).await?;
+        Store::commit(transaction).await?;
+    }
+    let writing = begun.elapsed().as_secs_f64();
+    let OnDisk { fills, bytes, .. } = status::fills_on_disk(&mut *store.connection().await?).await?;
+    // So few fills do not outweigh that many wallets and tokens as ten million do: their part is left out.
+    say(&format!(
+        "           {fills} fills written a block a commit: {:.1} bytes a fill, wallets and tokens left out, what is \
+         told to readers included (written at {:.0} fills/s)",
+        bytes as f64 / fills as f64,
+        fills as f64 / writing
+    ));
+    stage.database.close().await
+}
+
+async fn history(fills: u64) -> anyhow::Result<()> {
     let stage = Stage::set_up().await?;
     let mut writer = Writer::new(stage.database.store.clone(), "trials");
     let blocks = fills / FILLS_PER_BLOCK;
@@ -38,7 +73,8 @@ pub(crate) async fn run(fills: u64) -> anyhow::Result<()> {
     let writing = begun.elapsed().as_secs_f64();
     let mut connection = stage.database.store.connection().await?;
     facts::index_partitions(&mut connection).await?;
-    let (fills, bytes) = status::fills_on_disk(&mut connection).await?;
+    let OnDisk { fills, bytes, names } = status::fills_on_disk(&mut connection).await?;
+    let bytes = bytes + names;
     say(&format!(
         "storage    {fills} fills of {WALLETS} wallets in {TOKENS} tokens: {:.1} bytes a fill on disk, indexes, \
          blocks, hashes, wallets and tokens included (written at {:.0} fills/s)",
@@ -53,7 +89,8 @@ fn block(number: u64) -> Block {
     let hash = BlockHash(word(number, 1).into());
     let time = Timestamp::from_seconds(1_780_000_000 + i64::try_from(number).unwrap_or_default() * 3 / 2);
     let facts = (0..FILLS_PER_BLOCK).map(|log| fact(number, hash, time, log)).collect();
-    Block { number, hash, parent: None, time, learned: time, facts, unreadable: vec![] }
+    let parent = number.checked_sub(1).map(|number| BlockHash(word(number, 1).into()));
+    Block { number, hash, parent, time, learned: time, facts, unreadable: vec![] }
 }
 
 fn fact(number: u64, block_hash: BlockHash, block_time: Timestamp, log: u64) -> Fact {
@@ -71,8 +108,8 @@ fn fact(number: u64, block_hash: BlockHash, block_time: Timestamp, log: u64) -> 
         exchange: Exchange::V2,
         wallet: wallet(seed),
         counterparty: wallet(mixed(seed)),
-        role: if log % 2 == 0 { Role::Maker } else { Role::Taker },
-        side: if seed % 2 == 0 { Side::Buy } else { Side::Sell },
+        role: if log.is_multiple_of(2) { Role::Maker } else { Role::Taker },
+        side: if seed.is_multiple_of(2) { Side::Buy } else { Side::Sell },
         token: TokenId(domain_word(mixed(seed ^ 3) % TOKENS)),
         shares: Shares::from_micros(shares),
         usd: Usd::from_micros(shares / 2),

@@ -24,23 +24,34 @@ pub async fn listener(connection: &mut PgConnection, now: Timestamp) -> Result<V
     })
 }
 
-/// Bytes on disk that fills take, with all their indexes and everything kept for their sake, and how many they
-/// are: counted, so not for every second.
+/// What fills take on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OnDisk {
+    /// How many they are.
+    pub fills: i64,
+    /// Bytes of their rows and all indexes, and of what is kept for their blocks' sake.
+    pub bytes: i64,
+    /// Bytes of the wallets and tokens they name.
+    pub names: i64,
+}
+
+/// Measures what fills take on disk. They are counted, so not for every second.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn fills_on_disk(connection: &mut PgConnection) -> Result<(i64, i64), StoreError> {
+pub async fn fills_on_disk(connection: &mut PgConnection) -> Result<OnDisk, StoreError> {
     let found = sqlx::query(
         "SELECT (SELECT count(*) FROM orderflow_fills) AS fills,
                 (SELECT coalesce(sum(pg_total_relation_size(i.inhrelid)), 0)::bigint FROM pg_inherits i
                  WHERE i.inhparent = 'orderflow_fills'::regclass)
-                + pg_total_relation_size('orderflow_block_txs') + pg_total_relation_size('orderflow_wallets')
-                + pg_total_relation_size('orderflow_tokens') + pg_total_relation_size('orderflow_blocks')
-                + pg_total_relation_size('orderflow_outbox') + pg_total_relation_size('orderflow_coverage') AS bytes",
+                + pg_total_relation_size('orderflow_block_txs') + pg_total_relation_size('orderflow_blocks')
+                + pg_total_relation_size('orderflow_outbox')
+                + pg_total_relation_size('orderflow_coverage') AS bytes,
+                pg_total_relation_size('orderflow_wallets') + pg_total_relation_size('orderflow_tokens') AS names",
     )
     .fetch_one(connection)
     .await
     .during("measure the fills")?;
     let column = |name| found.try_get::<i64, _>(name).during("read a column");
-    Ok((column("fills")?, column("bytes")?))
+    Ok(OnDisk { fills: column("fills")?, bytes: column("bytes")?, names: column("names")? })
 }

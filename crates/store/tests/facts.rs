@@ -27,15 +27,15 @@ fn fill(number: u64, log_index: u32) -> Fact {
     };
     let wallet = |seed: u64| Wallet(Address::left_padding_from(&seed.to_be_bytes()));
     let fill = Fill {
-        exchange: if log_index % 2 == 0 { Exchange::V2 } else { Exchange::V1NegRisk },
+        exchange: if log_index.is_multiple_of(2) { Exchange::V2 } else { Exchange::V1NegRisk },
         wallet: wallet(1 + seed % 7),
         counterparty: wallet(1_000_000 + seed % 5),
-        role: if log_index % 3 == 0 { Role::Taker } else { Role::Maker },
-        side: if log_index % 2 == 0 { Side::Buy } else { Side::Sell },
+        role: if log_index.is_multiple_of(3) { Role::Taker } else { Role::Maker },
+        side: if log_index.is_multiple_of(2) { Side::Buy } else { Side::Sell },
         token: TokenId(U256::from(seed % 3) + (U256::from(1u8) << 200)),
         shares: Shares::from_micros(1_000_000 + i64::try_from(seed).unwrap()),
         usd: Usd::from_micros(400_000 + i64::try_from(seed).unwrap()),
-        fee: if log_index % 5 == 0 {
+        fee: if log_index.is_multiple_of(5) {
             Fee::Shares(Shares::from_micros(7))
         } else {
             Fee::Usd(Usd::from_micros(11))
@@ -161,7 +161,7 @@ async fn what_goes_in_comes_out_and_reads_in_plain_sql() {
 
 #[tokio::test]
 async fn what_is_covered_is_not_taken_in_again() {
-    let (database, store, mut writer) = opened().await;
+    let (database, _store, mut writer) = opened().await;
     let blocks = [block(10, 5), block(11, 4)];
     assert_eq!(commit(&mut writer, &blocks).await, 9);
     assert_eq!(commit(&mut writer, &blocks).await, 0);
