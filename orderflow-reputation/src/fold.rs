@@ -1,7 +1,7 @@
 //! The fold over everything known, fed from the outbox and published into the database.
 
 use decision::{Eligibility, History};
-use domain::{Tier, Timestamp};
+use domain::{Fact, Tier, Timestamp};
 use store::feed::{self, Cursor, News, Wanted};
 use store::scores::{self, HeldShares};
 use store::{PgConnection, Store, facts};
@@ -118,7 +118,7 @@ impl Reputation {
                     *is_past = true;
                     return Ok(false);
                 }
-                News::Block(facts) => facts.iter().for_each(|fact| self.history.apply(fact)),
+                News::Block(facts) => self.history.apply_batch(&facts),
                 News::Market(market) => self.history.learn(&market),
                 News::Scores(_) => {}
             }
@@ -146,7 +146,8 @@ impl Reputation {
             let blocks = facts::in_chain_order(connection, height, seq, CHUNK).await?;
             let Some((last, _)) = blocks.last() else { break };
             height = Some(*last);
-            blocks.iter().flat_map(|(_, facts)| facts).for_each(|fact| self.history.apply(fact));
+            let facts: Vec<Fact> = blocks.into_iter().flat_map(|(_, facts)| facts).collect();
+            self.history.apply_batch(&facts);
         }
         self.folded = seq;
         Ok(())

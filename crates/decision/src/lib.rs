@@ -4,18 +4,28 @@
 //! Invariants: nothing here waits, fails, or knows what time it is.
 //! The same engine runs live, on paper and on a recorded tape; only who feeds it differs.
 
+pub mod calibrated;
+pub mod calibration;
+pub mod clv;
 pub mod confidence;
+pub mod copyability;
+pub mod discovery;
 pub mod engine;
 pub mod event;
 pub mod fade;
 pub mod follow;
+mod half_lives;
 pub mod ledger;
 pub mod policy;
+pub mod population;
 pub mod portfolio;
+pub mod published;
+mod quantile;
 pub mod record;
 pub mod refusal;
 pub mod reputation;
 pub mod risk;
+pub mod roi;
 pub mod sizing;
 pub mod skill;
 pub mod venue;

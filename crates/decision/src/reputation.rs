@@ -2,74 +2,60 @@
 //! strategy's score read off it (`ORDER_FLOW_STRATEGY.md` §2, column as-spec).
 //!
 //! Nothing in a verdict was learned after its moment, and the same facts give the same verdicts, however
-//! they are cut into batches.
+//! they are cut into batches, and whenever the markets were described.
 
+mod act;
+mod beliefs;
+mod board;
+mod catalogue;
+mod chain;
+mod compare;
+mod copying;
+mod describe;
+mod entry;
+mod evidence;
 mod factors;
+mod fold;
+mod interner;
+mod late;
 mod record;
+mod shard;
+mod stake;
+mod tally;
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use domain::{
-    ChainEvent, ConditionId, Fact, FeeKind, Fill, Market, Payouts, Price, Shares, Side, Timestamp, TokenId,
-    Usd, Wallet, WalletScore,
-};
+use domain::{Fact, Timestamp, TokenId, Wallet, WalletScore};
 
 use crate::ledger::Holding;
 use crate::policy::Eligibility;
-use record::{Record, Trade};
+use beliefs::Beliefs;
+use catalogue::Catalogue;
+pub use evidence::Assessment;
+pub use factors::Figures;
+use fold::{Looked, Mode};
+use interner::{Spread as _, usize_of};
+use late::Late;
+use record::{Books, Record};
+use shard::Shard;
+use tally::{Tally, WINDOW_DAYS};
 
-/// How long after an entry its price is looked at again.
-const DRIFT_HORIZON: i64 = Timestamp::DAY;
+/// As many parts as the smallest machines have cores.
+const SHARDS: usize = 2;
 
 /// Everything known of every wallet up to a moment.
+///
+/// Two are equal if they know the same of every wallet.
 #[derive(Clone, Debug)]
 pub struct History {
     eligibility: Eligibility,
-    wallets: BTreeMap<Wallet, Record>,
-    positions: BTreeMap<(TokenId, Wallet), Position>,
-    outcomes: BTreeMap<TokenId, Outcome>,
-    markets: BTreeMap<ConditionId, Vec<TokenId>>,
-    payouts: BTreeMap<ConditionId, Resolved>,
-    /// Splits and merges of conditions whose tokens nobody has named yet.
-    undescribed: BTreeMap<ConditionId, Vec<(Wallet, Shares, Timestamp)>>,
-    events: BTreeMap<String, u32>,
-    prices: BTreeMap<TokenId, Price>,
-    /// Entries whose price is to be looked at again, by when.
-    maturing: BTreeMap<(Timestamp, TokenId, Wallet), f64>,
-    changed: BTreeSet<Wallet>,
-    moved: BTreeSet<(TokenId, Wallet)>,
+    catalogue: Catalogue,
+    late: Late,
+    beliefs: Beliefs,
+    shards: Vec<Shard>,
+    /// How many facts there were.
+    seq: u64,
+    /// The time of the last one.
+    now: Timestamp,
     scored_day: Option<i64>,
-}
-
-/// A wallet's holding of a token and the decision that is open in it.
-#[derive(Clone, Debug, Default)]
-struct Position {
-    holding: Holding,
-    decision: Option<Decision>,
-}
-
-/// A bet from its first share to its last.
-#[derive(Clone, Copy, Debug, Default)]
-struct Decision {
-    bought: Shares,
-    cost: Usd,
-    sold: Shares,
-    proceeds: Usd,
-    /// More was sold than was seen arriving: what it cost is unknown, so it neither won nor lost.
-    uncovered: bool,
-}
-
-#[derive(Clone, Debug)]
-struct Outcome {
-    condition: ConditionId,
-    index: usize,
-    event: u32,
-}
-
-#[derive(Clone, Debug)]
-struct Resolved {
-    payouts: Payouts,
-    at: Timestamp,
 }
 
 /// What a wallet holds of a token, for those who ask.
@@ -87,75 +73,50 @@ impl History {
     /// Knows nothing yet.
     #[must_use]
     pub fn new(eligibility: Eligibility) -> Self {
+        Self::in_shards(eligibility, SHARDS)
+    }
+
+    /// Knows nothing yet, and folds large batches on as many threads. What it finds is the same for any number.
+    #[must_use]
+    pub fn in_shards(eligibility: Eligibility, shards: usize) -> Self {
+        let shards = shards.max(1);
         Self {
             eligibility,
-            wallets: BTreeMap::new(),
-            positions: BTreeMap::new(),
-            outcomes: BTreeMap::new(),
-            markets: BTreeMap::new(),
-            payouts: BTreeMap::new(),
-            undescribed: BTreeMap::new(),
-            events: BTreeMap::new(),
-            prices: BTreeMap::new(),
-            maturing: BTreeMap::new(),
-            changed: BTreeSet::new(),
-            moved: BTreeSet::new(),
+            catalogue: Catalogue::default(),
+            late: Late::default(),
+            beliefs: Beliefs::default(),
+            shards: (0..shards).map(|number| Shard::new(number, shards)).collect(),
+            seq: 0,
+            now: Timestamp::from_micros(i64::MIN),
             scored_day: None,
         }
     }
 
-    /// How many wallets have traded.
+    /// How many wallets there are facts about.
     #[must_use]
     pub fn wallets(&self) -> usize {
-        self.wallets.len()
-    }
-
-    /// Learns which tokens a condition has. May come after the trades, and after the result.
-    pub fn learn(&mut self, market: &Market) {
-        if self.markets.contains_key(&market.condition) {
-            return;
-        }
-        let event = self.event(&market.event);
-        for (index, token) in market.tokens.iter().enumerate() {
-            self.outcomes.insert(*token, Outcome { condition: market.condition, index, event });
-        }
-        self.markets.insert(market.condition, market.tokens.clone());
-        for (wallet, amount, at) in self.undescribed.remove(&market.condition).unwrap_or_default() {
-            self.apply_set(wallet, market.condition, amount, at);
-        }
-        if let Some(resolved) = self.payouts.get(&market.condition).cloned() {
-            self.settle(market.condition, &resolved);
-        }
+        self.shards.iter().map(|shard| shard.records.len()).sum()
     }
 
     /// Takes in a fact. Facts come in the order they happened.
     pub fn apply(&mut self, fact: &Fact) {
-        let at = fact.place.block_time;
-        self.mature(at);
-        match &fact.event {
-            ChainEvent::Fill(fill) => self.apply_fill(fill, at),
-            ChainEvent::Split { wallet, condition, amount } => {
-                self.apply_set(*wallet, *condition, *amount, at)
-            }
-            ChainEvent::Merge { wallet, condition, amount } => {
-                self.apply_set(*wallet, *condition, -*amount, at)
-            }
-            ChainEvent::Resolution { condition, payouts } => {
-                let resolved = Resolved { payouts: payouts.clone(), at };
-                self.payouts.insert(*condition, resolved.clone());
-                self.settle(*condition, &resolved);
-            }
-            ChainEvent::Fee { kind: FeeKind::Refunded, receiver, token, micros, .. } => {
-                self.apply_refund(*receiver, *token, *micros, at);
-            }
-            // A redemption pays what the resolution already booked. Matches and fees charged repeat what the
-            // fills say. Conversions and derivable results need the whole event's questions and are not folded.
-            ChainEvent::Redemption { .. }
-            | ChainEvent::Match { .. }
-            | ChainEvent::Fee { kind: FeeKind::Charged, .. }
-            | ChainEvent::Conversion { .. }
-            | ChainEvent::Derivable { .. }
-            | ChainEvent::Preparation { .. } => {}
+        self.apply_batch(std::slice::from_ref(fact));
+    }
+
+    /// Takes in facts in the order they happened, large batches on several threads.
+    pub fn apply_batch(&mut self, facts: &[Fact]) {
+        let Some(last) = facts.last() else { return };
+        let first = self.seq;
+        let looked = facts.iter().zip(first..).map(|(fact, seq)| Looked {
+            seq,
+            at: fact.place.block_time,
+            event: &fact.event,
+        });
+        self.fold(looked, &Mode::New);
+        self.seq = first.saturating_add(u64::try_from(facts.len()).unwrap_or(u64::MAX));
+        self.now = self.now.max(last.place.block_time);
+        for shard in &mut self.shards {
+            shard.mature(self.now);
         }
     }
 
@@ -163,213 +124,95 @@ impl History {
     /// those with a day of trading that has left the volume window. Entries are looked at again when a fact a
     /// day later comes in and not here, so that a pass in between changes nothing.
     pub fn pass(&mut self, as_of: Timestamp) -> Vec<WalletScore> {
-        if let Some(scored) = self.scored_day.filter(|scored| *scored < as_of.day()) {
-            let lesser = self.wallets.iter().filter(|(_, record)| record.loses_volume(scored, as_of.day()));
-            self.changed.extend(lesser.map(|(wallet, _)| *wallet));
-        }
+        let faded = self.scored_day.filter(|scored| *scored < as_of.day());
         self.scored_day = self.scored_day.max(Some(as_of.day()));
-        let changed = std::mem::take(&mut self.changed);
-        changed.into_iter().filter_map(|wallet| self.verdict(wallet, as_of)).collect()
+        for shard in &mut self.shards {
+            shard.mature_watches(self.now);
+        }
+        self.believe(as_of);
+        let mut verdicts = Vec::new();
+        for shard in &mut self.shards {
+            for number in 0..shard.records.len() {
+                let record = &shard.records[number];
+                let loses = |from| record.loses_volume(&shard.books, WINDOW_DAYS, from, as_of.day());
+                if faded.is_some_and(loses) {
+                    shard.change(u32::try_from(number).unwrap_or(u32::MAX));
+                }
+            }
+            for number in shard.take_changed() {
+                let record = &shard.records[usize_of(number)];
+                verdicts.push(factors::verdict(
+                    &self.catalogue,
+                    &self.beliefs,
+                    &shard.books,
+                    record,
+                    as_of,
+                    self.eligibility,
+                ));
+            }
+        }
+        verdicts.sort_by_key(|verdict| verdict.wallet);
+        verdicts
     }
 
-    /// The holdings that changed since they were last asked for.
+    /// The holdings that changed since they were last asked for, by token and wallet.
     pub fn moved(&mut self) -> Vec<WalletPosition> {
-        let moved = std::mem::take(&mut self.moved);
+        let mut moved = Vec::new();
+        for shard in &mut self.shards {
+            let (places, bare) = shard.take_moved();
+            for place in places {
+                let stake = &shard.stakes[usize_of(place)];
+                let wallet = shard.records[usize_of(stake.wallet)].wallet;
+                let tokens = self.catalogue.question(stake.question).tokens;
+                for (token, holding) in tokens.into_iter().zip(stake.holdings) {
+                    let held = token.filter(|_| holding != Holding::default());
+                    moved.extend(held.map(|token| WalletPosition { wallet, token, holding }));
+                }
+            }
+            for (number, token) in bare {
+                let wallet = shard.records[usize_of(number)].wallet;
+                let held = shard.bare.get(&(number, token));
+                moved.extend(held.map(|bare| WalletPosition { wallet, token, holding: bare.holding }));
+            }
+        }
+        moved.sort_by_key(|position| (position.token, position.wallet));
+        moved.dedup();
         moved
-            .into_iter()
-            .filter_map(|(token, wallet)| {
-                let holding = self.positions.get(&(token, wallet))?.holding;
-                Some(WalletPosition { wallet, token, holding })
-            })
-            .collect()
     }
 
     /// What is believed about a wallet as of a moment no earlier than the last fact.
     #[must_use]
     pub fn verdict(&self, wallet: Wallet, as_of: Timestamp) -> Option<WalletScore> {
-        self.wallets.get(&wallet).map(|record| factors::verdict(wallet, record, as_of, self.eligibility))
+        let (books, record) = self.record(wallet)?;
+        Some(factors::verdict(&self.catalogue, &self.beliefs, books, record, as_of, self.eligibility))
     }
 
-    fn apply_fill(&mut self, fill: &Fill, at: Timestamp) {
-        if let Some(price) = fill.price().filter(|_| Shares::DUST <= fill.shares) {
-            self.prices.insert(fill.token, price);
-        }
-        let record = self.wallets.entry(fill.wallet).or_insert_with(|| Record::new(at));
-        record.trade(Trade { usd: fill.usd, at });
-        let opens = self.book(fill.wallet, fill.token, fill.cash_change(), fill.share_change(), at);
-        if opens && let Some(paid) = fill.price().filter(|_| fill.side == Side::Buy) {
-            let due = at.plus_micros(DRIFT_HORIZON);
-            self.maturing.insert((due, fill.token, fill.wallet), paid.to_f64());
-        }
+    /// What else is known of a wallet as of a moment no earlier than the last fact.
+    #[must_use]
+    pub fn figures(&self, wallet: Wallet, as_of: Timestamp) -> Option<Figures> {
+        let (books, record) = self.record(wallet)?;
+        Some(factors::figures(&self.catalogue, books, record, as_of, self.eligibility))
     }
 
-    /// A split buys every outcome at an equal part of a dollar; a merge sells them so.
-    fn apply_set(&mut self, wallet: Wallet, condition: ConditionId, amount: Shares, at: Timestamp) {
-        let Some(tokens) = self.markets.get(&condition).cloned() else {
-            return;
-        };
-        self.wallets.entry(wallet).or_insert_with(|| Record::new(at));
-        let mut left = -Usd::from_micros(amount.micros());
-        let mut outcomes = i32::try_from(tokens.len()).unwrap_or(i32::MAX);
-        for token in tokens {
-            let part = left.prorated(Shares::whole(1), Shares::whole(outcomes));
-            left -= part;
-            outcomes -= 1;
-            self.book(wallet, token, part, amount, at);
-        }
+    /// Everything that is believed about a wallet as of a moment no earlier than the last fact. What it takes from
+    /// wallets at large and from what prices were worth, it takes as of the last pass.
+    #[must_use]
+    pub fn assess(&self, wallet: Wallet, as_of: Timestamp) -> Option<Assessment> {
+        let spread = wallet.spread();
+        let shard = self.shards.iter().find(|shard| shard.is_home(spread))?;
+        let number = shard.find(wallet, spread)?;
+        let (record, copying) = (&shard.records[usize_of(number)], &shard.copying[usize_of(number)]);
+        let verdict =
+            factors::verdict(&self.catalogue, &self.beliefs, &shard.books, record, as_of, self.eligibility);
+        let figures = factors::figures(&self.catalogue, &shard.books, record, as_of, self.eligibility);
+        let mut tally = Tally::new(&self.catalogue, &shard.books, record);
+        tally.advance(as_of, self.eligibility);
+        Some(Assessment::of(verdict, figures, (&self.catalogue, &self.beliefs), &tally, copying))
     }
 
-    /// A fee given back: shares that were bought after all, or dollars that the sale brought after all.
-    fn apply_refund(&mut self, wallet: Wallet, token: Option<TokenId>, micros: i64, at: Timestamp) {
-        let Some(record) = self.wallets.get_mut(&wallet) else { return };
-        match token {
-            None => {
-                record.realize(Usd::from_micros(micros));
-                self.changed.insert(wallet);
-            }
-            Some(token) => {
-                self.book(wallet, token, Usd::ZERO, Shares::from_micros(micros), at);
-            }
-        }
-    }
-
-    /// Books a change into a wallet's holding; whether it opened a decision.
-    fn book(&mut self, wallet: Wallet, token: TokenId, cash: Usd, change: Shares, at: Timestamp) -> bool {
-        self.changed.insert(wallet);
-        self.moved.insert((token, wallet));
-        let position = self.positions.entry((token, wallet)).or_default();
-        let before = position.holding.realized;
-        position.holding.book(cash, change);
-        let opens = position.decision.is_none() && change.is_positive();
-        let decision = position.decision.get_or_insert_default();
-        if change.is_positive() {
-            decision.bought += change;
-            decision.cost -= cash;
-        } else {
-            decision.sold -= change;
-            decision.proceeds += cash;
-        }
-        decision.uncovered |= position.holding.shares < -Shares::DUST;
-        let realized = position.holding.realized - before;
-        let sold_out = position.holding.shares.abs() < Shares::DUST;
-        let closed = if sold_out { position.decision.take() } else { None };
-        if let Some(record) = self.wallets.get_mut(&wallet) {
-            record.realize(realized);
-        }
-        if let Some(decision) = closed {
-            let payoff = decision.proceeds.to_f64() / decision.sold.to_f64().max(f64::MIN_POSITIVE);
-            self.close(wallet, token, &decision, decision.proceeds, payoff, at);
-        }
-        // What is traded after the result is known is worth the result at once.
-        if let Some(outcome) = self.outcomes.get(&token)
-            && let Some(resolved) = self.payouts.get(&outcome.condition).cloned()
-        {
-            self.settle_one(wallet, token, &resolved);
-        }
-        opens
-    }
-
-    fn settle(&mut self, condition: ConditionId, resolved: &Resolved) {
-        for token in self.markets.get(&condition).cloned().unwrap_or_default() {
-            let holders: Vec<Wallet> = self
-                .positions
-                .range((token, Wallet::default())..)
-                .take_while(|((held, _), _)| *held == token)
-                .map(|((_, wallet), _)| *wallet)
-                .collect();
-            for wallet in holders {
-                self.settle_one(wallet, token, resolved);
-            }
-        }
-    }
-
-    fn settle_one(&mut self, wallet: Wallet, token: TokenId, resolved: &Resolved) {
-        let Some(outcome) = self.outcomes.get(&token) else {
-            return;
-        };
-        let index = outcome.index;
-        let Some(position) = self.positions.get_mut(&(token, wallet)) else {
-            return;
-        };
-        if position.holding == (Holding { realized: position.holding.realized, ..Holding::default() }) {
-            return;
-        }
-        let (before, held) = (position.holding.realized, position.holding.shares);
-        position.holding.resolve(&resolved.payouts, index);
-        let realized = position.holding.realized - before;
-        let decision = position.decision.take();
-        self.changed.insert(wallet);
-        self.moved.insert((token, wallet));
-        if let Some(record) = self.wallets.get_mut(&wallet) {
-            record.realize(realized);
-        }
-        if let Some(decision) = decision {
-            let proceeds = decision.proceeds + resolved.payouts.pays(index, held);
-            // Of a decision sold in part, each share counts with what it brought.
-            let payoff = (decision.proceeds.to_f64() + held.to_f64() * resolved.payouts.fraction(index))
-                / decision.bought.to_f64().max(f64::MIN_POSITIVE);
-            self.close(wallet, token, &decision, proceeds, payoff, resolved.at);
-        }
-    }
-
-    fn close(
-        &mut self,
-        wallet: Wallet,
-        token: TokenId,
-        decision: &Decision,
-        proceeds: Usd,
-        payoff: f64,
-        at: Timestamp,
-    ) {
-        let is_bet = Shares::DUST <= decision.bought && decision.cost.is_positive() && !decision.uncovered;
-        if !is_bet {
-            return;
-        }
-        let event = match self.outcomes.get(&token) {
-            Some(outcome) => outcome.event,
-            None => self.event(&token.to_string()),
-        };
-        if let Some(record) = self.wallets.get_mut(&wallet) {
-            record.close(&record::Closed {
-                cost: decision.cost,
-                proceeds,
-                paid: decision.cost.to_f64() / decision.bought.to_f64(),
-                payoff: payoff.clamp(0.0, 1.0),
-                event,
-                at,
-            });
-        }
-    }
-
-    /// Looks again at the prices of entries that are a day old by `at`.
-    fn mature(&mut self, at: Timestamp) {
-        while let Some(entry) = self.maturing.first_entry() {
-            let (due, token, wallet) = *entry.key();
-            if at < due {
-                break;
-            }
-            let paid = entry.remove();
-            // A price that the result has overtaken says nothing about the entry's timing.
-            let is_resolved = self
-                .outcomes
-                .get(&token)
-                .is_some_and(|outcome| self.payouts.contains_key(&outcome.condition));
-            if is_resolved {
-                continue;
-            }
-            if let (Some(price), Some(record)) = (self.prices.get(&token), self.wallets.get_mut(&wallet)) {
-                record.drift(price.to_f64() - paid);
-                self.changed.insert(wallet);
-            }
-        }
-    }
-
-    fn event(&mut self, name: &str) -> u32 {
-        if let Some(known) = self.events.get(name) {
-            return *known;
-        }
-        let number = u32::try_from(self.events.len()).unwrap_or(u32::MAX);
-        self.events.insert(name.to_owned(), number);
-        number
+    fn record(&self, wallet: Wallet) -> Option<(&Books, &Record)> {
+        let spread = wallet.spread();
+        let shard = self.shards.iter().find(|shard| shard.is_home(spread))?;
+        shard.find(wallet, spread).map(|number| (&shard.books, &shard.records[usize_of(number)]))
     }
 }

@@ -34,6 +34,7 @@ fn market(number: u32) -> Market {
         outcomes: vec!["Yes".to_owned(), "No".to_owned()],
         tokens: vec![token(10 * number), token(10 * number + 1)],
         neg_risk: false,
+        place: None,
         protocol_v2: false,
         tick: Tick::CENT,
         fee_rate_ppm: 0,

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+use decision::reputation::Figures;
 use decision::{Eligibility, History};
 use domain::{
     BlockHash, ChainEvent, ConditionId, Exchange, Fact, Fee, FeeKind, Fill, Market, Payouts, Place, Price,
@@ -33,6 +34,7 @@ fn market(number: u32) -> Market {
         outcomes: vec!["Yes".to_owned(), "No".to_owned()],
         tokens: vec![token(number, 0), token(number, 1)],
         neg_risk: false,
+        place: None,
         protocol_v2: false,
         tick: Tick::CENT,
         fee_rate_ppm: 0,
@@ -65,6 +67,30 @@ fn fill(hour: i64, who: u32, market: u32, side: Side, shares: i32, cents: u32) -
         fee: Fee::NONE,
     };
     fact(hour, ChainEvent::Fill(fill))
+}
+
+/// The same, of either outcome and at a minute.
+fn fill_of(
+    minute: i64,
+    who: u32,
+    (market, outcome): (u32, u32),
+    side: Side,
+    shares: i32,
+    cents: u32,
+) -> Fact {
+    let mut fact = fill(0, who, market, side, shares, cents);
+    fact.place.block_time = Timestamp::from_micros(minute * Timestamp::MINUTE);
+    if let ChainEvent::Fill(fill) = &mut fact.event {
+        fill.token = token(market, outcome);
+    }
+    fact
+}
+
+fn figures(facts: &[Fact], who: u32, hour: i64) -> Figures {
+    let mut history = History::new(ANYONE);
+    (1..=20).for_each(|number| history.learn(&market(number)));
+    history.apply_batch(facts);
+    history.figures(wallet(who), Timestamp::from_micros(hour * Timestamp::HOUR)).unwrap()
 }
 
 fn resolution(hour: i64, market: u32, winner: usize) -> Fact {
@@ -184,6 +210,197 @@ fn a_market_described_late_settles_all_the_same() {
     history.learn(&market(1));
     let as_of = Timestamp::from_micros(5 * Timestamp::HOUR);
     assert_eq!(history.verdict(wallet(1), as_of).unwrap().pnl, Usd::whole(60));
+}
+
+/// YES at 40 and NO at 55 are one decision, which the second purchase ends: the pairs are worth a dollar each.
+#[test]
+fn buying_the_other_outcome_ends_a_decision() {
+    let facts = [
+        fill_of(60, 1, (1, 0), Side::Buy, 100, 40),
+        fill_of(120, 1, (1, 1), Side::Buy, 100, 55),
+        fact(5, ChainEvent::Merge { wallet: wallet(1), condition: condition(1), amount: Shares::whole(100) }),
+        resolution(6, 1, 0),
+    ];
+    let verdict = verdict(&facts, 1, 9);
+    assert_eq!((verdict.decisions, verdict.wins, verdict.pnl), (1, 1, Usd::whole(5)));
+    assert!((verdict.break_even_win_rate.unwrap() - 0.40).abs() < 1e-9);
+}
+
+/// Two purchases at 30 and 50 and a sale of a part: the price is what the purchases cost on average, and the fee is
+/// part of it.
+#[test]
+fn the_price_of_a_decision_is_that_of_what_made_it_larger() {
+    let mut second = fill_of(70, 1, (1, 1), Side::Buy, 100, 50);
+    if let ChainEvent::Fill(fill) = &mut second.event {
+        fill.fee = Fee::Usd(Usd::whole(2));
+    }
+    let facts = [
+        fill_of(60, 1, (1, 1), Side::Buy, 100, 30),
+        second,
+        fill_of(80, 1, (1, 1), Side::Sell, 150, 90),
+        resolution(6, 1, 0),
+    ];
+    let verdict = verdict(&facts, 1, 9);
+    assert!((verdict.break_even_win_rate.unwrap() - 0.41).abs() < 1e-9);
+    assert_eq!((verdict.decisions, verdict.wins, verdict.pnl), (1, 1, Usd::whole(135 - 82)));
+}
+
+#[test]
+fn a_decision_is_won_by_what_is_left_after_fees() {
+    let mut bought = fill(1, 1, 1, Side::Buy, 100, 40);
+    if let ChainEvent::Fill(fill) = &mut bought.event {
+        fill.fee = Fee::Usd(Usd::whole(2));
+    }
+    let facts = [bought, fill(2, 1, 1, Side::Sell, 100, 41), fill(3, 1, 2, Side::Buy, 100, 41)];
+    let verdict = verdict(&facts, 1, 9);
+    assert_eq!((verdict.decisions, verdict.wins, verdict.pnl), (1, 0, Usd::whole(-1)));
+}
+
+/// What is collected beyond what the seen shares were paid came of shares that were not seen arriving.
+#[test]
+fn collecting_more_than_was_seen_is_a_result_of_unknown_cost() {
+    let collect = |hour, dollars| {
+        let payout = Usd::whole(dollars);
+        fact(
+            hour,
+            ChainEvent::Redemption { wallet: wallet(1), condition: Some(condition(1)), token: None, payout },
+        )
+    };
+    let facts = [
+        fill(1, 1, 1, Side::Buy, 100, 40),
+        resolution(3, 1, 0),
+        collect(4, 60),
+        collect(5, 40),
+        collect(6, 30),
+    ];
+    let all_seen = verdict(&facts[..4], 1, 9);
+    assert_eq!((all_seen.pnl, figures(&facts[..4], 1, 9).unknown_cost), (Usd::whole(60), 0));
+    let more = verdict(&facts, 1, 9);
+    assert_eq!((more.pnl, more.decisions, more.wins), (Usd::whole(90), 1, 1));
+    let figures = figures(&facts, 1, 9);
+    assert_eq!((figures.unknown_cost, figures.unknown_cost_pnl), (1, Usd::whole(30)));
+}
+
+#[test]
+fn the_recent_win_rate_stands_beside_the_lifetime_one() {
+    let day = |day: i64| 24 * day;
+    let facts = [
+        fill(1, 1, 1, Side::Buy, 100, 40),
+        fill(1, 1, 2, Side::Buy, 100, 60),
+        fill(1, 1, 3, Side::Buy, 100, 70),
+        resolution(day(1), 1, 0),
+        resolution(day(40), 2, 1),
+        resolution(day(41), 3, 0),
+    ];
+    let figures = figures(&facts, 1, day(60));
+    assert_eq!((figures.decisions_30d, figures.wins_30d, figures.win_rate_30d), (2, 1, Some(0.5)));
+    assert!((figures.break_even_win_rate_30d.unwrap() - 0.65).abs() < 1e-9);
+    assert!((verdict(&facts, 1, day(60)).win_rate.unwrap() - 2.0 / 3.0).abs() < 1e-9);
+}
+
+/// Ten decisions in one event say as much about skill as one with their mean.
+#[test]
+fn one_event_has_one_vote() {
+    let facts: Vec<Fact> = (1..=10)
+        .map(|number| fill(1, 1, number, Side::Buy, 100, 50))
+        .chain((1..=10).map(|number| resolution(3, number, 0)))
+        .collect();
+    let at = Timestamp::from_micros(9 * Timestamp::HOUR);
+    let skill = |in_one_event: bool, facts: &[Fact]| {
+        let mut history = History::new(ANYONE);
+        for number in 1..=20 {
+            let event = if in_one_event { "one".to_owned() } else { number.to_string() };
+            history.learn(&Market { event, ..market(number) });
+        }
+        history.apply_batch(facts);
+        history.verdict(wallet(1), at).unwrap()
+    };
+    let alone = skill(true, &[facts[0].clone(), facts[10].clone()]);
+    let (together, apart) = (skill(true, &facts), skill(false, &facts));
+    assert!((together.skill.kappa - alone.skill.kappa).abs() < 1e-9);
+    assert!((together.skill.standard_error - alone.skill.standard_error).abs() < 1e-9);
+    assert!(apart.skill.kappa > together.skill.kappa);
+    // The strategy's own count goes by decisions.
+    assert_eq!((together.decisions, together.wins, together.events), (10, 10, 1));
+    // Grouped only later, it is the same.
+    let mut history = History::new(ANYONE);
+    (1..=20).for_each(|number| history.learn(&market(number)));
+    history.apply_batch(&facts);
+    history.pass(at);
+    (1..=10).for_each(|number| history.learn(&Market { event: "one".to_owned(), ..market(number) }));
+    assert_eq!(history.pass(at), [together]);
+}
+
+/// A condition of three outcomes: each is a question of its own.
+#[test]
+fn of_many_outcomes_each_is_a_question_of_its_own() {
+    let three = Market {
+        outcomes: vec!["A".to_owned(), "B".to_owned(), "C".to_owned()],
+        tokens: vec![token(1, 0), token(1, 1), token(1, 2)],
+        ..market(1)
+    };
+    let mut history = History::new(ANYONE);
+    history.learn(&three);
+    history.apply_batch(&[
+        fill_of(60, 1, (1, 0), Side::Buy, 100, 30),
+        fill_of(70, 1, (1, 2), Side::Buy, 100, 20),
+        fact(3, ChainEvent::Split { wallet: wallet(2), condition: condition(1), amount: Shares::whole(30) }),
+        fact(4, ChainEvent::Resolution { condition: condition(1), payouts: Payouts::winner(2, 3).unwrap() }),
+    ]);
+    let at = Timestamp::from_micros(9 * Timestamp::HOUR);
+    let verdict = history.verdict(wallet(1), at).unwrap();
+    assert_eq!((verdict.decisions, verdict.wins, verdict.pnl), (2, 1, Usd::whole(50)));
+    assert_eq!(history.verdict(wallet(2), at).unwrap().pnl, Usd::ZERO);
+}
+
+/// Fills within ten minutes are one entry, whose average price is looked at again a day after it began.
+#[test]
+fn an_entry_is_looked_at_once() {
+    let facts = [
+        fill_of(0, 1, (1, 1), Side::Buy, 100, 40),
+        fill_of(9, 1, (1, 1), Side::Buy, 100, 50),
+        fill_of(30, 1, (1, 1), Side::Buy, 100, 60),
+        // NO stands at 50 after a day, and elsewhere after more.
+        fill_of(24 * 60 - 1, 2, (1, 0), Side::Buy, 10, 50),
+        fill_of(24 * 60, 2, (1, 0), Side::Buy, 10, 30),
+    ];
+    let once = verdict(&facts, 1, 25);
+    assert!((once.mean_drift.unwrap() - 0.05).abs() < 1e-9, "{once:?}");
+    let later = [facts.as_slice(), &[fill_of(24 * 60 + 30, 2, (2, 0), Side::Buy, 10, 30)]].concat();
+    // The second entry: 60 paid for what stands at 70 then.
+    assert!((verdict(&later, 1, 25).mean_drift.unwrap() - 0.075).abs() < 1e-9);
+}
+
+/// A wallet that has been a whale stays one down to 6.5, however the passes fall; one that has not does not.
+#[test]
+fn a_whale_stays_one_for_half_a_point() {
+    // Many wins, as many losses, and many wins again.
+    let mut facts: Vec<Fact> = Vec::new();
+    for number in 1..=90u32 {
+        let hour = i64::from(number) * 24 * 7;
+        facts.push(fill(hour, 1, number, Side::Buy, 1_000, 50));
+        facts.push(resolution(hour + 1, number, usize::from((21..=50).contains(&number))));
+    }
+    let mut history = History::new(ANYONE);
+    (1..=90).for_each(|number| history.learn(&market(number)));
+    let mut seen = Vec::new();
+    for pair in facts.chunks(2) {
+        history.apply_batch(pair);
+        let at = pair[1].place.block_time.plus_micros(Timestamp::HOUR);
+        let verdict = history.verdict(wallet(1), at).unwrap();
+        seen.push((verdict.score, verdict.tier));
+    }
+    let (falling, rising) = seen.split_at(50);
+    let between = |(score, _): &&(f64, Tier)| (6.5..7.0).contains(score);
+    let tiers = |seen: &[(f64, Tier)]| seen.iter().filter(between).map(|(_, tier)| *tier).collect::<Vec<_>>();
+    assert!(!tiers(falling).is_empty() && tiers(falling).iter().all(|tier| *tier == Tier::Whale), "{seen:?}");
+    assert!(!tiers(rising).is_empty() && tiers(rising).iter().all(|tier| *tier == Tier::Smart), "{seen:?}");
+    // A pass in the middle, or none, makes no difference: the days are walked again each time.
+    let mut at_once = History::new(ANYONE);
+    (1..=90).for_each(|number| at_once.learn(&market(number)));
+    at_once.apply_batch(&facts[..60]);
+    let at = facts[59].place.block_time.plus_micros(Timestamp::HOUR);
+    assert_eq!(at_once.verdict(wallet(1), at).unwrap().tier, seen[29].1);
 }
 
 #[test]

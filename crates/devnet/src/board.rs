@@ -79,6 +79,13 @@ impl Listed {
     pub(crate) fn neg_risk(&self) -> bool {
         self.exchange == Exchange::V2NegRisk
     }
+
+    /// What it shares with its siblings: the question's id without its number.
+    pub(crate) fn neg_risk_market(&self) -> Option<B256> {
+        let mut id = self.question_id;
+        id[31] = 0;
+        self.neg_risk().then_some(id)
+    }
 }
 
 impl Board {

@@ -128,7 +128,6 @@ fn body(shared: &Shared, market: &Listed, tags: bool) -> Value {
     // Numbers people look at; nothing is computed from them.
     value["volumeNum"] = json!(market.volume.to_f64());
     value["startDate"] = json!(market.opens.to_string());
-    value["questionID"] = json!(market.question_id);
     value["lastTradePrice"] = json!(market.last_price.map(domain::Price::to_f64));
     let ladder = shared.read().board.ladder(market.id, 0);
     if let Some(ladder) = ladder {
@@ -176,6 +175,8 @@ fn market_body(market: &Listed, tags: bool) -> MarketBody {
         enable_order_book: true,
         uma_resolution_status: market.winner.map(|_| "resolved".to_owned()),
         neg_risk: Some(market.neg_risk()),
+        neg_risk_market_id: market.neg_risk_market().map(|id| id.to_string()),
+        question_id: Some(market.question_id.to_string()),
         order_price_min_tick_size: Some(Number::from(0.01)),
         order_min_size: Some(Number::from(5)),
         fees_enabled: Some(market.fee_rate_ppm > 0),

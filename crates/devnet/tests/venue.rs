@@ -70,6 +70,14 @@ async fn the_clients_understand_books_and_markets() {
     assert!(listing.markets.len() * 2 >= tokens.len() - 4);
     assert!(listing.markets.iter().any(|market| market.protocol_v2));
     assert!(listing.markets.iter().any(|market| market.neg_risk));
+    // Siblings share a market on the adapter, and each has a number of its own in it.
+    for market in listing.markets.iter().filter(|market| market.neg_risk) {
+        let place = market.place.unwrap();
+        let mut siblings = listing.markets.iter().filter(|other| other.event == market.event);
+        assert!(siblings.all(|other| other.place.is_some_and(|of| of.market == place.market)));
+        let is_same = |other: &&Market| other.place == market.place;
+        assert_eq!(listing.markets.iter().filter(is_same).count(), 1);
+    }
 
     let (mut tight, mut deep, mut seen) = (0, 0, 0);
     for market in &listing.markets {

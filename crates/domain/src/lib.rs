@@ -22,7 +22,7 @@ pub use book::{Book, Level};
 pub use chain::{ChainEvent, Fact, FeeKind, Place};
 pub use fill::{Exchange, Fee, Fill, Role, Side};
 pub use id::{BlockHash, ConditionId, FactKey, TokenId, TxHash, Wallet};
-pub use market::{Market, Payouts};
+pub use market::{Market, NegRiskPlace, Payouts};
 pub use money::{MICRO, Shares, Usd};
 pub use order::{Order, Report};
 pub use position::{Day, Position, Settlement};

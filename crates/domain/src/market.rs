@@ -1,5 +1,7 @@
 //! A market: one condition, its outcomes, and what they pay.
 
+use alloy_primitives::B256;
+
 use crate::id::{ConditionId, TokenId};
 use crate::money::{Shares, Usd, saturate};
 use crate::price::Tick;
@@ -24,6 +26,9 @@ pub struct Market {
     pub tokens: Vec<TokenId>,
     /// Whether it settles through the neg-risk contracts.
     pub neg_risk: bool,
+    /// Where it stands among the questions that exclude each other; `None` where it stands alone, or nobody has
+    /// said.
+    pub place: Option<NegRiskPlace>,
     /// Whether it is a Protocol V2 market, traded on exchange V3.
     pub protocol_v2: bool,
     /// The price grid.
@@ -39,6 +44,45 @@ impl Market {
     #[must_use]
     pub fn outcome_index(&self, token: TokenId) -> Option<usize> {
         self.tokens.iter().position(|candidate| *candidate == token)
+    }
+}
+
+/// A question's place among those of which at most one is answered with yes: shares against some of them can be
+/// converted into shares for the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NegRiskPlace {
+    /// What they share: the adapter's market, 31 bytes and a zero; or Protocol V2's event, 29 bytes and zeros.
+    pub market: B256,
+    /// The question's number among them, from zero.
+    pub question: u8,
+    /// How many there are, where that is known.
+    pub questions: Option<u8>,
+}
+
+impl NegRiskPlace {
+    /// The place that a question's id on the neg-risk adapter names: the market's id with the number as its last
+    /// byte. `None` where `market` is no such market's id, or the question is not one of it.
+    #[must_use]
+    pub fn of_question(market: B256, question: B256) -> Option<Self> {
+        let (shared, number) = (market.split_last()?, question.split_last()?);
+        let is_place = *shared.0 == 0 && shared.1 == number.1 && !market.is_zero();
+        is_place.then_some(Self { market, question: *number.0, questions: None })
+    }
+
+    /// The place that the bits of a Protocol V2 condition name: behind its module (1 byte, 2 for neg-risk) and hash
+    /// (16) stand how many conditions were asked for (2), and at the end of the 31 bytes its number (2). The event is
+    /// the condition without that number; one more condition, for any other answer, is added to those asked for.
+    /// `None` where it belongs to another module, or to an event larger than any conversion can name.
+    #[must_use]
+    pub fn of_condition(condition: ConditionId) -> Option<Self> {
+        const NEG_RISK_MODULE: u8 = 2;
+        let mut market = condition.0;
+        let asked = u16::from_be_bytes([market[17], market[18]]);
+        let question = u8::try_from(u16::from_be_bytes([market[29], market[30]])).ok()?;
+        let questions = u8::try_from(asked).ok()?.checked_add(1)?;
+        market[29..].fill(0);
+        let is_place = market[0] == NEG_RISK_MODULE && condition.0[31] == 0 && question < questions;
+        is_place.then_some(Self { market, question, questions: Some(questions) })
     }
 }
 
@@ -69,6 +113,18 @@ impl Payouts {
     #[must_use]
     pub fn numerators(&self) -> &[u64] {
         &self.numerators
+    }
+
+    /// What the numerators are parts of: their sum.
+    #[must_use]
+    pub const fn denominator(&self) -> u64 {
+        self.denominator
+    }
+
+    /// Whether one outcome takes all, so that nothing has to be divided.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.numerators.contains(&self.denominator)
     }
 
     /// What `shares` of an outcome pay, rounded toward zero; an outcome beyond the last pays nothing.
@@ -105,6 +161,54 @@ mod tests {
         assert_eq!(Payouts::new(vec![1, 1]).unwrap().pays(0, shares), Usd::from_micros(1_500_000));
         assert_eq!(Payouts::new(vec![0, 1_000_000]).unwrap().pays(1, -shares), Usd::whole(-3));
         assert_eq!(Payouts::new(vec![1, 1]).unwrap().pays(7, shares), Usd::ZERO);
+    }
+
+    #[test]
+    fn one_winner_is_whole_and_halves_are_not() {
+        assert!(Payouts::winner(1, 2).unwrap().is_whole());
+        assert!(Payouts::new(vec![0, 1_000_000]).unwrap().is_whole());
+        assert!(!Payouts::new(vec![1, 1]).unwrap().is_whole());
+    }
+
+    #[test]
+    fn a_question_names_its_place() {
+        let market = B256::new([7; 32]).tap_last(0);
+        let question = market.tap_last(9);
+        let place = NegRiskPlace { market, question: 9, questions: None };
+        assert_eq!(NegRiskPlace::of_question(market, question), Some(place));
+        // Another market's question, no market at all, and a market whose id ends in something.
+        assert_eq!(NegRiskPlace::of_question(B256::new([8; 32]).tap_last(0), question), None);
+        assert_eq!(NegRiskPlace::of_question(B256::ZERO, B256::ZERO), None);
+        assert_eq!(NegRiskPlace::of_question(question, question), None);
+    }
+
+    #[test]
+    fn a_protocol_v2_condition_names_its_place() {
+        let mut bytes = [0; 32];
+        bytes[0] = 2;
+        bytes[1..17].fill(0xab);
+        bytes[18] = 3;
+        let market = B256::new(bytes);
+        bytes[30] = 3;
+        let other = ConditionId(B256::new(bytes));
+        let place = NegRiskPlace { market, question: 3, questions: Some(4) };
+        assert_eq!(NegRiskPlace::of_condition(other), Some(place));
+        for (index, byte) in [(0, 1), (29, 1), (30, 4), (31, 1), (17, 1)] {
+            let mut bytes = bytes;
+            bytes[index] = byte;
+            assert_eq!(NegRiskPlace::of_condition(ConditionId(B256::new(bytes))), None, "{index}");
+        }
+    }
+
+    trait TapLast {
+        fn tap_last(self, last: u8) -> Self;
+    }
+
+    impl TapLast for B256 {
+        fn tap_last(mut self, last: u8) -> Self {
+            self[31] = last;
+            self
+        }
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use domain::{Book, ConditionId, Market, TokenId};
-use serde::de::DeserializeOwned;
 
 use crate::http::{Service, VenueError};
 use crate::wire::clob::{BookBody, TermsBody, TokenBody, WordsBody};
@@ -53,7 +52,8 @@ impl Clob {
     /// [`VenueError::Malformed`] for an answer about other tokens; else as everywhere.
     pub async fn condition_of(&self, token: TokenId) -> Result<Option<ConditionId>, VenueError> {
         let what = "the market of a token";
-        let Some(body) = self.find::<TokenBody>(&format!("markets-by-token/{token}"), what).await? else {
+        let Some(body) = self.service.find::<TokenBody>(&format!("markets-by-token/{token}"), what).await?
+        else {
             return Ok(None);
         };
         body.into_condition(token).map(Some).map_err(|reason| self.service.malformed(what, reason))
@@ -70,11 +70,12 @@ impl Clob {
     /// [`VenueError::Malformed`] for a market that makes no sense; else as everywhere.
     pub async fn market_of_condition(&self, condition: ConditionId) -> Result<Option<Market>, VenueError> {
         let what = "the terms of a market";
-        let Some(terms) = self.find::<TermsBody>(&format!("clob-markets/{condition}"), what).await? else {
+        let Some(terms) = self.service.find::<TermsBody>(&format!("clob-markets/{condition}"), what).await?
+        else {
             return Ok(None);
         };
         let path = format!("markets/{condition}");
-        let words = match self.find::<WordsBody>(&path, "the words of a market").await {
+        let words = match self.service.find::<WordsBody>(&path, "the words of a market").await {
             Ok(words) => words,
             Err(outage) if outage.is_outage() => return Err(outage),
             // Words that make no sense are no reason to do without the terms.
@@ -83,24 +84,6 @@ impl Clob {
         let read = terms.into_market(condition, words);
         read.map(Some).map_err(|reason| self.service.malformed(what, reason.to_string()))
     }
-
-    /// The answer, or `None` where the CLOB says that there is nothing of that name.
-    async fn find<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        what: &'static str,
-    ) -> Result<Option<T>, VenueError> {
-        match self.service.get(path, what).await {
-            Ok(body) => Ok(Some(body)),
-            Err(VenueError::Status { code: 404, message, .. }) if is_its_own_word(&message) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-/// A 404 can also be a wrong address: those speak in HTML or not at all.
-fn is_its_own_word(message: &str) -> bool {
-    !message.is_empty() && !message.starts_with('<')
 }
 
 /// A 404 can also be a wrong address; only the venue's own sentence says that there is no book.

@@ -112,6 +112,14 @@ struct ErrorBody {
     error: String,
 }
 
+/// The one form in which the CLOB refuses.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Refusal {
+    #[serde(rename = "error")]
+    _reason: String,
+}
+
 impl Service {
     pub(crate) fn new(base_url: &str) -> Result<Self, VenueError> {
         Self::with_timeout(base_url, TIMEOUT)
@@ -144,6 +152,25 @@ impl Service {
         path: &str,
         what: &'static str,
     ) -> Result<T, VenueError> {
+        let (status, body) = self.ask(path, what).await?;
+        self.read(status, &body, what)
+    }
+
+    /// As [`get`](Self::get); `None` where the service says in its own form that there is nothing of that name. A 404
+    /// can also come from a proxy or a wrong address, and those write it in another form.
+    pub(crate) async fn find<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        what: &'static str,
+    ) -> Result<Option<T>, VenueError> {
+        let (status, body) = self.ask(path, what).await?;
+        if status == StatusCode::NOT_FOUND && serde_json::from_slice::<Refusal>(&body).is_ok() {
+            return Ok(None);
+        }
+        self.read(status, &body, what).map(Some)
+    }
+
+    async fn ask(&self, path: &str, what: &'static str) -> Result<(StatusCode, Vec<u8>), VenueError> {
         let url = self.base.join(path).map_err(|error| self.malformed(what, error.to_string()))?;
         let response = self.client.get(url).send().await.map_err(|error| self.unreachable(error))?;
         let status = response.status();
@@ -151,12 +178,20 @@ impl Service {
             let retry_after = retry_after(&response);
             return Err(VenueError::RateLimited { host: self.host.clone(), retry_after });
         }
-        let body = self.body(response, what).await?;
+        Ok((status, self.body(response, what).await?))
+    }
+
+    fn read<T: DeserializeOwned>(
+        &self,
+        status: StatusCode,
+        body: &[u8],
+        what: &'static str,
+    ) -> Result<T, VenueError> {
         if !status.is_success() {
             let (host, code) = (self.host.clone(), status.as_u16());
-            return Err(VenueError::Status { host, code, message: message(&body) });
+            return Err(VenueError::Status { host, code, message: message(body) });
         }
-        serde_json::from_slice(&body).map_err(|error| self.malformed(what, error.to_string()))
+        serde_json::from_slice(body).map_err(|error| self.malformed(what, error.to_string()))
     }
 
     pub(crate) fn malformed(&self, what: &'static str, reason: impl Into<String>) -> VenueError {

@@ -71,6 +71,36 @@ fn a_market_of_conditional_tokens() {
 }
 
 #[test]
+fn a_question_on_the_neg_risk_adapter_has_its_place() {
+    let id =
+        |last: &str| json!(format!("0xdfe79e9a5f49307f93d4e6cf52a364f0e0a4cb170adde99c3dfd70506c3082{last}"));
+    let place = |market: Value, question: Value| {
+        read(with(with(fed(), "negRiskMarketID", market), "questionID", question)).unwrap().place
+    };
+    let found = place(id("00"), id("11")).unwrap();
+    assert_eq!((json!(found.market.to_string()), found.question, found.questions), (id("00"), 17, None));
+    // What does not fit together is no place, and no flaw either.
+    assert_eq!(place(id("01"), id("11")), None);
+    assert_eq!(place(json!(""), id("11")), None);
+    assert_eq!(place(Value::Null, id("11")), None);
+    assert_eq!(place(json!("nonsense"), id("11")), None);
+    assert_eq!(read(fed()).unwrap().place, None);
+}
+
+#[test]
+fn a_neg_risk_condition_of_protocol_v2_has_its_place_in_its_own_bits() {
+    // Three conditions were asked for, and this is the fourth: any other answer.
+    let condition =
+        json!("0x02aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa000300000000000000000000000300"[..64].to_owned());
+    let place = read(with(up_or_down(), "conditionId", condition)).unwrap().place.unwrap();
+    assert_eq!((place.question, place.questions), (3, Some(4)));
+    assert_eq!(
+        place.market.to_string(),
+        "0x02aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa000300000000000000000000000000"
+    );
+}
+
+#[test]
 fn a_market_of_protocol_v2() {
     let market = read(up_or_down()).unwrap();
     assert_eq!(
@@ -111,6 +141,27 @@ fn nothing_is_guessed() {
     assert!(matches!(flaw("orderPriceMinTickSize", json!(0.03)), MarketFlaw::Tick(_)));
     let stale = json!({"exponent": 2, "rate": 0.25});
     assert!(matches!(flaw("feeSchedule", stale), MarketFlaw::Fee(_)));
+}
+
+/// JSON numbers lose digits where they have too many, and what is left is the id of something else.
+#[test]
+fn an_id_that_is_no_text_must_be_small_enough_to_be_exact() {
+    let of = |ids: &str| {
+        let text = fed().to_string();
+        let quoted = json!(fed()["clobTokenIds"]).to_string();
+        assert!(text.contains(&quoted));
+        read(serde_json::from_str(&text.replace(&quoted, ids)).unwrap())
+    };
+    let unquoted = fed()["clobTokenIds"].as_str().unwrap().replace('"', "");
+    for ids in [unquoted.clone(), json!(unquoted).to_string(), "[7, 8.0]".to_owned(), "[7, -8]".to_owned()] {
+        let flaw = of(&ids).unwrap_err();
+        assert!(matches!(flaw, MarketFlaw::Tokens { outcomes: 2, .. }), "{ids}: {flaw}");
+    }
+    let small = of("[7, 18446744073709551615]").unwrap();
+    assert_eq!(small.tokens[1].to_string(), "18446744073709551615");
+    let positions: Value =
+        serde_json::from_str(&format!("{}", up_or_down()["positionIds"]).replace('"', "")).unwrap();
+    assert!(matches!(read(with(up_or_down(), "positionIds", positions)), Err(MarketFlaw::Tokens { .. })));
 }
 
 #[test]

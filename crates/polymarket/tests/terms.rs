@@ -142,7 +142,15 @@ async fn unknown_is_not_the_same_as_a_wrong_address() {
     let clob = Clob::new(&unknown).unwrap();
     assert_eq!(clob.market_of_condition(condition()).await.unwrap(), None);
     assert_eq!(clob.condition_of(UP.parse().unwrap()).await.unwrap(), None);
-    for elsewhere in ["<html>404 Not Found</html>", ""] {
+    for elsewhere in [
+        "<html>404 Not Found</html>",
+        "",
+        "404 page not found",
+        "default backend - 404",
+        r#"{"message":"no Route matched with those values"}"#,
+        r#"{"error":{"code":404}}"#,
+        r#""not found""#,
+    ] {
         let clob = Clob::new(&always(404, elsewhere).await).unwrap();
         let error = clob.condition_of(UP.parse().unwrap()).await.unwrap_err();
         assert!(matches!(error, VenueError::Status { code: 404, .. }), "{error}");

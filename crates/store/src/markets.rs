@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{ConditionId, Market, Tick, Timestamp, TokenId};
+use domain::{ConditionId, Market, NegRiskPlace, Tick, Timestamp, TokenId};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 
@@ -111,7 +111,14 @@ fn is_sketch(market: &Market) -> bool {
 fn differ(known: &Market, market: &Market) -> bool {
     let words = |market: &Market| (market.title.clone(), market.slug.clone(), market.category.clone());
     let terms = |market: &Market| (market.tick, market.fee_rate_ppm, market.end);
-    terms(known) != terms(market) || words(known) != words(market)
+    terms(known) != terms(market) || words(known) != words(market) || is_better_placed(known, market)
+}
+
+/// Whether a description tells a place among siblings that was not known, or of more siblings than were known.
+/// A place itself never changes.
+fn is_better_placed(known: &Market, market: &Market) -> bool {
+    let siblings = |market: &Market| market.place.and_then(|place| place.questions);
+    market.place.is_some() && (known.place.is_none() || siblings(known) < siblings(market))
 }
 
 /// Keeps the words of an earlier sketch where the new one has none.
@@ -127,6 +134,7 @@ fn keep_words(drawn: &mut Market, known: &Market) {
     }
     drawn.category = drawn.category.take().or_else(|| known.category.clone());
     drawn.end = drawn.end.or(known.end);
+    drawn.place = drawn.place.or(known.place);
 }
 
 async fn known_of(
@@ -154,23 +162,27 @@ async fn tell(
 
 /// Writes a market, with its result if the chain gave one before.
 async fn put(connection: &mut PgConnection, market: &Market) -> Result<(), StoreError> {
+    // Results are written behind the turn too: either their writer sees this market, or this one sees the result.
+    take_turn(connection).await?;
     let tokens: Vec<String> = market.tokens.iter().map(ToString::to_string).collect();
     // Of a sketch, everything is replaced but the tokens, which follow from the condition.
-    let written = sqlx::query(
+    sqlx::query(
         "INSERT INTO orderflow_markets AS known
              (condition_id, title, slug, event, category, outcomes, token_ids, neg_risk, protocol, tick_size,
-              fee_rate, end_date)
+              fee_rate, end_date, neg_risk_market, neg_risk_question, neg_risk_questions)
          VALUES ($1, $2, $3, $4, $5, $6, $7::text[]::numeric[], $8, $9, $10::bigint::numeric / 1000000,
-                 $11::bigint::numeric / 1000000, $12)
+                 $11::bigint::numeric / 1000000, $12, $13, $14, $15)
          ON CONFLICT (condition_id) DO UPDATE
          SET title = excluded.title, slug = excluded.slug, category = excluded.category,
              tick_size = excluded.tick_size, fee_rate = excluded.fee_rate, end_date = excluded.end_date,
+             neg_risk_market = coalesce(known.neg_risk_market, excluded.neg_risk_market),
+             neg_risk_question = coalesce(known.neg_risk_question, excluded.neg_risk_question),
+             neg_risk_questions = greatest(known.neg_risk_questions, excluded.neg_risk_questions),
              (event, outcomes, neg_risk) =
                  (SELECT CASE WHEN sketch THEN excluded.event ELSE known.event END,
                          CASE WHEN sketch THEN excluded.outcomes ELSE known.outcomes END,
                          CASE WHEN sketch THEN excluded.neg_risk ELSE known.neg_risk END
-                  FROM (SELECT known.event ~ '^(0x[0-9a-f]{64})?$' AS sketch) AS of)
-         RETURNING xmax = 0 AS is_new",
+                  FROM (SELECT known.event ~ '^(0x[0-9a-f]{64})?$' AS sketch) AS of)",
     )
     .bind(market.condition.to_string())
     .bind(&market.title)
@@ -184,13 +196,13 @@ async fn put(connection: &mut PgConnection, market: &Market) -> Result<(), Store
     .bind(i64::from(market.tick.ppm()))
     .bind(i64::from(market.fee_rate_ppm))
     .bind(market.end.map(Timestamp::to_offset_date_time))
-    .fetch_one(&mut *connection)
+    .bind(market.place.map(|place| place.market.to_string()))
+    .bind(market.place.map(|place| i16::from(place.question)))
+    .bind(market.place.and_then(|place| place.questions).map(i16::from))
+    .execute(&mut *connection)
     .await
     .during("write a market")?;
-    if written.try_get("is_new").during("read a column")? {
-        adopt_result(connection, market.condition).await?;
-    }
-    Ok(())
+    adopt_result(connection, market.condition).await
 }
 
 /// Gives a market the result that came before its description.
@@ -351,7 +363,7 @@ pub(crate) async fn of_conditions(
     let rows = sqlx::query(
         "SELECT condition_id, title, slug, event, category, outcomes, token_ids::text[] AS token_ids, neg_risk,
                 protocol, (tick_size * 1000000)::bigint AS tick, (fee_rate * 1000000)::bigint AS fee_rate,
-                end_date
+                end_date, neg_risk_market, neg_risk_question::bigint, neg_risk_questions::bigint
          FROM orderflow_markets WHERE condition_id = ANY($1)",
     )
     .bind(conditions)
@@ -378,6 +390,7 @@ fn market_of(found: &PgRow) -> Result<Market, StoreError> {
         outcomes: found.try_get("outcomes").during("read a column")?,
         tokens: tokens?,
         neg_risk: found.try_get("neg_risk").during("read a column")?,
+        place: place_of(found)?,
         protocol_v2: found.try_get::<i16, _>("protocol").during("read a column")? == 2,
         tick: Tick::from_ppm(tick).ok_or_else(|| corrupt("tick_size", tick.to_string(), "a tick"))?,
         fee_rate_ppm: row::unsigned(found, "fee_rate")?,
@@ -385,8 +398,19 @@ fn market_of(found: &PgRow) -> Result<Market, StoreError> {
     })
 }
 
+/// The place among siblings, which has all of its columns or none but the number of siblings.
+fn place_of(found: &PgRow) -> Result<Option<NegRiskPlace>, StoreError> {
+    let Some(market) = row::maybe_text(found, "neg_risk_market", "a neg-risk market")? else {
+        return Ok(None);
+    };
+    let questions: Option<i64> = found.try_get("neg_risk_questions").during("read a column")?;
+    let questions = questions.map(|_| row::unsigned(found, "neg_risk_questions")).transpose()?;
+    Ok(Some(NegRiskPlace { market, question: row::unsigned(found, "neg_risk_question")?, questions }))
+}
+
 #[cfg(test)]
 mod tests {
+    use alloy_primitives::B256;
     use sqlx::PgPool;
 
     use super::*;
@@ -418,6 +442,7 @@ mod tests {
             outcomes: vec!["Yes".to_owned(), "No".to_owned()],
             tokens: vec![token(11), token(12)],
             neg_risk: false,
+            place: None,
             protocol_v2: false,
             tick: Tick::CENT,
             fee_rate_ppm: 0,
@@ -492,6 +517,30 @@ mod tests {
         let renamed = Market { title: "Renamed".to_owned(), ..other };
         assert_eq!(take_in(&mut connection, &renamed).await, Learned { new: 0, changed: 1 });
         assert_eq!(kept(&mut connection).await, Market { title: renamed.title, ..market });
+    }
+
+    #[tokio::test]
+    async fn a_place_among_siblings_is_kept_and_only_gets_better() {
+        let (_database, _store, mut connection) = store().await;
+        let place = NegRiskPlace { market: B256::repeat_byte(7), question: 255, questions: None };
+        let placed = |place| Market { neg_risk: true, place, ..market() };
+        let take_in = async |connection: &mut Connection, market: Market| {
+            learn(connection, &[market], NOW).await.unwrap()
+        };
+        take_in(&mut connection, placed(None)).await;
+        assert_eq!(kept(&mut connection).await.place, None);
+        let better = Learned { new: 0, changed: 1 };
+        assert_eq!(take_in(&mut connection, placed(Some(place))).await, better);
+        assert_eq!(kept(&mut connection).await.place, Some(place));
+        let counted = NegRiskPlace { questions: Some(9), ..place };
+        assert_eq!(take_in(&mut connection, placed(Some(counted))).await, better);
+        assert_eq!(kept(&mut connection).await.place, Some(counted));
+        // What says less, or otherwise, changes nothing.
+        let other = NegRiskPlace { market: B256::repeat_byte(8), question: 1, questions: Some(3) };
+        for lesser in [None, Some(place), Some(other)] {
+            assert_eq!(take_in(&mut connection, placed(lesser)).await, Learned::default());
+            assert_eq!(kept(&mut connection).await.place, Some(counted));
+        }
     }
 
     #[tokio::test]

@@ -62,6 +62,7 @@ mod tests {
                 token("45763018441764333771124945243746174684578244015331389396782339063349542289693"),
             ],
             neg_risk: false,
+            place: None,
             protocol_v2: false,
             tick: Tick::CENT,
             fee_rate_ppm: 0,

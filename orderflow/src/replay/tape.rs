@@ -259,6 +259,7 @@ fn market(name: &str, outcomes: Vec<String>) -> Market {
         outcomes,
         tokens,
         neg_risk: false,
+        place: None,
         protocol_v2: false,
         tick: Tick::CENT,
         fee_rate_ppm: 0,

@@ -1,38 +1,58 @@
 //! The strategy's five factors and the verdict they add up to.
 
-use domain::{FactorScores, Tier, Timestamp, Usd, Wallet, WalletScore};
+use domain::{FactorScores, Tier, Timestamp, Usd, WalletScore};
 
-use super::record::Record;
+use super::beliefs::Beliefs;
+use super::catalogue::Catalogue;
+use super::evidence::Evidence;
+use super::record::{Books, Record};
+use super::tally::{Tally, WINDOW_DAYS};
 use crate::policy::Eligibility;
 use crate::skill::probability_of_skill;
 
+/// What is known of a wallet beside its verdict.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Figures {
+    /// Wins among the decisions that closed in the last 30 days, 0 to 1; `None` where none did.
+    pub win_rate_30d: Option<f64>,
+    /// The win rate at which the prices paid for those would have broken even.
+    pub break_even_win_rate_30d: Option<f64>,
+    /// The decisions that closed in the last 30 days.
+    pub decisions_30d: u32,
+    /// Those of them that made money.
+    pub wins_30d: u32,
+    /// Decisions that closed with shares of unknown cost: they neither won nor lost.
+    pub unknown_cost: u32,
+    /// The dollars that those brought. They are part of the wallet's result.
+    pub unknown_cost_pnl: Usd,
+    /// The tier that the days before have left behind, which the best and the worst are left later for.
+    pub tier_before: Option<Tier>,
+}
+
 /// Reads a wallet's verdict off its record.
 pub(super) fn verdict(
-    wallet: Wallet,
+    catalogue: &Catalogue,
+    beliefs: &Beliefs,
+    books: &Books,
     record: &Record,
     as_of: Timestamp,
     eligibility: Eligibility,
 ) -> WalletScore {
-    let raw = Raw::of(record, as_of);
-    let factors = raw.factors();
-    let events = u32::try_from(record.events.len()).unwrap_or(u32::MAX);
-    // Four decimals are what is stored: the tier must agree with the score that people see.
-    let score = (factors.total() * 10_000.0).round() / 10_000.0;
-    let is_rated = eligibility.decisions <= record.decisions
-        && eligibility.events <= events
-        && eligibility.active_days <= record.active_days;
-    let skill = record.skill.estimate();
+    let mut tally = Tally::new(catalogue, books, record);
+    let before = tally.advance(as_of, eligibility);
+    let raw = Raw::of(&tally);
+    let skill = Evidence::of(catalogue, beliefs, &tally).skill.estimate_with(&beliefs.population);
     WalletScore {
-        wallet,
+        wallet: record.wallet,
         as_of,
-        score,
-        tier: if is_rated { Tier::of(score) } else { Tier::Unrated },
-        factors,
+        score: tally.score(),
+        tier: tally.tier(before, eligibility).unwrap_or(Tier::Unrated),
+        factors: raw.factors(),
         skill,
         skill_probability: probability_of_skill(skill),
         win_rate: raw.win_rate,
-        break_even_win_rate: ratio(record.paid, f64::from(record.decisions)),
-        profit_factor: ratio(record.gains.to_f64(), record.losses.to_f64()),
+        break_even_win_rate: mean_ppm(tally.paid, tally.decisions),
+        profit_factor: ratio(tally.gains.to_f64(), tally.losses.to_f64()),
         roi: raw.roi,
         profitable_weeks: raw.profitable_weeks,
         mean_drift: raw.mean_drift,
@@ -40,17 +60,45 @@ pub(super) fn verdict(
         volume: record.volume,
         pnl: record.pnl,
         trades: record.trades,
-        decisions: record.decisions,
-        wins: record.wins,
-        events,
-        active_days: record.active_days,
+        decisions: tally.decisions,
+        wins: tally.wins,
+        events: u32::try_from(tally.events.len()).unwrap_or(u32::MAX),
+        active_days: tally.active_days,
         first_trade: record.first_trade,
         last_trade: record.last_trade,
     }
 }
 
+/// Reads the other figures off a wallet's record.
+pub(super) fn figures(
+    catalogue: &Catalogue,
+    books: &Books,
+    record: &Record,
+    as_of: Timestamp,
+    eligibility: Eligibility,
+) -> Figures {
+    let mut tally = Tally::new(catalogue, books, record);
+    let tier_before = tally.advance(as_of, eligibility);
+    let since = as_of.plus_micros(-WINDOW_DAYS * Timestamp::DAY);
+    let (mut decisions, mut wins, mut paid) = (0u32, 0u32, 0i64);
+    for closed in tally.counted().filter(|closed| since < closed.at) {
+        decisions += 1;
+        wins += u32::from(closed.won());
+        paid = paid.saturating_add(closed.paid_ppm());
+    }
+    Figures {
+        win_rate_30d: ratio(f64::from(wins), f64::from(decisions)),
+        break_even_win_rate_30d: mean_ppm(paid, decisions),
+        decisions_30d: decisions,
+        wins_30d: wins,
+        unknown_cost: tally.unknown,
+        unknown_cost_pnl: tally.unknown_pnl,
+        tier_before,
+    }
+}
+
 /// What the factors are made of.
-struct Raw {
+pub(super) struct Raw {
     win_rate: Option<f64>,
     roi: Option<f64>,
     profitable_weeks: Option<f64>,
@@ -59,19 +107,19 @@ struct Raw {
 }
 
 impl Raw {
-    fn of(record: &Record, as_of: Timestamp) -> Self {
-        let profitable = record.weeks.values().filter(|pnl| pnl.is_positive()).count();
+    pub(super) fn of(tally: &Tally<'_>) -> Self {
+        let (weeks, profitable) = tally.weeks();
         Self {
-            win_rate: ratio(f64::from(record.wins), f64::from(record.decisions)),
-            roi: ratio((record.gains - record.losses).to_f64(), record.cost.to_f64()),
-            profitable_weeks: ratio(count(profitable), count(record.weeks.len())),
-            volume: record.volume_until(as_of.day()),
-            mean_drift: ratio(record.drift, f64::from(record.drifts)),
+            win_rate: ratio(f64::from(tally.wins), f64::from(tally.decisions)),
+            roi: ratio((tally.gains - tally.losses).to_f64(), tally.cost.to_f64()),
+            profitable_weeks: ratio(f64::from(profitable), f64::from(weeks)),
+            volume: tally.volume_30d,
+            mean_drift: mean_ppm(tally.drift, tally.drifts),
         }
     }
 
     /// Column *as-spec* of `ORDER_FLOW_STRATEGY.md` §2. What is not known yet counts as neither good nor bad.
-    fn factors(&self) -> FactorScores {
+    pub(super) fn factors(&self) -> FactorScores {
         let or_neutral = |factor: Option<f64>| factor.map_or(5.0, |score| score.clamp(0.0, 10.0));
         FactorScores {
             win_rate: or_neutral(self.win_rate.map(|rate| 10.0 * (rate - 0.30) / 0.40)),
@@ -91,13 +139,16 @@ fn volume_score(volume: Usd) -> f64 {
     (10.0 * libm::log10(volume.to_f64() / 100.0) / 3.0).clamp(0.0, 10.0)
 }
 
-fn ratio(part: f64, whole: f64) -> Option<f64> {
+pub(super) fn ratio(part: f64, whole: f64) -> Option<f64> {
     (whole > 0.0).then(|| part / whole)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a count of weeks")]
-fn count(items: usize) -> f64 {
-    items as f64
+fn mean_ppm(sum: i64, count: u32) -> Option<f64> {
+    ratio(micros_to_f64(sum), f64::from(count))
+}
+
+pub(super) fn micros_to_f64(millionths: i64) -> f64 {
+    Usd::from_micros(millionths).to_f64()
 }
 
 #[cfg(test)]

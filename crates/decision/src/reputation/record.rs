@@ -1,129 +1,218 @@
-//! What is kept of one wallet: sums from which its verdict is read at any later moment.
+//! What is kept of one wallet: its days and its decisions, from which its verdict is read at any later moment.
+//!
+//! Everything is whole numbers in the order of the facts that caused it, so that it makes no difference in which
+//! order it became known.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use domain::{Shares, Side, Timestamp, Usd, Wallet};
 
-use domain::{Timestamp, Usd};
+use super::chain::{Chain, END};
 
-use crate::skill::SkillSums;
+/// The day of who has not had one.
+const NO_DAY: i32 = i32::MIN;
 
-/// Days of the volume window.
-pub(super) const VOLUME_DAYS: i64 = 30;
-
-/// A wallet's record.
-#[derive(Clone, Debug)]
+/// A wallet's record; two lines of memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[repr(align(64))]
 pub(super) struct Record {
+    pub(super) wallet: Wallet,
+    pub(super) trades: u32,
+    /// Its first and last fill; where there is none, when anything was first seen of it.
     pub(super) first_trade: Timestamp,
     pub(super) last_trade: Timestamp,
-    pub(super) trades: u32,
+    /// When anything was first seen of it.
+    first_seen: Timestamp,
     pub(super) volume: Usd,
-    pub(super) active_days: u32,
     pub(super) pnl: Usd,
+    /// Its last day with anything in it.
+    today: Day,
+    /// The day before that, and the last decision that ended, in the books.
+    day: u32,
+    ended: u32,
+    /// The decisions that have ended and count.
     pub(super) decisions: u32,
-    pub(super) wins: u32,
-    pub(super) gains: Usd,
-    pub(super) losses: Usd,
-    pub(super) cost: Usd,
-    /// Σ of the average prices paid, whose mean is the break-even win rate.
-    pub(super) paid: f64,
-    pub(super) weeks: BTreeMap<i64, Usd>,
-    pub(super) events: BTreeSet<u32>,
-    pub(super) skill: SkillSums,
-    pub(super) drifts: u32,
-    pub(super) drift: f64,
-    days: VecDeque<(i64, Usd)>,
+    /// Whether it changed since the last pass.
+    pub(super) is_changed: bool,
 }
 
-/// A fill, as far as the record cares.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Trade {
-    pub(super) usd: Usd,
-    pub(super) at: Timestamp,
+/// The days and decisions of many records.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Books {
+    days: Chain<Day>,
+    ended: Chain<Closed>,
+}
+
+/// What happened on a UTC day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Day {
+    pub(super) volume: Usd,
+    /// What was sold or resolved.
+    pub(super) pnl: Usd,
+    /// The sum of how far the prices of entries had moved a day later, in millionths of a dollar.
+    pub(super) drift: i64,
+    /// What was paid for exposure.
+    pub(super) opened: Usd,
+    /// Days since 1970.
+    number: i32,
+    pub(super) fills: u32,
+    /// Entries whose price a day later was due.
+    pub(super) drifts: u32,
+}
+
+impl Day {
+    fn of(at: Timestamp) -> i32 {
+        i32::try_from(at.day()).unwrap_or(if at.day() < 0 { NO_DAY + 1 } else { i32::MAX })
+    }
+
+    /// Days since 1970.
+    pub(super) fn number(&self) -> i64 {
+        i64::from(self.number)
+    }
 }
 
 /// A decision that has ended.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Closed {
-    pub(super) cost: Usd,
-    pub(super) proceeds: Usd,
-    pub(super) paid: f64,
-    pub(super) payoff: f64,
-    pub(super) event: u32,
+    /// The number of the fact that ended it.
+    pub(super) seq: u64,
     pub(super) at: Timestamp,
+    pub(super) opened: Timestamp,
+    /// The question's number in the catalogue.
+    pub(super) question: u32,
+    pub(super) direction: Side,
+    /// Shares of its direction got in all, and what they cost.
+    pub(super) shares: Shares,
+    pub(super) cost: Usd,
+    pub(super) pnl: Usd,
+    pub(super) is_unknown: bool,
+}
+
+impl Closed {
+    /// Whether it was a bet whose result says something: it had a cost, and the cost is known.
+    pub(super) fn counts(&self) -> bool {
+        !self.is_unknown && Shares::DUST <= self.shares && self.cost.is_positive()
+    }
+
+    pub(super) const fn won(&self) -> bool {
+        self.pnl.is_positive()
+    }
+
+    /// What a share of its direction cost, in millionths, fees included.
+    pub(super) fn paid_ppm(&self) -> i64 {
+        domain::price::ratio_ppm(self.cost, self.shares).unwrap_or(0)
+    }
+
+    /// What a share of its direction brought in the end, in dollars between 0 and 1. Of a decision sold in part, each
+    /// share counts with what it brought.
+    pub(super) fn payoff(&self) -> f64 {
+        ((self.cost + self.pnl).to_f64() / self.shares.to_f64().max(f64::MIN_POSITIVE)).clamp(0.0, 1.0)
+    }
 }
 
 impl Record {
-    pub(super) fn new(at: Timestamp) -> Self {
+    pub(super) fn new(wallet: Wallet, at: Timestamp) -> Self {
         Self {
+            wallet,
+            trades: 0,
             first_trade: at,
             last_trade: at,
-            trades: 0,
+            first_seen: at,
             volume: Usd::ZERO,
-            active_days: 0,
             pnl: Usd::ZERO,
+            today: Day { number: NO_DAY, ..Day::default() },
+            day: END,
+            ended: END,
             decisions: 0,
-            wins: 0,
-            gains: Usd::ZERO,
-            losses: Usd::ZERO,
-            cost: Usd::ZERO,
-            paid: 0.0,
-            weeks: BTreeMap::new(),
-            events: BTreeSet::new(),
-            skill: SkillSums::default(),
-            drifts: 0,
-            drift: 0.0,
-            days: VecDeque::new(),
+            is_changed: false,
         }
     }
 
-    pub(super) fn trade(&mut self, trade: Trade) {
+    /// Something of it happened.
+    pub(super) fn see(&mut self, at: Timestamp) {
+        self.first_seen = self.first_seen.min(at);
+        if self.trades == 0 {
+            (self.first_trade, self.last_trade) = (self.first_seen, self.first_seen);
+        }
+    }
+
+    pub(super) fn trade(&mut self, books: &mut Books, usd: Usd, at: Timestamp) {
+        let (first, last) = if self.trades == 0 { (at, at) } else { (self.first_trade, self.last_trade) };
+        (self.first_trade, self.last_trade) = (first.min(at), last.max(at));
         self.trades = self.trades.saturating_add(1);
-        self.volume += trade.usd;
-        self.last_trade = self.last_trade.max(trade.at);
-        let day = trade.at.day();
-        match self.days.back_mut() {
-            Some((latest, usd)) if day <= *latest => *usd += trade.usd,
-            _ => {
-                self.days.push_back((day, trade.usd));
-                self.active_days += 1;
+        self.volume += usd;
+        let day = self.day(books, at);
+        day.fills = day.fills.saturating_add(1);
+        day.volume += usd;
+    }
+
+    pub(super) fn realize(&mut self, books: &mut Books, pnl: Usd, at: Timestamp) {
+        if pnl != Usd::ZERO {
+            self.pnl += pnl;
+            self.day(books, at).pnl += pnl;
+        }
+    }
+
+    pub(super) fn open(&mut self, books: &mut Books, cost: Usd, at: Timestamp) {
+        self.day(books, at).opened += cost;
+    }
+
+    pub(super) fn drift(&mut self, books: &mut Books, millionths: i64, due: Timestamp) {
+        let day = self.day(books, due);
+        day.drifts = day.drifts.saturating_add(1);
+        day.drift = day.drift.saturating_add(millionths);
+    }
+
+    pub(super) fn close(&mut self, books: &mut Books, closed: Closed) {
+        // The day must be there, even if nothing was realised on it: it is on such days that the tier is looked at.
+        self.day(books, closed.at);
+        self.decisions += u32::from(closed.counts());
+        books.ended.add(&mut self.ended, closed, |closed| closed.seq);
+    }
+
+    /// Its days with anything in them, oldest first.
+    pub(super) fn days(&self, books: &Books) -> Vec<Day> {
+        let mut days = Vec::new();
+        books.days.collect_into(self.day, &mut days);
+        days.extend(Some(self.today).filter(|day| day.number != NO_DAY));
+        days
+    }
+
+    /// Its decisions that have ended, in the order in which they ended.
+    pub(super) fn closed(&self, books: &Books) -> Vec<Closed> {
+        let mut closed = Vec::new();
+        books.ended.collect_into(self.ended, &mut closed);
+        closed
+    }
+
+    /// The record without where its days and decisions are, and without the mark of change.
+    pub(super) fn alone(&self) -> Self {
+        Self { day: END, ended: END, is_changed: false, ..self.clone() }
+    }
+
+    /// Whether a day of trading is in the window of `length` days that ends with `from` and not in the one that ends
+    /// with `to`.
+    pub(super) fn loses_volume(&self, books: &Books, length: i64, from: i64, to: i64) -> bool {
+        let mut days = std::iter::once(&self.today).chain(books.days.back_from(self.day));
+        let is_left = |day: &&Day| from - length < day.number();
+        days.by_ref().take_while(is_left).any(|day| day.number() <= to - length && day.fills > 0)
+    }
+
+    fn day<'a>(&'a mut self, books: &'a mut Books, at: Timestamp) -> &'a mut Day {
+        let number = Day::of(at);
+        if self.today.number < number {
+            if self.today.number != NO_DAY {
+                books.days.add(&mut self.day, self.today, |day| day.number);
             }
+            self.today = Day { number, ..Day::default() };
         }
-        while self.days.front().is_some_and(|(oldest, _)| *oldest + VOLUME_DAYS < day) {
-            self.days.pop_front();
+        if self.today.number == number {
+            return &mut self.today;
         }
-    }
-
-    pub(super) fn realize(&mut self, pnl: Usd) {
-        self.pnl += pnl;
-    }
-
-    pub(super) fn close(&mut self, closed: &Closed) {
-        let pnl = closed.proceeds - closed.cost;
-        self.decisions += 1;
-        self.wins += u32::from(pnl.is_positive());
-        if pnl.is_positive() {
-            self.gains += pnl;
-        } else {
-            self.losses -= pnl;
+        let is_it = |day: &Day| day.number == number;
+        let is_past = |day: &Day| day.number < number;
+        if books.days.find(self.day, is_it, is_past).is_none() {
+            books.days.add(&mut self.day, Day { number, ..Day::default() }, |day| day.number);
         }
-        self.cost += closed.cost;
-        self.paid += closed.paid;
-        *self.weeks.entry(closed.at.week()).or_default() += pnl;
-        self.events.insert(closed.event);
-        self.skill.add(closed.paid, closed.payoff);
-    }
-
-    pub(super) fn drift(&mut self, dollars: f64) {
-        self.drifts += 1;
-        self.drift += dollars;
-    }
-
-    /// Whether a day of trading is in the window that ends with `from` and not in the one that ends with `to`.
-    pub(super) fn loses_volume(&self, from: i64, to: i64) -> bool {
-        self.days.iter().any(|(day, _)| from - VOLUME_DAYS < *day && *day <= to - VOLUME_DAYS)
-    }
-
-    /// Dollars traded on the 30 calendar days that end with `day`.
-    pub(super) fn volume_until(&self, day: i64) -> Usd {
-        self.days.iter().filter(|(traded, _)| day - VOLUME_DAYS < *traded).map(|(_, usd)| *usd).sum()
+        // It is there now.
+        books.days.find(self.day, is_it, is_past).unwrap_or(&mut self.today)
     }
 }

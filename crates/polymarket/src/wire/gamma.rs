@@ -1,12 +1,12 @@
 //! What `/markets/keyset` says, and how much of it is a market.
 
-use domain::{Market, Tick, Timestamp};
+use domain::{ConditionId, Market, NegRiskPlace, Tick, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::category::known_category;
 use super::clob::{read_condition, read_fee, read_tick};
 use super::flaw::{MarketFlaw, plain_texts, read_tokens};
-use super::lenient::or_default;
+use super::lenient::{exact, or_default};
 use super::{Embedded, Number};
 
 /// The answer of `/markets/keyset`. The markets stay raw, so that one bad market spoils no page.
@@ -44,10 +44,15 @@ pub struct MarketBody {
     #[serde(default)]
     pub outcome_prices: Embedded<Number>,
     /// The tokens of a `v1` market.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "exact")]
     pub clob_token_ids: Embedded<Number>,
     /// The tokens of a `v2` market; `v1` markets may carry it too.
-    #[serde(default, serialize_with = "plain", skip_serializing_if = "no_positions")]
+    #[serde(
+        default,
+        deserialize_with = "exact",
+        serialize_with = "plain",
+        skip_serializing_if = "no_positions"
+    )]
     pub position_ids: Embedded<Number>,
     /// When it is expected to end, RFC 3339.
     #[serde(default)]
@@ -70,6 +75,12 @@ pub struct MarketBody {
     /// Whether it settles through the neg-risk contracts.
     #[serde(default)]
     pub neg_risk: Option<bool>,
+    /// What it shares there with its siblings, 32 bytes; absent or empty on other markets.
+    #[serde(default, rename = "negRiskMarketID", skip_serializing_if = "Option::is_none")]
+    pub neg_risk_market_id: Option<String>,
+    /// What its oracle is asked, 32 bytes; there, what it shares with its siblings and its number as the last byte.
+    #[serde(default, rename = "questionID", skip_serializing_if = "Option::is_none")]
+    pub question_id: Option<String>,
     /// The price grid.
     #[serde(default, serialize_with = "Number::bare_option")]
     pub order_price_min_tick_size: Option<Number>,
@@ -161,6 +172,7 @@ impl MarketBody {
         let tick = self.order_price_min_tick_size.as_ref().map_or(Ok(Tick::CENT), read_tick);
         let fee_rate_ppm = self.fee_rate_ppm().map_err(MarketFlaw::Fee)?;
         let category = self.category();
+        let place = self.place(condition, protocol_v2);
         let event = self.events.and_then(|events| events.into_iter().next()).map(|event| event.slug);
         // The category needs no look: it is one of a known list.
         let texts = [("title", &self.question), ("slug", &self.slug)];
@@ -175,6 +187,7 @@ impl MarketBody {
             outcomes: self.outcomes.0,
             tokens,
             neg_risk: self.neg_risk.unwrap_or(false),
+            place,
             protocol_v2,
             tick: tick.map_err(MarketFlaw::Tick)?,
             fee_rate_ppm,
@@ -194,6 +207,17 @@ impl MarketBody {
             None if !self.clob_token_ids.0.is_empty() && self.position_ids.0.is_empty() => Ok(false),
             _ => Err(MarketFlaw::Version(self.version.clone())),
         }
+    }
+
+    /// Its place among its siblings. Ids that do not fit together are as good as none: the market can be traded and
+    /// settled all the same, and only conversions wait for a better description.
+    fn place(&self, condition: ConditionId, protocol_v2: bool) -> Option<NegRiskPlace> {
+        if protocol_v2 {
+            return NegRiskPlace::of_condition(condition);
+        }
+        let bytes = |id: &Option<String>| id.as_deref().and_then(|text| read_condition(text).ok());
+        let (market, question) = (bytes(&self.neg_risk_market_id)?, bytes(&self.question_id)?);
+        NegRiskPlace::of_question(market.0, question.0)
     }
 
     /// A fee of another form is refused even on an old market: there is nothing to complete, and a wrong fee

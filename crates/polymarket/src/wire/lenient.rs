@@ -84,6 +84,30 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Embedded<T> {
     }
 }
 
+/// An id as its digits, sent as a string, or as a JSON number that every parser keeps to the last digit. Any other
+/// number keeps the form in which no id is written, so that it is refused with whatever it stands in: the nearest
+/// float to an id of 77 digits is the id of something else.
+struct Exact(String);
+
+impl<'de> Deserialize<'de> for Exact {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(text) => Ok(Self(text.trim().to_owned())),
+            Value::Number(number) => Ok(Self(match number.as_u64() {
+                Some(whole) => whole.to_string(),
+                None => format!("{number} without its last digits"),
+            })),
+            other => Err(D::Error::custom(format!("expected an id, got {other}"))),
+        }
+    }
+}
+
+/// Reads a list of ids, each with all its digits.
+pub(super) fn exact<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Embedded<Number>, D::Error> {
+    let Embedded(ids) = Embedded::<Exact>::deserialize(deserializer)?;
+    Ok(Embedded(ids.into_iter().map(|Exact(id)| Number(id)).collect()))
+}
+
 /// Reads `null` like a missing field.
 pub(super) fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where

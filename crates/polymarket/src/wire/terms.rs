@@ -1,6 +1,6 @@
 //! A market as the CLOB describes it: what trading needs, with few words.
 
-use domain::{ConditionId, Market, Timestamp};
+use domain::{ConditionId, Market, NegRiskPlace, Timestamp};
 
 use super::category::known_category;
 use super::clob::{TermsBody, WordsBody, read_condition, read_fee, read_tick};
@@ -42,6 +42,8 @@ impl TermsBody {
             outcomes,
             tokens,
             neg_risk: self.neg_risk,
+            // The CLOB says nothing of the question's number; a Protocol V2 condition has it in its own bits.
+            place: NegRiskPlace::of_condition(condition).filter(|_| protocol_v2),
             protocol_v2,
             tick: read_tick(&self.tick_size).map_err(MarketFlaw::Tick)?,
             fee_rate_ppm: fee.map_err(MarketFlaw::Fee)?,

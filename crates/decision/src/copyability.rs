@@ -1,0 +1,362 @@
+//! Whether copying a wallet could work at all: makers, arbitrageurs and sweepers may deserve their profits, and
+//! none of it reaches somebody who buys what they just bought. Each reason is a flag with its figure; any one
+//! bars a wallet from being followed, none changes its score (`ORDER_FLOW_STRATEGY.md` §5).
+
+use std::collections::VecDeque;
+
+use domain::{Role, Side, Timestamp, Usd};
+
+use crate::quantile::Sizes;
+
+mod counterparties;
+
+use counterparties::Counterparties;
+
+/// Days of the window for the pace of decisions.
+const WINDOW: i64 = 30;
+/// Splits and merges below this many are no habit.
+const FEW_SETS: u32 = 10;
+/// From this price on a purchase collects what is already decided.
+const NEARLY_CERTAIN: f64 = 0.95;
+/// Decisions in one neg-risk event that make it a basket.
+const BASKET: u32 = 3;
+
+/// Why a wallet is not to be copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FlagKind {
+    /// The part of its opening volume that rested in the book: it is paid for waiting, which a copier is not.
+    MarketMaker,
+    /// The part of its cost that is hedged by the other outcome.
+    Hedged,
+    /// Splits and merges for each trade.
+    Sets,
+    /// Merges for each split.
+    Merges,
+    /// The part of its decisions that belong to three or more in one neg-risk event.
+    Baskets,
+    /// The median minutes it holds.
+    ShortHolds,
+    /// Its decisions on the busiest of the last 30 days.
+    ManyDecisions,
+    /// The markets it entered in the last 30 days.
+    ManyMarkets,
+    /// The part of its decisions that were bought at 0.95 and above.
+    Sweeper,
+    /// The part of its opening volume in markets that last 15 minutes or less.
+    UltraShortMarkets,
+    /// How concentrated its volume is on few counterparties (Herfindahl–Hirschman index).
+    FewCounterparties,
+    /// The part of its volume that was traded back with the same counterparty within ten minutes.
+    RoundTrips,
+    /// The part of its decisions that sold shares nobody saw arrive.
+    TruncatedHistory,
+}
+
+/// A reason with its figure.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Flag {
+    /// Which.
+    pub kind: FlagKind,
+    /// What was found.
+    pub figure: f64,
+    /// What it is compared with.
+    pub limit: f64,
+}
+
+/// A fill, as far as copyability cares. `W` names wallets and `T` tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dealt<W, T> {
+    /// When.
+    pub at: Timestamp,
+    /// Of what.
+    pub token: T,
+    /// Bought or sold.
+    pub side: Side,
+    /// For how much.
+    pub usd: Usd,
+    /// With whom; `None` where it is the exchange itself.
+    pub counterparty: Option<W>,
+}
+
+/// A decision that opens.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DecisionOpened {
+    /// When.
+    pub at: Timestamp,
+    /// The price paid.
+    pub price: f64,
+    /// Whether the wallet never decided on this market before.
+    pub is_new_market: bool,
+    /// How many decisions the wallet has made in this neg-risk event, with this one; 0 outside neg-risk events.
+    pub neg_risk_legs: u32,
+}
+
+/// A decision that closes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DecisionClosed {
+    /// How long it was held, in microseconds.
+    pub held: i64,
+    /// What was paid for shares of one outcome.
+    pub yes_cost: Usd,
+    /// What was paid for shares of the other.
+    pub no_cost: Usd,
+    /// Whether all that was sold was seen arriving.
+    pub is_cost_known: bool,
+}
+
+/// What is kept of one wallet: 192 bytes, and beyond that 16 for each of the last 30 days with a decision, 8 for
+/// each size of holding time (a quarter of an octave), and at most eight counterparties of 48 bytes each where
+/// wallets and tokens are numbers of 32 bits: 1.2 kB for the busiest, some 400 bytes for most.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyabilitySums<W, T> {
+    trades: u32,
+    splits: u32,
+    merges: u32,
+    opened: Usd,
+    opened_as_maker: Usd,
+    opened_ultra_short: Usd,
+    decisions: u32,
+    in_baskets: u32,
+    nearly_certain: u32,
+    closed: u32,
+    cost_unknown: u32,
+    cost: Usd,
+    hedged: Usd,
+    holds: Sizes<u32>,
+    days: VecDeque<Day>,
+    counterparties: Counterparties<W, T>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Day {
+    number: i64,
+    decisions: u32,
+    new_markets: u32,
+}
+
+impl FlagKind {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::MarketMaker,
+        Self::Hedged,
+        Self::Sets,
+        Self::Merges,
+        Self::Baskets,
+        Self::ShortHolds,
+        Self::ManyDecisions,
+        Self::ManyMarkets,
+        Self::Sweeper,
+        Self::UltraShortMarkets,
+        Self::FewCounterparties,
+        Self::RoundTrips,
+        Self::TruncatedHistory,
+    ];
+
+    /// The name in tables and JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MarketMaker => "market-maker",
+            Self::Hedged => "hedged",
+            Self::Sets => "splits-and-merges",
+            Self::Merges => "merges",
+            Self::Baskets => "baskets",
+            Self::ShortHolds => "short-holds",
+            Self::ManyDecisions => "many-decisions",
+            Self::ManyMarkets => "many-markets",
+            Self::Sweeper => "sweeper",
+            Self::UltraShortMarkets => "ultra-short-markets",
+            Self::FewCounterparties => "few-counterparties",
+            Self::RoundTrips => "round-trips",
+            Self::TruncatedHistory => "truncated-history",
+        }
+    }
+
+    /// The flag of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// The figure from which copying cannot work. In the kind's own unit: a part of 1, minutes or a count.
+    #[must_use]
+    pub const fn limit(self) -> f64 {
+        match self {
+            Self::MarketMaker => 0.60,
+            Self::Hedged => 0.15,
+            Self::Sets | Self::Baskets | Self::RoundTrips => 0.20,
+            Self::Merges | Self::Sweeper | Self::UltraShortMarkets => 0.50,
+            Self::ShortHolds => 15.0,
+            Self::ManyDecisions => 200.0,
+            Self::ManyMarkets => 1_000.0,
+            Self::FewCounterparties => 0.30,
+            Self::TruncatedHistory => 0.05,
+        }
+    }
+}
+
+impl Flag {
+    /// Whether the figure bars the wallet: above the limit, or for holding times below it.
+    #[must_use]
+    pub fn is_raised(&self) -> bool {
+        match self.kind {
+            FlagKind::ShortHolds => self.figure < self.limit,
+            _ => self.limit < self.figure,
+        }
+    }
+}
+
+impl<W, T> Default for CopyabilitySums<W, T> {
+    fn default() -> Self {
+        Self {
+            trades: 0,
+            splits: 0,
+            merges: 0,
+            opened: Usd::ZERO,
+            opened_as_maker: Usd::ZERO,
+            opened_ultra_short: Usd::ZERO,
+            decisions: 0,
+            in_baskets: 0,
+            nearly_certain: 0,
+            closed: 0,
+            cost_unknown: 0,
+            cost: Usd::ZERO,
+            hedged: Usd::ZERO,
+            holds: Sizes::default(),
+            days: VecDeque::new(),
+            counterparties: Counterparties::default(),
+        }
+    }
+}
+
+impl<W: Copy + Ord, T: Copy + Eq> CopyabilitySums<W, T> {
+    /// Counts a fill. Fills come in the order they happened.
+    pub fn trade(&mut self, dealt: &Dealt<W, T>) {
+        self.trades = self.trades.saturating_add(1);
+        self.counterparties.trade(dealt);
+    }
+
+    /// Counts the part of a fill that increased the wallet's exposure.
+    pub fn open(&mut self, usd: Usd, role: Role, is_ultra_short: bool) {
+        self.opened += usd;
+        if role == Role::Maker {
+            self.opened_as_maker += usd;
+        }
+        if is_ultra_short {
+            self.opened_ultra_short += usd;
+        }
+    }
+
+    /// Counts a split.
+    pub fn split(&mut self) {
+        self.splits = self.splits.saturating_add(1);
+    }
+
+    /// Counts a merge.
+    pub fn merge(&mut self) {
+        self.merges = self.merges.saturating_add(1);
+    }
+
+    /// Counts a decision that opens.
+    pub fn decide(&mut self, opened: &DecisionOpened) {
+        self.decisions = self.decisions.saturating_add(1);
+        self.nearly_certain += u32::from(NEARLY_CERTAIN <= opened.price);
+        // The third leg makes baskets of the first two as well.
+        self.in_baskets += match opened.neg_risk_legs {
+            BASKET => BASKET,
+            more if more > BASKET => 1,
+            _ => 0,
+        };
+        let day = opened.at.day();
+        let later = self.days.iter().rposition(|known| known.number <= day).map_or(0, |place| place + 1);
+        let is_known = later.checked_sub(1).is_some_and(|place| self.days[place].number == day);
+        let place = if is_known { later - 1 } else { later };
+        if !is_known {
+            self.days.insert(place, Day { number: day, decisions: 0, new_markets: 0 });
+        }
+        self.days[place].decisions += 1;
+        self.days[place].new_markets += u32::from(opened.is_new_market);
+        let newest = self.days.back().map_or(day, |newest| newest.number);
+        self.days.retain(|day| newest - WINDOW < day.number);
+    }
+
+    /// Counts a decision that closes.
+    pub fn close(&mut self, closed: &DecisionClosed) {
+        self.closed = self.closed.saturating_add(1);
+        self.cost_unknown += u32::from(!closed.is_cost_known);
+        self.cost += closed.yes_cost + closed.no_cost;
+        self.hedged += closed.yes_cost.min(closed.no_cost);
+        // Bought and sold in one block is a second, not never.
+        let seconds = Usd::from_micros(closed.held).to_f64().max(1.0);
+        if let Some(count) = self.holds.bin(seconds) {
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// The reasons against copying, with their figures.
+    #[must_use]
+    pub fn flags(&self, as_of: Timestamp) -> Vec<Flag> {
+        self.figures(as_of).into_iter().filter(Flag::is_raised).collect()
+    }
+
+    /// All figures there are, raised or not.
+    #[must_use]
+    pub fn figures(&self, as_of: Timestamp) -> Vec<Flag> {
+        FlagKind::ALL
+            .into_iter()
+            .filter_map(|kind| {
+                let figure = self.figure(kind, as_of)?;
+                Some(Flag { kind, figure, limit: kind.limit() })
+            })
+            .collect()
+    }
+
+    /// Whether a day with decisions is in the window that ends on day `from` and not in the one that ends on day
+    /// `to`: then flags may have gone without news.
+    #[must_use]
+    pub fn loses_pace(&self, from: i64, to: i64) -> bool {
+        self.days.iter().any(|day| from - WINDOW < day.number && day.number <= to - WINDOW)
+    }
+
+    fn figure(&self, kind: FlagKind, as_of: Timestamp) -> Option<f64> {
+        let volume = |part: Usd| ratio(part.to_f64(), self.opened.to_f64());
+        let decisions = |part: u32| ratio(f64::from(part), f64::from(self.decisions));
+        let sets = self.splits.saturating_add(self.merges);
+        match kind {
+            FlagKind::MarketMaker => volume(self.opened_as_maker),
+            FlagKind::UltraShortMarkets => volume(self.opened_ultra_short),
+            FlagKind::Hedged => ratio(self.hedged.to_f64(), self.cost.to_f64()),
+            FlagKind::Sets | FlagKind::Merges if sets < FEW_SETS => None,
+            FlagKind::Sets => ratio(f64::from(sets), f64::from(self.trades.max(1))),
+            FlagKind::Merges => ratio(f64::from(self.merges), f64::from(self.splits.max(1))),
+            FlagKind::Baskets => decisions(self.in_baskets),
+            FlagKind::Sweeper => decisions(self.nearly_certain),
+            FlagKind::ShortHolds => self.holds.quantile(0.5, |count| *count).map(|seconds| seconds / 60.0),
+            FlagKind::ManyDecisions => self.window(as_of).map(|day| day.decisions).max().map(f64::from),
+            FlagKind::ManyMarkets => Some(self.window(as_of).map(|day| f64::from(day.new_markets)).sum()),
+            FlagKind::FewCounterparties => self.counterparties.concentration(),
+            FlagKind::RoundTrips => self.counterparties.round_trips(),
+            FlagKind::TruncatedHistory => ratio(f64::from(self.cost_unknown), f64::from(self.closed)),
+        }
+    }
+
+    fn window(&self, as_of: Timestamp) -> impl Iterator<Item = &Day> {
+        self.days.iter().filter(move |day| as_of.day() - WINDOW < day.number)
+    }
+}
+
+/// Whether a market of this name lasts fifteen minutes or less. The venue writes the length of its rolling price
+/// markets into their slugs: `btc-updown-15m-1769405400`.
+#[must_use]
+pub fn is_ultra_short(slug: &str) -> bool {
+    let length = slug.split_once("-updown-").and_then(|(_, rest)| rest.split('-').next());
+    let minutes = length.and_then(|length| length.strip_suffix('m')).and_then(|minutes| minutes.parse().ok());
+    minutes.is_some_and(|minutes: u32| minutes <= 15)
+}
+
+fn ratio(part: f64, whole: f64) -> Option<f64> {
+    (whole > 0.0).then(|| part / whole)
+}
+
+#[cfg(test)]
+mod tests;

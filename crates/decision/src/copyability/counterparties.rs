@@ -1,0 +1,108 @@
+//! The few counterparties a wallet deals with most, in a fixed room.
+
+use domain::{Side, Timestamp, Usd};
+
+use super::{Dealt, ratio};
+
+/// How many are kept: a wallet whose index exceeds 0.3 has at most three that matter.
+const KEPT: usize = 8;
+/// Trading back within this time is a round trip.
+const SOON: i64 = 10 * Timestamp::MINUTE;
+
+/// A space-saving sketch (Metwally, Agrawal and El Abbadi 2005): a newcomer takes the smallest one's place and
+/// inherits its count as an error, so whoever has more than an eighth of the volume is always in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Counterparties<W, T> {
+    volume: Usd,
+    round_trips: Usd,
+    pub(super) kept: Vec<Counterparty<W>>,
+    /// The last trade with each of them, apart so that a look for one touches little memory.
+    last: Vec<Last<T>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Counterparty<W> {
+    pub(super) wallet: W,
+    /// An upper bound of what was traded with it, and by how much that may be too high.
+    pub(super) usd: Usd,
+    pub(super) error: Usd,
+}
+
+/// Bytes for each counterparty kept, where wallets and tokens are numbers of 32 bits.
+#[cfg(test)]
+pub(super) const ROOM: usize = size_of::<Counterparty<u32>>() + size_of::<Last<u32>>();
+
+/// The last trade with a counterparty, as far as it was not traded back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Last<T> {
+    at: Timestamp,
+    token: T,
+    side: Side,
+    usd: Usd,
+}
+
+impl<W, T> Default for Counterparties<W, T> {
+    fn default() -> Self {
+        Self { volume: Usd::ZERO, round_trips: Usd::ZERO, kept: vec![], last: vec![] }
+    }
+}
+
+impl<W: Copy + Ord, T: Copy + Eq> Counterparties<W, T> {
+    /// Counts a fill, in the order they happened.
+    pub(super) fn trade(&mut self, dealt: &Dealt<W, T>) {
+        self.volume += dealt.usd;
+        let Some(wallet) = dealt.counterparty else { return };
+        let last = Last { at: dealt.at, token: dealt.token, side: dealt.side, usd: dealt.usd };
+        if let Some(place) = self.kept.iter().position(|known| known.wallet == wallet) {
+            self.kept[place].usd += dealt.usd;
+            let returned = self.last[place].trade_back(last);
+            // Both ways count: what went out and what came back.
+            self.round_trips += returned + returned;
+        } else if self.kept.len() < KEPT {
+            // Most wallets know few others, and there are millions of wallets.
+            self.kept.reserve_exact(1);
+            self.last.reserve_exact(1);
+            self.kept.push(Counterparty { wallet, usd: dealt.usd, error: Usd::ZERO });
+            self.last.push(last);
+        } else if let Some(place) = (0..KEPT).min_by_key(|place| (self.kept[*place].usd, *place)) {
+            let least = self.kept[place].usd;
+            self.kept[place] = Counterparty { wallet, usd: least + dealt.usd, error: least };
+            self.last[place] = last;
+        }
+    }
+
+    /// The Herfindahl–Hirschman index over all volume, of which what was traded with the exchange and what the
+    /// sketch cannot vouch for count as dispersed; `None` before the first trade.
+    pub(super) fn concentration(&self) -> Option<f64> {
+        let volume = self.volume.to_f64();
+        let part = |known: &Counterparty<W>| (known.usd - known.error).to_f64() / volume;
+        (volume > 0.0).then(|| self.kept.iter().map(|known| part(known) * part(known)).sum())
+    }
+
+    /// The part of all volume that was traded back soon; `None` before the first trade.
+    pub(super) fn round_trips(&self) -> Option<f64> {
+        ratio(self.round_trips.to_f64(), self.volume.to_f64())
+    }
+}
+
+impl<T: Copy + Eq> Last<T> {
+    /// Gives way to the next trade, and tells how much of this one that traded back.
+    fn trade_back(&mut self, next: Self) -> Usd {
+        let is_soon = next.at.micros_since(self.at) <= SOON;
+        if !(is_soon && self.token == next.token) {
+            *self = next;
+            return Usd::ZERO;
+        }
+        if self.side == next.side {
+            *self = Self { usd: self.usd + next.usd, ..next };
+            return Usd::ZERO;
+        }
+        let returned = self.usd.min(next.usd);
+        if self.usd < next.usd {
+            *self = Self { usd: next.usd - returned, ..next };
+        } else {
+            self.usd -= returned;
+        }
+        returned
+    }
+}

@@ -1,0 +1,61 @@
+//! What a shard knows of a question: its price, its holders among the shard's wallets, its result.
+
+use std::sync::Arc;
+
+use domain::{Market, Payouts, Side, Timestamp, Usd};
+
+use super::stake::Stake;
+use crate::clv::Watch;
+use crate::copyability::is_ultra_short;
+
+/// A question, seen from a shard.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Board {
+    /// The last price of the first token in millionths; zero before the first.
+    pub(super) price: u32,
+    pub(super) is_ultra_short: bool,
+    /// When it is expected to end.
+    pub(super) end: Option<Timestamp>,
+    /// The number of those among which it stands.
+    pub(super) siblings: Option<u32>,
+    /// The places of those who hold or held it.
+    pub(super) holders: Vec<u32>,
+    pub(super) result: Option<Arc<Outcome>>,
+    /// Entries that wait for the price to have moved. Wallets are the shard's numbers.
+    pub(super) watch: Watch<u32>,
+    /// The decisions of known cost that have ended, for who wants to know what prices are worth.
+    pub(super) prices: Vec<Paid>,
+}
+
+/// What a decision paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Paid {
+    pub(super) opened: Timestamp,
+    pub(super) direction: Side,
+    pub(super) ppm: u32,
+}
+
+/// A question's result.
+#[derive(Clone, Debug)]
+pub(super) struct Outcome {
+    pub(super) seq: u64,
+    pub(super) at: Timestamp,
+    pub(super) payouts: Arc<Payouts>,
+    /// The place of the question's first token among the condition's outcomes.
+    pub(super) first: usize,
+}
+
+impl Board {
+    /// Takes over what a description says.
+    pub(super) fn describe(&mut self, market: &Market, siblings: Option<u32>) {
+        self.is_ultra_short = is_ultra_short(&market.slug);
+        self.end = market.end;
+        self.siblings = siblings;
+    }
+}
+
+impl Outcome {
+    pub(super) fn pays(&self, stake: &Stake) -> [Usd; 2] {
+        [0, 1].map(|outcome| self.payouts.pays(self.first + outcome, stake.holdings[outcome].shares))
+    }
+}

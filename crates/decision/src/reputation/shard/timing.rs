@@ -1,0 +1,107 @@
+//! Where prices went after entries, and which decisions were opened: what is looked at later, or counted beside the
+//! ledger.
+
+use domain::{Side, Timestamp};
+
+use super::super::entry::Timer;
+use super::super::interner::{Spread as _, next_number, usize_of};
+use super::super::stake::Done;
+use super::{Scene, Shard};
+use crate::clv::Entry;
+use crate::copyability::DecisionOpened;
+
+impl Shard {
+    /// Looks again at the prices of entries that are a day old by a moment, all prints before which were seen.
+    pub(in crate::reputation) fn mature(&mut self, by: Timestamp) {
+        while let Some(timer) = self.timers.pop(by) {
+            let board = &self.boards[usize_of(timer.question)];
+            let price = Some(board.price).filter(|price| *price > 0);
+            self.look_again(&timer, price);
+        }
+    }
+
+    /// The same for entries that were made late, whose prices are looked up.
+    pub(in crate::reputation) fn mature_late(
+        &mut self,
+        by: Timestamp,
+        price: impl Fn(u32, Timestamp) -> Option<u32>,
+    ) {
+        for timer in self.timers.take_late(by) {
+            self.look_again(&timer, price(timer.question, timer.due));
+        }
+    }
+
+    pub(super) fn look_again(&mut self, timer: &Timer, price: Option<u32>) {
+        // A price that the result has overtaken says nothing about the entry's timing.
+        let result = self.boards[usize_of(timer.question)].result.as_ref();
+        if result.is_some_and(|result| result.at < timer.due) {
+            return;
+        }
+        if let Some(drift) = price.and_then(|price| timer.drift(price)) {
+            self.records[usize_of(timer.wallet)].drift(&mut self.books, drift, timer.due);
+            self.change(timer.wallet);
+        }
+    }
+
+    /// Counts a decision that opened.
+    pub(super) fn decide(&mut self, scene: Scene, done: &Done) {
+        let Some((_, shares, cost)) = done.grown else { return };
+        let stake = &mut self.stakes[usize_of(scene.place)];
+        let is_new_market = !std::mem::replace(&mut stake.was_decided, true);
+        let siblings = self.boards[usize_of(scene.question)].siblings;
+        let neg_risk_legs = siblings.map_or(0, |siblings| self.count_leg(scene.wallet, siblings));
+        let price = (cost.to_f64() / shares.to_f64()).clamp(0.0, 1.0);
+        let opened = DecisionOpened { at: scene.at, price, is_new_market, neg_risk_legs };
+        self.copying[usize_of(scene.wallet)].sums.decide(&opened);
+    }
+
+    /// How many decisions a wallet has made among siblings, with one more.
+    pub(super) fn count_leg(&mut self, wallet: u32, siblings: u32) -> u32 {
+        let spread = (wallet, siblings).spread();
+        let is_it = |number: u32| {
+            let (of, among, _) = self.leg_counts[usize_of(number)];
+            (of, among) == (wallet, siblings)
+        };
+        let number = self.legs.find(spread, is_it).unwrap_or_else(|| {
+            let number = next_number(&self.leg_counts);
+            self.leg_counts.push((wallet, siblings, 0));
+            self.legs.insert(spread, number);
+            number
+        });
+        let (_, _, count) = &mut self.leg_counts[usize_of(number)];
+        *count += 1;
+        *count
+    }
+
+    /// Waits for where the price goes after an entry.
+    pub(super) fn watch(&mut self, timer: &Timer, at: Timestamp) {
+        let paid = timer.cost.to_f64() / timer.shares.to_f64();
+        let board = &mut self.boards[usize_of(timer.question)];
+        if let Some(entry) = Entry::new(timer.wallet, at, paid, paid, board.end) {
+            board.watch.enter(if timer.direction == Side::Buy { entry } else { entry.mirrored() });
+        }
+    }
+
+    /// Looks at the prices of the entries in a question that were due before a moment.
+    pub(in crate::reputation) fn mature_watch(&mut self, question: u32, by: Timestamp) {
+        let board = &mut self.boards[usize_of(question)];
+        if !board.watch.is_idle() {
+            board.watch.mature(by, &mut self.matured);
+            self.count_matured();
+        }
+    }
+
+    /// The same in all questions.
+    pub(in crate::reputation) fn mature_watches(&mut self, by: Timestamp) {
+        for question in 0..next_number(&self.boards) {
+            self.mature_watch(question, by);
+        }
+    }
+
+    pub(super) fn count_matured(&mut self) {
+        while let Some(matured) = self.matured.pop() {
+            self.copying[usize_of(matured.wallet)].clv.add(&matured);
+            self.change(matured.wallet);
+        }
+    }
+}
