@@ -144,7 +144,7 @@ impl Chain {
                 let log_index = u32::try_from(logs.len()).unwrap_or(u32::MAX);
                 logs.push(RawLog {
                     address: body.address,
-                    topics: body.topics.into(),
+                    topics: body.topics.try_into().expect("an event has four topics at most"),
                     data: body.data,
                     block_number: number,
                     block_hash: BlockHash(hash),

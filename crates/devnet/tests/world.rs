@@ -50,7 +50,7 @@ fn events(blocks: &[NewBlock]) -> Vec<(Timestamp, B256, ChainEvent)> {
             for log in &tx.logs {
                 let raw = RawLog {
                     address: log.address,
-                    topics: log.topics.clone().into(),
+                    topics: log.topics.clone().try_into().unwrap(),
                     data: log.data.clone(),
                     block_number: block.number,
                     block_hash: BlockHash(B256::ZERO),

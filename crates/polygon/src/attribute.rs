@@ -22,6 +22,7 @@ use crate::follow::Receipt;
 use crate::log::RawLog;
 pub(crate) use deed::Deed;
 use deed::DeedKind;
+pub(crate) use moves::{LEDGERS, TRANSFERS, is_transfer};
 
 /// The transactions of a block of whose deeds the block's own logs do not say whose they were: their receipts
 /// are needed, which hold also the logs that nobody asked for.
@@ -178,12 +179,7 @@ fn tells(outer: &Deed<'_>, inner: &Deed<'_>) -> bool {
 
 /// Whether an exchange tells of matched orders here.
 fn is_match(log: &RawLog) -> bool {
-    const TOPICS: [B256; 4] = [
-        v2::OrderFilled::SIGNATURE_HASH,
-        v2::OrdersMatched::SIGNATURE_HASH,
-        v1::OrderFilled::SIGNATURE_HASH,
-        v1::OrdersMatched::SIGNATURE_HASH,
-    ];
+    const TOPICS: [B256; 2] = [v2::OrderFilled::SIGNATURE_HASH, v1::OrderFilled::SIGNATURE_HASH];
     log.topics.first().is_some_and(|topic| TOPICS.contains(topic)) && exchange_of(log.address).is_some()
 }
 

@@ -5,13 +5,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::time::{Instant, sleep_until};
 
+pub use crate::follow::Receipts;
 use crate::follow::Stretch;
 use crate::follow::read::{Reader, Trouble};
 use crate::history::nodes::{Nodes, Turn};
 use crate::history::{HistoryError, HistorySettings};
 use crate::rpc::BlockHeader;
 
-/// How often each node is tried before an audit is put off.
+/// How often other nodes are tried before the one is asked that told first, and how often each before an audit is
+/// put off.
 const TRIES: usize = 3;
 
 /// Asks for finalized blocks once more.
@@ -79,16 +81,22 @@ impl Auditor {
     }
 
     /// Reads a range again: where there are several nodes, from another one than it came from, which is named
-    /// by [`Stretch::source`].
+    /// by [`Stretch::source`], unless the others fail. Receipts cost, and are needed only where something is found
+    /// to be missing.
     ///
     /// # Errors
     /// Where no node answers credibly, after several attempts.
-    pub async fn read(&self, range: RangeInclusive<u64>, source: &str) -> Result<Stretch, AuditError> {
+    pub async fn read(
+        &self,
+        range: RangeInclusive<u64>,
+        source: &str,
+        receipts: Receipts,
+    ) -> Result<Stretch, AuditError> {
         let (from, to) = range.into_inner();
         let mut whole: Option<Stretch> = None;
         let mut next = from;
         while next <= to {
-            let part = self.part(next, to, source).await?;
+            let part = self.part(next..=to, source, receipts).await?;
             next = part.through.number.saturating_add(1);
             match &mut whole {
                 None => whole = Some(part),
@@ -104,12 +112,19 @@ impl Auditor {
     }
 
     /// The beginning of a range, as much as a node gives at once.
-    async fn part(&self, from: u64, end: u64, source: &str) -> Result<Stretch, AuditError> {
+    async fn part(
+        &self,
+        range: RangeInclusive<u64>,
+        source: &str,
+        receipts: Receipts,
+    ) -> Result<Stretch, AuditError> {
+        let (from, end) = range.into_inner();
         let mut reason = String::new();
         let mut to = end;
         let mut failures = 0;
         while failures < TRIES * self.nodes().count() {
-            let turn = self.turn(source).await;
+            // Better the same again than nothing.
+            let turn = self.turn((failures < TRIES).then_some(source)).await;
             to = from.saturating_add(turn.blocks.max(1) - 1).min(end);
             if let Err(why) = self.prove(&turn).await {
                 reason = why;
@@ -117,8 +132,8 @@ impl Auditor {
                 continue;
             }
             let addresses = self.settings.addresses_between(from, to);
-            let reader =
-                Reader { client: &turn.client, addresses: &addresses, topics: &self.settings.topics };
+            let (client, topics) = (&*turn.client, self.settings.topics.as_slice());
+            let reader = Reader { client, addresses: &addresses, topics, receipts };
             match reader.settled(None, from, to).await {
                 Ok((stretch, bytes)) => {
                     self.nodes().answered(&turn, to - from + 1, bytes);
@@ -145,10 +160,10 @@ impl Auditor {
         asked > 1 && matches!(error, crate::rpc::RpcError::TooManyResults { .. })
     }
 
-    /// A node that does not rest, another one than `source` if there is any.
-    async fn turn(&self, source: &str) -> Turn {
+    /// A node that does not rest, another one than `but` if there is any.
+    async fn turn(&self, but: Option<&str>) -> Turn {
         loop {
-            let turn: Result<Turn, Instant> = self.nodes().turn(Some(source));
+            let turn: Result<Turn, Instant> = self.nodes().turn(but);
             match turn {
                 Ok(turn) => return turn,
                 Err(until) => sleep_until(until).await,

@@ -48,18 +48,18 @@ pub enum Module {
 
 /// One contract of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Contract {
+pub(crate) struct Contract {
     /// Where it is deployed.
-    pub address: Address,
+    pub(crate) address: Address,
     /// What it is.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// The block from which it counts: its deployment where that is known, else that of the contract without
     /// which it could do nothing; `None` where neither is known.
-    pub since: Option<u64>,
+    pub(crate) since: Option<u64>,
     /// The last block in which it can count; `None` while it is in use.
-    pub until: Option<u64>,
+    pub(crate) until: Option<u64>,
     /// What people call it.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
 }
 
 /// The oracle of neg-risk conditions on the conditional-token contract.
@@ -75,13 +75,13 @@ pub const PUSD: Address = address!("C011a7E12a19f7B1f670d46F03B03f3342E82DFB");
 /// Where exchanges V2 and V3 send their fees.
 pub const FEE_RECEIVER: Address = address!("115F48DC2A731aA16251c6d6e1BEfC42f92Accc9");
 /// Markets of one condition, Protocol V2.
-pub const BINARY_MODULE: Address = address!("1000008dD9001B968442c1000017eaE6E0dA00Ba");
+pub(crate) const BINARY_MODULE: Address = address!("1000008dD9001B968442c1000017eaE6E0dA00Ba");
 /// Neg-risk events, Protocol V2.
-pub const NEG_RISK_MODULE: Address = address!("200000900045e3B6259600682756002200028933");
+pub(crate) const NEG_RISK_MODULE: Address = address!("200000900045e3B6259600682756002200028933");
 /// Holds the positions of Protocol V2.
-pub const POSITION_MANAGER: Address = address!("006F54F7f9A22e0000CC2AB60031000000ae9fEF");
+pub(crate) const POSITION_MANAGER: Address = address!("006F54F7f9A22e0000CC2AB60031000000ae9fEF");
 /// Parlays, Protocol V2.
-pub const COMBINATORIAL_MODULE: Address = address!("30000034706C7d8e12009DAB006Be20000c031A8");
+pub(crate) const COMBINATORIAL_MODULE: Address = address!("30000034706C7d8e12009DAB006Be20000c031A8");
 
 const V1: Address = address!("4bFb41d5B3570DeFd03C39a9A4D8dE6Bd8B8982E");
 const V1_NEG_RISK: Address = address!("C5d563A36AE78145C45a50134d48A1215220f80a");
@@ -100,6 +100,8 @@ pub(crate) const COLLATERAL_ADAPTER: Address = address!("AdA100Db00Ca00073811820
 pub(crate) const COLLATERAL_ADAPTER_NEG_RISK_OLD: Address =
     address!("AdA200001000ef00D07553cEE7006808F895c6F1");
 pub(crate) const COLLATERAL_ADAPTER_NEG_RISK: Address = address!("adA2005600Dec949baf300f4C6120000bDB6eAab");
+
+const ROUTER: Address = address!("12121212006e4CD160D18e3f00711DA5c3372600");
 
 pub(crate) const AUTO_REDEEMER: Address = address!("a1200000d0002264C9a1698e001292D00E1b00af");
 
@@ -125,7 +127,7 @@ const fn other(address: Address, name: &'static str) -> Contract {
 }
 
 /// Every contract of the protocol, those that emit most first: a look-up walks this list from the front.
-pub const CONTRACTS: &[Contract] = &[
+pub(crate) const CONTRACTS: &[Contract] = &[
     contract(V2, Kind::Exchange(Exchange::V2), Some(84_902_353), "CTF exchange V2"),
     contract(V2_NEG_RISK, Kind::Exchange(Exchange::V2NegRisk), Some(85_058_176), "neg-risk exchange V2"),
     contract(V3, Kind::Exchange(Exchange::V3), Some(PUSD_SINCE), "exchange V3"),
@@ -167,7 +169,7 @@ pub const CONTRACTS: &[Contract] = &[
     of_v1(FEE_MODULE_NEG_RISK, Kind::FeeModule, 75_253_721, "neg-risk fee module"),
     of_v1(FEE_MODULE_OLD, Kind::FeeModule, V1_SINCE, "first fee module"),
     of_v1(FEE_MODULE_NEG_RISK_OLD, Kind::FeeModule, V1_NEG_RISK_SINCE, "first neg-risk fee module"),
-    other(address!("12121212006e4CD160D18e3f00711DA5c3372600"), "router"),
+    other(ROUTER, "router"),
     other(POSITION_MANAGER, "position manager"),
     other(address!("71523d0f655B41E805Cec45b17163f528B59B820"), "neg-risk operator, old"),
     other(address!("661992aebf6BecF7BA5abB66f6b0Bf62Aa7a2E93"), "neg-risk operator"),
@@ -323,7 +325,7 @@ pub const fn watched_addresses() -> &'static [Address] {
 /// Those of the watched addresses that can have emitted something in the blocks `from` to `to`: a history asks
 /// for no others, because a node's search gets no cheaper by addresses that were not there yet.
 #[must_use]
-pub fn watched_between(from: u64, to: u64) -> Vec<Address> {
+pub(crate) fn watched_between(from: u64, to: u64) -> Vec<Address> {
     let was_there = |address: &Address| {
         let contract = CONTRACTS.iter().find(|contract| contract.address == *address);
         contract.is_some_and(|contract| {
@@ -333,16 +335,14 @@ pub fn watched_between(from: u64, to: u64) -> Vec<Address> {
     WATCHED.iter().copied().filter(was_there).collect()
 }
 
-/// The first topics a listener asks for: every event that [`decode`](crate::decode) understands.
+/// The first topics a listener asks for: every event that [`decode`](crate::decode) understands and that moves a
+/// position, or tells what came of a condition. Matches and fees charged are in the fills already, and would be
+/// a good part of all that is sent.
 #[must_use]
 pub fn watched_topics() -> Vec<B256> {
     vec![
         abi::v1::OrderFilled::SIGNATURE_HASH,
-        abi::v1::OrdersMatched::SIGNATURE_HASH,
-        abi::v1::FeeCharged::SIGNATURE_HASH,
         abi::v2::OrderFilled::SIGNATURE_HASH,
-        abi::v2::OrdersMatched::SIGNATURE_HASH,
-        abi::v2::FeeCharged::SIGNATURE_HASH,
         abi::fee_module::FeeRefunded::SIGNATURE_HASH,
         abi::old_fee_module::FeeRefunded::SIGNATURE_HASH,
         abi::conditional_tokens::ConditionPreparation::SIGNATURE_HASH,
@@ -366,6 +366,15 @@ pub fn watched_topics() -> Vec<B256> {
         abi::auto_redeemer::BinaryRedemption::SIGNATURE_HASH,
         abi::auto_redeemer::NegRiskRedemption::SIGNATURE_HASH,
     ]
+}
+
+/// The contracts that hold shares for a moment on a user's behalf while others name them as the doer: only the
+/// transfers from and to them tell who it was. An exchange and the neg-risk adapter do too, and much more often, but
+/// tell whose deed it is themselves.
+#[must_use]
+pub(crate) fn hiding_users() -> Vec<Address> {
+    let hides = |contract: &&Contract| matches!(contract.kind, Kind::CollateralAdapter | Kind::AutoRedeemer);
+    CONTRACTS.iter().filter(hides).map(|contract| contract.address).chain([ROUTER]).collect()
 }
 
 /// Whether an address belongs to the protocol itself, and so is never a trader to be scored or copied.

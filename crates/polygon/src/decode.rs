@@ -173,7 +173,7 @@ mod tests {
     fn every_watched_topic_from_a_stranger_is_unknown() {
         for topic in watched_topics() {
             let mut log = at(USER, LogData::default());
-            log.topics = vec![topic].into();
+            log.topics = [topic].into();
             assert_eq!(decode(&log), Ok(Decoded::Unknown));
         }
         assert_eq!(decode(&at(CONDITIONAL_TOKENS, LogData::default())), Ok(Decoded::Unknown));

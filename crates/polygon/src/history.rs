@@ -17,10 +17,10 @@ use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
-use crate::contracts::{watched_addresses, watched_between, watched_topics};
+use crate::contracts::{CHAIN_ID, watched_addresses, watched_between, watched_topics};
 use crate::follow::read::{Reader, Trouble};
-use crate::follow::{FollowCounters, Stretch};
-use crate::rpc::{Observer, RpcError, redacted};
+use crate::follow::{FollowCounters, Receipts, Stretch};
+use crate::rpc::{Observer, RpcError, is_on_this_machine, redacted};
 use nodes::{Nodes, Turn};
 
 /// What to read, from whom, and how much at once.
@@ -32,9 +32,11 @@ pub struct HistorySettings {
     pub at_once: usize,
     /// The most blocks to ask for at once.
     pub max_range: u64,
-    /// The contracts whose logs to ask for. Those of Polymarket are left out where they did not exist yet, or
-    /// no longer count.
+    /// The contracts whose logs to ask for.
     pub addresses: Vec<Address>,
+    /// Whether those of Polymarket are left out at heights where they did not exist yet or no longer count. Only
+    /// the heights of Polygon itself tell; a chain for tests has its own.
+    pub by_height: bool,
     /// The first topics to ask for.
     pub topics: Vec<B256>,
     /// The chain the nodes must be on.
@@ -46,16 +48,18 @@ pub struct HistorySettings {
 }
 
 impl HistorySettings {
-    /// Polygon, all that this crate decodes, four ranges at once of 10,000 blocks at most.
+    /// Polygon, all that this crate decodes, four ranges at once of 10,000 blocks at most. What runs on this machine
+    /// may be a chain for tests, and is asked for all contracts at all heights.
     #[must_use]
     pub fn new(endpoints: Vec<String>) -> Self {
         Self {
+            by_height: !endpoints.iter().any(|url| is_on_this_machine(url)),
             endpoints,
             at_once: 4,
             max_range: 10_000,
             addresses: watched_addresses().to_vec(),
             topics: watched_topics(),
-            chain_id: 137,
+            chain_id: CHAIN_ID,
             observer: Arc::default(),
             counters: Arc::default(),
         }
@@ -63,12 +67,14 @@ impl HistorySettings {
 
     /// The contracts to ask for in a range.
     pub(crate) fn addresses_between(&self, from: u64, to: u64) -> Vec<Address> {
+        if !self.by_height || self.chain_id != CHAIN_ID {
+            return self.addresses.clone();
+        }
         let (all, now) = (watched_addresses(), watched_between(from, to));
         let counts = |address: &&Address| now.contains(address) || !all.contains(address);
         let counting: Vec<_> = self.addresses.iter().filter(counts).copied().collect();
-        // None at all would ask for the logs of everybody; and where none of Polymarket's are there yet, it may
-        // be another chain with heights of its own.
-        if now.is_empty() || counting.is_empty() { self.addresses.clone() } else { counting }
+        // None at all would ask for the logs of everybody.
+        if counting.is_empty() { self.addresses.clone() } else { counting }
     }
 }
 
@@ -219,7 +225,8 @@ impl Work {
     async fn read(&self, turn: &Turn, from: u64, to: u64) -> Option<Stretch> {
         let asked = to - from + 1;
         let addresses = self.settings.addresses_between(from, to);
-        let reader = Reader { client: &turn.client, addresses: &addresses, topics: &self.settings.topics };
+        let (client, topics) = (&*turn.client, self.settings.topics.as_slice());
+        let reader = Reader { client, addresses: &addresses, topics, receipts: Receipts::With };
         match reader.settled(None, from, to).await {
             Ok((stretch, bytes)) => {
                 self.nodes().answered(turn, asked, bytes);
@@ -248,5 +255,29 @@ impl Work {
 
     fn nodes(&self) -> MutexGuard<'_, Nodes> {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_on_polygon_do_heights_tell_which_contracts_count() {
+        let polygon = HistorySettings::new(vec!["https://node.example/v2/key".to_owned()]);
+        let of_2022 = polygon.addresses_between(36_000_000, 36_000_100);
+        assert_eq!(of_2022, watched_between(36_000_000, 36_000_100));
+        assert!(of_2022.len() < watched_addresses().len());
+        // Nobody's are never everybody's.
+        assert_eq!(polygon.addresses_between(1, 100), watched_addresses());
+        let other = Address::repeat_byte(7);
+        let with_other = HistorySettings { addresses: vec![other], ..polygon.clone() };
+        assert_eq!(with_other.addresses_between(1, 100), [other]);
+        let here = HistorySettings::new(vec!["http://127.0.0.1:8545".to_owned()]);
+        let elsewhere = HistorySettings { chain_id: 80_002, ..polygon.clone() };
+        let by_hand = HistorySettings { by_height: false, ..polygon };
+        for settings in [here, elsewhere, by_hand] {
+            assert_eq!(settings.addresses_between(36_000_000, 36_000_100), watched_addresses());
+        }
     }
 }

@@ -14,6 +14,7 @@ pub mod follow;
 mod hex;
 pub mod history;
 pub mod log;
+mod pauses;
 pub mod portal;
 pub mod rpc;
 pub mod tokens;

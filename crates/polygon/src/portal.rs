@@ -5,14 +5,17 @@
 //! does not fit is complained of and asked for again, and nothing is emitted that does not follow what was.
 //! Sources: docs.sqd.dev (`portal/evm/api`) and SQD's own client in `subsquid/squid-sdk`.
 //!
-//! A portal sends no receipts: deeds that only a receipt tells stay without an owner.
+//! A portal sends no receipts: the transfers of shares from and to those contracts that hide users are asked for
+//! with the logs, and stand in the receipts' place.
 
+mod ancestor;
 mod client;
 mod head;
-mod known;
 mod line;
+mod lines;
 mod pace;
 mod past;
+mod scrutiny;
 
 use std::fmt;
 use std::ops::RangeInclusive;

@@ -4,9 +4,9 @@
 //! against its question, and every failure says what to do about it: ask for less, wait, or go elsewhere.
 //! Addresses of nodes carry API keys, so errors and logs show scheme, host and port only.
 
-mod endpoint;
+pub(crate) mod endpoint;
 mod header;
-mod http;
+pub(crate) mod http;
 mod observer;
 mod pulse;
 mod receipt;
@@ -25,14 +25,15 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 pub use endpoint::{is_on_this_machine, redacted};
-pub use observer::{Complaint, EndpointHealth, Observer, SUBSCRIPTION, Usage, compute_units};
+pub(crate) use observer::SUBSCRIPTION;
+pub use observer::{Complaint, EndpointHealth, Observer, Usage};
 
 use crate::log::LogList;
 use endpoint::{Endpoint, Scheme};
 pub use header::BlockHeader;
 pub(crate) use header::FullHeader;
 use http::Http;
-pub use receipt::TransactionReceipt;
+use receipt::TransactionReceipt;
 pub use socket::News;
 use socket::Socket;
 pub(crate) use wait::asked_for as retry_after;
@@ -78,6 +79,12 @@ pub enum RpcError {
     /// The node holds the range or the answer to be too large: ask for less.
     #[error("too much was asked for at once: {message}")]
     TooManyResults {
+        /// The node's words.
+        message: String,
+    },
+    /// The range ends above the node's newest block: it is behind whoever told of that block.
+    #[error("asked beyond the node's newest block: {message}")]
+    Beyond {
         /// The node's words.
         message: String,
     },
@@ -157,12 +164,8 @@ impl RpcClient {
     }
 
     fn make(url: &str, observer: Arc<Observer>, subscribes: bool) -> Result<Self, RpcError> {
-        // The HTTP client panics without a TLS provider, and a panic would take down more than a wrong setting
-        // should. Where the process has installed one, this does nothing.
-        if rustls::crypto::CryptoProvider::get_default().is_none() {
-            let _lost_the_race = rustls::crypto::ring::default_provider().install_default();
-        }
-        let endpoint = Arc::new(Endpoint::parse(url)?);
+        http::secure();
+        let endpoint = Arc::new(Endpoint::parse(url)?.named(observer.name_of(url)));
         let transport = match endpoint.scheme() {
             Scheme::Http => Transport::Http(Http::new(Arc::clone(&endpoint))?),
             Scheme::Socket => {
@@ -221,7 +224,7 @@ impl RpcClient {
     ///
     /// # Errors
     /// See [`RpcError`].
-    pub async fn finalized(&self) -> Result<Option<BlockHeader>, RpcError> {
+    pub(crate) async fn finalized(&self) -> Result<Option<BlockHeader>, RpcError> {
         self.block(BlockTag::Finalized).await
     }
 
@@ -247,7 +250,7 @@ impl RpcClient {
     ///
     /// # Errors
     /// See [`RpcError`].
-    pub async fn receipt(&self, transaction: TxHash) -> Result<Option<TransactionReceipt>, RpcError> {
+    pub(crate) async fn receipt(&self, transaction: TxHash) -> Result<Option<TransactionReceipt>, RpcError> {
         let method = "eth_getTransactionReceipt";
         self.call(method, json!([transaction.to_string()]), TIMEOUT, |answer, id| {
             receipt::receipt(&wire::value(answer, id, method, &self.endpoint)?, transaction)
@@ -268,6 +271,17 @@ impl RpcClient {
         topics: &[B256],
     ) -> Result<LogAnswer, RpcError> {
         let range = json!({ "fromBlock": format!("{from:#x}"), "toBlock": format!("{to:#x}") });
+        self.filtered(range, addresses, topics).await
+    }
+
+    /// The logs of the blocks from `from` up to the newest that the node knows, as [`logs`](Self::logs).
+    pub(crate) async fn logs_since(
+        &self,
+        from: u64,
+        addresses: &[Address],
+        topics: &[B256],
+    ) -> Result<LogAnswer, RpcError> {
+        let range = json!({ "fromBlock": format!("{from:#x}"), "toBlock": "latest" });
         self.filtered(range, addresses, topics).await
     }
 
@@ -330,9 +344,24 @@ impl RpcClient {
         };
         let answered = tokio::time::timeout(timeout, answering).await;
         let endpoint = self.endpoint.redacted();
-        let answer = match answered.unwrap_or(Err(RpcError::Timeout { after: timeout })) {
-            Ok(answer) => answer,
-            Err(error) => {
+        let answer = match answered {
+            Ok(Ok(answer)) => answer,
+            // Whoever refuses has been asked.
+            Ok(Err(
+                error @ (RpcError::RateLimited { .. }
+                | RpcError::TooManyResults { .. }
+                | RpcError::Malformed { .. }),
+            )) => {
+                self.observer.failed(endpoint, method, 0, &error.to_string());
+                return Err(error);
+            }
+            Ok(Err(error)) => {
+                self.observer.unanswered(endpoint, method, &error.to_string());
+                return Err(error);
+            }
+            // It was asked, and may have worked on the answer all the time.
+            Err(_) => {
+                let error = RpcError::Timeout { after: timeout };
                 self.observer.failed(endpoint, method, 0, &error.to_string());
                 return Err(error);
             }

@@ -47,6 +47,23 @@ impl Window {
         self.points.last_key_value().map(|(number, hash)| BlockPoint { number: *number, hash: *hash })
     }
 
+    /// The oldest block.
+    #[must_use]
+    pub(crate) fn first(&self) -> Option<BlockPoint> {
+        self.points.first_key_value().map(|(number, hash)| BlockPoint { number: *number, hash: *hash })
+    }
+
+    /// Whether this very block is remembered.
+    #[must_use]
+    pub(crate) fn has(&self, point: BlockPoint) -> bool {
+        self.points.get(&point.number) == Some(&point.hash)
+    }
+
+    /// The blocks below a height, the newest first.
+    pub(crate) fn below(&self, number: u64) -> impl Iterator<Item = BlockPoint> {
+        self.points.range(..number).rev().map(|(number, hash)| BlockPoint { number: *number, hash: *hash })
+    }
+
     /// How many blocks are remembered.
     #[must_use]
     pub(crate) fn len(&self) -> usize {

@@ -46,11 +46,11 @@ pub(crate) const WORKS: [Work; 3] = [Work::Both, Work::Listening, Work::Backfill
 pub(crate) const WIRES: [Wire; 4] = [Wire::Socket, Wire::Http, Wire::Portal, Wire::Mixed];
 
 /// What a round is about.
-pub(crate) struct Round<'a> {
-    /// The world it happens in.
-    pub(crate) world: &'a World,
+pub(crate) struct Round {
+    /// Which world it happens in.
+    pub(crate) seed: u64,
     /// What goes wrong.
-    pub(crate) trouble: &'a Trouble,
+    pub(crate) trouble: &'static Trouble,
     /// Who is at work.
     pub(crate) work: Work,
     /// How the chain is reached.
@@ -61,44 +61,56 @@ pub(crate) struct Round<'a> {
     pub(crate) dice: ChaCha8Rng,
 }
 
+/// What came of it.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    /// How often a process was killed.
+    pub(crate) kills: u32,
+    /// How often the database was compared.
+    pub(crate) verdicts: u32,
+    /// How many fills it had in the end.
+    pub(crate) fills: usize,
+}
+
 /// A round under way.
-struct Scene<'a> {
-    round: Round<'a>,
+struct Scene {
+    round: Round,
+    world: World,
     database: Database,
     folder: TempDir,
     listener: Option<Process>,
     backfill: Option<Process>,
     /// Whether a backfill came to its end.
     is_filled: bool,
-    kills: u32,
-    started: u32,
+    outcome: Outcome,
 }
 
-impl Round<'_> {
-    /// Plays it to its end; how often a process was killed.
-    pub(crate) async fn play(mut self) -> u32 {
+impl Round {
+    /// Plays it to its end.
+    pub(crate) async fn play(mut self) -> Outcome {
         let provider = any_provider(&mut self.dice);
-        self.world.misbehave(self.trouble, provider, self.dice.random());
+        let world = World::start(self.seed).await;
+        world.misbehave(self.trouble, provider, self.dice.random());
         let mut scene = Scene {
+            world,
             database: Database::create().await,
             folder: tempfile::tempdir().unwrap(),
             listener: None,
             backfill: None,
             is_filled: false,
-            kills: 0,
-            started: 0,
+            outcome: Outcome::default(),
             round: self,
         };
         scene.suffer().await;
         scene.rest().await;
-        scene.kills
+        scene.outcome
     }
 }
 
-impl Scene<'_> {
+impl Scene {
     /// Kills at random moments, until enough were killed or everything is done.
     async fn suffer(&mut self) {
-        while self.kills < self.round.kills {
+        while self.outcome.kills < self.round.kills {
             if self.backfill.is_none() && self.round.work != Work::Listening && !self.is_filled {
                 self.backfill = Some(self.start_backfill());
             }
@@ -122,7 +134,7 @@ impl Scene<'_> {
 
     /// Between 50 milliseconds and a second and a half, in which the chain may change its mind.
     async fn let_pass(&mut self) {
-        let (dice, devnet) = (&mut self.round.dice, &self.round.world.devnet);
+        let (dice, devnet) = (&mut self.round.dice, &self.world.devnet);
         let mut left = dice.random_range(50..1_500);
         for _ in 0..dice.random_range(0..3) {
             let part = dice.random_range(0..=left);
@@ -142,18 +154,19 @@ impl Scene<'_> {
         // Those that run wait for nodes that have failed them; new ones know nothing of it.
         self.kill_listener().await;
         self.kill_backfill().await;
-        let (world, first) = (self.round.world, self.round.world.devnet.first_block());
+        let (world, first) = (&self.world, self.world.devnet.first_block());
         world.behave();
         let concerned = world.head().number;
         if self.round.work != Work::Listening {
             self.start_backfill().end().await;
         }
-        if self.round.work == Work::Backfilling {
+        let needs_audit = self.needs_audit();
+        if self.round.work == Work::Backfilling && !needs_audit {
             let end = self.database.covered().await.unwrap();
             assert_true(world, &self.database, first..=end, self.knows_receipts()).await;
+            self.outcome.verdicts += 1;
         }
         let mut listener = self.start_listener();
-        let needs_audit = self.round.trouble.deceives && self.round.wire != Wire::Portal;
         while needs_audit && world.head().number <= concerned + FINALITY {
             sleep(Duration::from_millis(50)).await;
         }
@@ -162,16 +175,18 @@ impl Scene<'_> {
             world.devnet.reorg(self.round.dice.random_range(1..=DEEPEST));
         }
         let (database, head) = (&self.database, world.head());
-        let is_there = async || database.place().await.is_some_and(|place| place.hash == head.hash);
-        listener.until("the head", is_there).await;
+        listener.until("the head", async || database.is_at(head.hash).await).await;
         if needs_audit {
-            let is_audited = async || database.audited().await.is_some_and(|place| place.number >= concerned);
-            listener.until("the end of the audit", is_audited).await;
+            listener.until("the audit", async || database.is_audited(first..=concerned).await).await;
         }
-        assert_true(world, database, first..=head.number, self.knows_receipts()).await;
+        self.outcome.fills = assert_true(world, database, first..=head.number, self.knows_receipts()).await;
         assert_complete(world, database).await;
+        self.outcome.verdicts += 1;
         listener.kill().await;
-        world.devnet.pause(false);
+    }
+
+    fn needs_audit(&self) -> bool {
+        self.round.trouble.deceives(self.round.wire == Wire::Portal)
     }
 
     fn knows_receipts(&self) -> bool {
@@ -181,26 +196,26 @@ impl Scene<'_> {
     async fn kill_listener(&mut self) {
         if let Some(listener) = self.listener.take() {
             assert!(listener.kill().await, "the listener ended by itself");
-            self.kills += 1;
+            self.outcome.kills += 1;
         }
     }
 
     async fn kill_backfill(&mut self) {
         if let Some(backfill) = self.backfill.take() {
             let is_killed = backfill.kill().await;
-            self.kills += u32::from(is_killed);
+            self.outcome.kills += u32::from(is_killed);
             self.is_filled |= !is_killed;
         }
     }
 
-    fn start_backfill(&mut self) -> Process {
-        let first = self.round.world.devnet.first_block();
+    fn start_backfill(&self) -> Process {
+        let first = self.world.devnet.first_block();
         self.start("backfill", &["--from", &first.to_string()])
     }
 
     /// A listener begins where the work wants it to; one behind a backfill where that ended.
-    fn start_listener(&mut self) -> Process {
-        let first = self.round.world.devnet.first_block();
+    fn start_listener(&self) -> Process {
+        let first = self.world.devnet.first_block();
         let from = match self.round.work {
             Work::Listening => first.to_string(),
             Work::Both => (first + HISTORY / 2).to_string(),
@@ -209,8 +224,8 @@ impl Scene<'_> {
         self.start("listen", &["--from", &from])
     }
 
-    fn start(&mut self, task: &str, more: &[&str]) -> Process {
-        let urls = self.round.world.devnet.urls();
+    fn start(&self, task: &str, more: &[&str]) -> Process {
+        let urls = self.world.devnet.urls();
         let (over_http, over_socket) = (&urls.rpc_http_all, &urls.rpc_ws_all);
         let source = match self.round.wire {
             Wire::Http => ["--rpc".to_owned(), over_http.join(",")],
@@ -218,8 +233,9 @@ impl Scene<'_> {
             Wire::Mixed => ["--rpc".to_owned(), format!("{},{}", over_socket[0], over_http[1])],
             Wire::Portal => ["--portal".to_owned(), urls.portal.clone()],
         };
-        // Small ranges, so that there are many moments to be killed at.
-        let always = ["--poll", "100", "--audit", "1", "--range", "30", "--log", "info"];
+        // Small ranges, so that there are many moments to be killed at; but each is audited in its turn.
+        let range = if self.needs_audit() { "240" } else { "30" };
+        let always = ["--poll", "100", "--audit", "1", "--range", range, "--log", "info"];
         let mut arguments: Vec<String> =
             [task, "--database", self.database.url(), "--gamma", &urls.gamma, "--clob", &urls.clob]
                 .iter()
@@ -231,7 +247,6 @@ impl Scene<'_> {
         if self.round.wire == Wire::Socket {
             arguments.push("--subscribe".to_owned());
         }
-        self.started += 1;
-        Process::start(arguments, self.folder.path().join(format!("{task}-{}", self.started)))
+        Process::start(arguments, self.folder.path().join(task))
     }
 }

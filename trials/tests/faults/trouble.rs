@@ -17,6 +17,14 @@ pub(crate) struct Trouble {
     pub(crate) deceives: bool,
 }
 
+impl Trouble {
+    /// Whether it deceives a first reading by nodes, or by the portal: that holds back nothing.
+    pub(crate) fn deceives(&self, by_portal: bool) -> bool {
+        let garbles = (self.faults)(Provider::Alchemy).wrong != WrongAnswers::default();
+        self.deceives && (garbles || !by_portal)
+    }
+}
+
 /// Who misbehaves.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Who {

@@ -10,17 +10,18 @@ use crate::line::{Line, assert_same};
 use crate::world::World;
 
 /// Asserts that the database has the blocks of a range as they are, and nothing twice. `knows_receipts`: the
-/// portal sends none, so that deeds told by a receipt alone stay out.
+/// portal sends none, so that deeds told by a receipt alone stay out. How many fills there are.
 pub(crate) async fn assert_true(
     world: &World,
     database: &Database,
     blocks: RangeInclusive<u64>,
     knows_receipts: bool,
-) {
+) -> usize {
     let within = |lines: Vec<Line>| -> Vec<Line> {
         lines.into_iter().filter(|line| blocks.contains(&line.block)).collect()
     };
-    assert_same("the fills", &within(world.fills()), &within(database.fills().await));
+    let fills = within(world.fills());
+    assert_same("the fills", &fills, &within(database.fills().await));
     let (truth, found) = (within(world.ledger()), within(database.ledger().await));
     if knows_receipts {
         assert_same("the ledger", &truth, &found);
@@ -29,10 +30,11 @@ pub(crate) async fn assert_true(
         assert_same("the ledger that a portal tells", &told, &found);
     }
     let canonical: BTreeSet<String> = world.hashes().iter().map(ToString::to_string).collect();
-    let alive: Vec<Line> = database.orphans().await;
+    let orphans = database.orphans().await;
     let is_canonical =
         |line: &&Line| line.text.split(' ').next().is_some_and(|hash| canonical.contains(hash));
-    assert_eq!(alive.iter().find(is_canonical), None, "a fill is orphaned and canonical");
+    assert_eq!(orphans.iter().find(is_canonical), None, "a fill is orphaned and canonical");
+    fills.len()
 }
 
 /// Asserts that every block up to the head is covered, and that `orderflow status` says so.

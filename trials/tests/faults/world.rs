@@ -59,7 +59,7 @@ impl World {
         match trouble.who {
             Who::All => {
                 self.devnet.set_faults(faults.clone());
-                self.devnet.set_portal_faults(honest_of_logs(faults));
+                self.devnet.set_portal_faults(faults);
             }
             Who::First => self.devnet.set_faults_of(0, faults),
         }
@@ -120,11 +120,4 @@ impl World {
     pub(crate) fn hashes(&self) -> BTreeSet<BlockHash> {
         self.devnet.canonical_fills().iter().map(|truth| truth.block_hash).collect()
     }
-}
-
-/// A portal that garbles single logs is the only one asked for its blocks: what it garbled stays aside.
-fn honest_of_logs(faults: Faults) -> Faults {
-    let mut faults = faults;
-    (faults.wrong.wrong_type, faults.wrong.bad_length) = (0.0, 0.0);
-    faults
 }

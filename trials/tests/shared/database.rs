@@ -1,10 +1,12 @@
 //! A database of its own on a real server, and what is read out of it to be compared.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
+use domain::BlockHash;
 use serde_json::Value;
 use sqlx::Row as _;
-use store::facts::{self, Point};
+use store::facts;
 use store::testing::TestDatabase;
 use store::{Store, audit, coverage, status};
 
@@ -32,19 +34,28 @@ impl Database {
         self.held.url()
     }
 
-    /// How far the listener has come.
-    pub(crate) async fn place(&self) -> Option<Point> {
-        facts::point(&mut *self.store.connection().await.unwrap(), LISTENER).await.unwrap()
+    /// Whether the listener has come to this block.
+    pub(crate) async fn is_at(&self, block: BlockHash) -> bool {
+        let place = facts::point(&mut self.store.connection().await.unwrap(), LISTENER).await.unwrap();
+        place.is_some_and(|place| place.hash == block)
     }
 
-    /// How far the audit has come.
-    pub(crate) async fn audited(&self) -> Option<Point> {
-        audit::place(&mut *self.store.connection().await.unwrap()).await.unwrap()
+    /// Whether all these blocks were audited.
+    pub(crate) async fn is_audited(&self, blocks: RangeInclusive<u64>) -> bool {
+        let mut connection = self.store.connection().await.unwrap();
+        audit::holes(&mut connection, *blocks.start(), *blocks.end()).await.unwrap().is_empty()
+    }
+
+    /// How many logs are kept aside as unreadable and read as fills as well.
+    pub(crate) async fn aside_and_read(&self) -> i64 {
+        let query = "SELECT count(*) FROM orderflow_quarantine q
+                     JOIN orderflow_trades t USING (block_hash, log_index) WHERE NOT t.orphaned";
+        sqlx::query_scalar(query).fetch_one(&self.held.pool()).await.unwrap()
     }
 
     /// The last block covered.
     pub(crate) async fn covered(&self) -> Option<u64> {
-        coverage::end(&mut *self.store.connection().await.unwrap()).await.unwrap()
+        coverage::end(&mut self.store.connection().await.unwrap()).await.unwrap()
     }
 
     /// What `orderflow status` shows of the listener.

@@ -180,7 +180,7 @@ mod tests {
     fn log(address: u8, topics: &[u8]) -> RawLog {
         RawLog {
             address: Address::repeat_byte(address),
-            topics: topics.iter().map(|byte| word(*byte)).collect(),
+            topics: topics.iter().map(|byte| word(*byte)).collect::<Vec<_>>().try_into().unwrap(),
             data: Default::default(),
             block_number: 1,
             block_hash: BlockHash(word(9)),

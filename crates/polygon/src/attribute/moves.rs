@@ -8,7 +8,7 @@ use domain::TokenId;
 
 use super::deed::{Deed, DeedKind};
 use crate::abi::transfers::{TransferBatch, TransferSingle};
-use crate::contracts::is_protocol_contract;
+use crate::contracts::{CONDITIONAL_TOKENS, POSITION_MANAGER, is_protocol_contract};
 use crate::log::RawLog;
 
 const WORD: usize = 32;
@@ -78,6 +78,16 @@ pub(super) fn user_of(
         return Err(Untold::OtherAmounts);
     }
     Ok(user)
+}
+
+/// The contracts that keep shares.
+pub(crate) const LEDGERS: [Address; 2] = [CONDITIONAL_TOKENS, POSITION_MANAGER];
+/// The events in which they tell that shares moved.
+pub(crate) const TRANSFERS: [B256; 2] = [TransferSingle::SIGNATURE_HASH, TransferBatch::SIGNATURE_HASH];
+
+/// Whether a log may tell that shares moved.
+pub(crate) fn is_transfer(log: &RawLog) -> bool {
+    LEDGERS.contains(&log.address) && log.topics.first().is_some_and(|topic| TRANSFERS.contains(topic))
 }
 
 /// Shares that went from one wallet to another.

@@ -93,7 +93,7 @@ impl Tx {
     fn placed(&self, tx_hash: TxHash, first: u32) -> Vec<RawLog> {
         let place = |(index, body): (u32, &LogBody)| RawLog {
             address: body.address,
-            topics: body.topics.clone().into(),
+            topics: body.topics.clone().try_into().unwrap(),
             data: body.data.clone(),
             block_number: 7,
             block_hash: BlockHash(B256::repeat_byte(7)),
@@ -228,6 +228,37 @@ fn what_the_logs_themselves_tell() {
         let decoded = decode_block(&block);
         assert_eq!(events(&decoded), expected, "{name}");
         assert_eq!((wanted, decoded.unreadable.len()), (0, 0), "{name}");
+    }
+}
+
+/// Whichever log a node leaves out or garbles, the receipt has it: the deed is told once, by the same log as ever.
+#[test]
+fn what_is_left_out_stands_in_the_receipt() {
+    let tx = Tx::default()
+        .ctf_redemption(REDEEMER, USDC_E)
+        .moves(USER, NOBODY, USDC_E, TEN)
+        .log(encode::auto_redemption(USER, Redeemed::Binary(CONDITION), PAID));
+    let (whole, _) = block(std::slice::from_ref(&tx), false);
+    let told = decode_block(&whole).facts;
+    assert_eq!(told.iter().map(|fact| fact.place.log_index).collect::<Vec<_>>(), [2]);
+    let (mut torn, _) = block(std::slice::from_ref(&tx), false);
+    let tx_hash = torn.logs[0].tx_hash;
+    let mut short = torn.logs.pop().unwrap();
+    short.data = short.data.slice(..short.data.len() - 1);
+    assert_eq!(wanting_receipts(&torn.logs), [tx_hash]);
+    torn.receipts.push(Receipt { tx_hash, logs: tx.placed(tx_hash, 0) });
+    let left_out = torn.clone();
+    let mut malformed = torn.clone();
+    malformed.malformed.push(MalformedLog {
+        reason: "field `data` is short".to_owned(),
+        raw: String::new(),
+        block_number: Some(7),
+        log_index: Some(2),
+    });
+    torn.logs.push(short);
+    for block in [left_out, malformed, torn] {
+        let decoded = decode_block(&block);
+        assert_eq!((&decoded.facts, decoded.unreadable), (&told, vec![]));
     }
 }
 

@@ -1,10 +1,13 @@
 //! What a block did to its users' positions.
 
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
+
 use domain::{ChainEvent, Fact, FeeKind, Wallet};
 
 use super::{Decoded, decode};
 use crate::attribute::{Deed, Owner, owners};
-use crate::contracts::is_protocol_contract;
+use crate::contracts::{is_protocol_contract, watched_addresses, watched_topics};
 use crate::follow::ChainBlock;
 use crate::log::{MalformedLog, RawLog};
 
@@ -36,7 +39,8 @@ pub struct UnreadableLog {
 pub fn decode_block(block: &ChainBlock) -> DecodedBlock {
     let mut decoded = DecodedBlock::default();
     let mut deeds: Vec<Deed<'_>> = vec![];
-    for log in &block.logs {
+    let logs = completed(block);
+    for log in logs.iter() {
         match decode(log) {
             Ok(Decoded::Event(event)) if is_deed(&event) => deeds.extend(Deed::of(log, event)),
             Ok(Decoded::Event(event)) if counts(&event) => {
@@ -46,7 +50,7 @@ pub fn decode_block(block: &ChainBlock) -> DecodedBlock {
             Err(error) => decoded.unreadable.push(unreadable(log, error.reason.to_string())),
         }
     }
-    let owners = owners(&deeds, &block.logs, &block.receipts);
+    let owners = owners(&deeds, &logs, &block.receipts);
     for (deed, owner) in deeds.into_iter().zip(owners) {
         let log = deed.log();
         match owner {
@@ -59,9 +63,33 @@ pub fn decode_block(block: &ChainBlock) -> DecodedBlock {
         }
     }
     decoded.facts.sort_by_key(|fact| fact.place.log_index);
-    decoded.unreadable.extend(block.malformed.iter().map(malformed));
+    let is_read =
+        |malformed: &MalformedLog| logs.iter().any(|log| Some(log.log_index) == malformed.log_index);
+    decoded.unreadable.extend(block.malformed.iter().filter(|log| !is_read(log)).map(malformed));
     decoded.unreadable.sort_by_key(|log| log.log_index);
     decoded
+}
+
+/// The block's logs, with those of its receipts that it has not, or has in a state that cannot be read: a node may
+/// have left them out or garbled them. Without the log that tells whose deed it was, the same deed would be
+/// credited by another log, and once more as soon as that one is found.
+fn completed(block: &ChainBlock) -> Cow<'_, [RawLog]> {
+    if block.receipts.is_empty() {
+        return Cow::Borrowed(&block.logs);
+    }
+    let readable = block.logs.iter().filter(|log| decode(log).is_ok());
+    let known: HashSet<u32> = readable.map(|log| log.log_index).collect();
+    let (addresses, topics) = (watched_addresses(), watched_topics());
+    let is_wanted = |log: &&RawLog| {
+        log.block_hash == block.hash
+            && !known.contains(&log.log_index)
+            && addresses.contains(&log.address)
+            && log.topics.first().is_some_and(|topic| topics.contains(topic))
+    };
+    let told = block.receipts.iter().flat_map(|receipt| &receipt.logs).filter(is_wanted);
+    let mut logs: BTreeMap<u32, &RawLog> = block.logs.iter().map(|log| (log.log_index, log)).collect();
+    logs.extend(told.map(|log| (log.log_index, log)));
+    Cow::Owned(logs.into_values().cloned().collect())
 }
 
 fn is_deed(event: &ChainEvent) -> bool {

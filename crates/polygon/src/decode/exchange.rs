@@ -275,7 +275,7 @@ mod tests {
         }
         let longer = RawLog { data: [log.data.as_ref(), &[0]].concat().into(), ..log.clone() };
         assert_eq!(reason(&longer), Reason::BodyLength { expected: 224, found: 225 });
-        let fewer = RawLog { topics: log.topics[..3].to_vec().into(), ..log.clone() };
+        let fewer = RawLog { topics: log.topics[..3].try_into().unwrap(), ..log.clone() };
         assert_eq!(reason(&fewer), Reason::TopicCount { expected: 4, found: 3 });
         for (topic, field) in [(2, "maker"), (3, "taker")] {
             let mut dirty = log.clone();

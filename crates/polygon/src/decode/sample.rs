@@ -19,7 +19,7 @@ pub(super) fn at(address: Address, event: LogData) -> RawLog {
     let (topics, data) = event.split();
     RawLog {
         address,
-        topics: topics.into(),
+        topics: topics.try_into().unwrap(),
         data,
         block_number: 7,
         block_hash: BlockHash(B256::repeat_byte(1)),

@@ -1,16 +1,13 @@
 //! Which node is asked, for how much at once, and how long to wait once all have failed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::range::Span;
-use crate::rpc::redacted;
-
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// The longest wait that a node may ask for.
-pub(crate) const LONGEST_ASKED: Duration = Duration::from_secs(600);
+use crate::pauses::{LONGEST_ASKED, jittered, pause_of_round};
+use crate::rpc::Observer;
 
 /// The nodes in turn.
 pub(super) struct Endpoints {
@@ -22,8 +19,8 @@ pub(super) struct Endpoints {
 
 struct Node {
     url: String,
-    /// The address for people to read.
-    shown: String,
+    /// The name for people to read.
+    shown: Arc<str>,
     /// Whether it has failed, and has been warned about, and has not recovered.
     down: bool,
     /// How many blocks to ask it for: what is too much for one node is not for the next.
@@ -33,12 +30,12 @@ struct Node {
 }
 
 impl Endpoints {
-    /// `most` is the most blocks to ask a node for at once.
-    pub(super) fn new(urls: &[String], most: u64) -> Self {
+    /// `most` is the most blocks to ask a node for at once; `observer` has the nodes' names.
+    pub(super) fn new(urls: &[String], most: u64, observer: &Observer) -> Self {
         let span = Span::new(most);
         let node = |url: &String| Node {
             url: url.clone(),
-            shown: redacted(url),
+            shown: observer.name_of(url),
             down: false,
             span,
             rests_until: None,
@@ -67,7 +64,7 @@ impl Endpoints {
             && node.down
         {
             node.down = false;
-            tracing::info!(endpoint = node.shown, "the node has recovered");
+            tracing::info!(endpoint = &*node.shown, "the node has recovered");
         }
     }
 
@@ -83,7 +80,7 @@ impl Endpoints {
         if let Some(node) = self.nodes.get_mut(self.current) {
             if !node.down {
                 node.down = true;
-                tracing::warn!(endpoint = node.shown, reason, "the node fails");
+                tracing::warn!(endpoint = &*node.shown, reason, "the node fails");
             }
             node.rests_until = asked.map(|asked| now + asked.min(LONGEST_ASKED));
         }
@@ -103,17 +100,6 @@ impl Endpoints {
     }
 }
 
-/// The pause after all nodes have failed for the `round`th time, counted from 1.
-pub(crate) fn pause_of_round(round: u32) -> Duration {
-    let doubled = 2u32.saturating_pow(round.saturating_sub(1));
-    FIRST_PAUSE.saturating_mul(doubled).min(LONGEST_PAUSE)
-}
-
-/// Between half of the pause and all of it, so that many followers of one node do not return together.
-pub(crate) fn jittered(pause: Duration) -> Duration {
-    pause.mul_f64(rand::random_range(0.5..=1.0))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,18 +107,7 @@ mod tests {
 
     fn endpoints(count: u16) -> Endpoints {
         let urls: Vec<_> = (1..=count).map(|port| format!("http://127.0.0.1:{port}")).collect();
-        Endpoints::new(&urls, 500)
-    }
-
-    #[test]
-    fn pauses_double_up_to_half_a_minute() {
-        let seconds: Vec<_> = (1..=8).map(|round| pause_of_round(round).as_secs_f64()).collect();
-        assert_eq!(seconds, [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]);
-        assert_eq!(pause_of_round(u32::MAX), LONGEST_PAUSE);
-        for _ in 0..1_000 {
-            let pause = jittered(FIRST_PAUSE);
-            assert!(pause >= FIRST_PAUSE / 2 && pause <= FIRST_PAUSE);
-        }
+        Endpoints::new(&urls, 500, &Observer::default())
     }
 
     #[test]
@@ -143,7 +118,7 @@ mod tests {
         assert_eq!(endpoints.failed("x", None), Duration::ZERO);
         assert_eq!(current(&endpoints), "http://127.0.0.1:2");
         assert_eq!(endpoints.failed("x", None), Duration::ZERO);
-        assert!(endpoints.failed("x", None) >= FIRST_PAUSE / 2);
+        assert!(endpoints.failed("x", None) >= pause_of_round(1) / 2);
         assert_eq!(current(&endpoints), "http://127.0.0.1:1");
         assert!(endpoints.is_down());
         endpoints.works();

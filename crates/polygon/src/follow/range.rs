@@ -15,16 +15,23 @@ pub(crate) struct Asked<'a> {
     pub(crate) topics: &'a [B256],
 }
 
+impl Asked<'_> {
+    /// Whether a log is of one of the contracts and has one of the topics that were asked for.
+    pub(crate) fn fits(self, log: &RawLog) -> bool {
+        check(log, self).is_ok()
+    }
+}
+
 /// The logs of one block.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Group {
-    pub(super) number: u64,
+pub(crate) struct Group {
+    pub(crate) number: u64,
     /// `None` where none of its logs can be read.
-    pub(super) hash: Option<BlockHash>,
+    pub(crate) hash: Option<BlockHash>,
     /// The block's time, from nodes that say it with the logs.
-    pub(super) time: Option<Timestamp>,
-    pub(super) logs: Vec<RawLog>,
-    pub(super) malformed: Vec<MalformedLog>,
+    pub(crate) time: Option<Timestamp>,
+    pub(crate) logs: Vec<RawLog>,
+    pub(crate) malformed: Vec<MalformedLog>,
 }
 
 /// Why answers of a node cannot all be true, or not of one chain. Asking again usually helps: most often the
@@ -59,7 +66,7 @@ pub(crate) enum Inconsistency {
 ///
 /// `through` is the header of the last block asked for. What is malformed goes with the block that it names,
 /// or with the last one where it names none that was asked for.
-pub(super) fn group(
+pub(crate) fn group(
     list: LogList,
     asked: Asked<'_>,
     through: &BlockHeader,
@@ -212,7 +219,7 @@ mod tests {
     fn log(number: u64, index: u32) -> RawLog {
         RawLog {
             address: ADDRESS,
-            topics: vec![TOPIC].into(),
+            topics: [TOPIC].into(),
             data: Bytes::new(),
             block_number: number,
             block_hash: hash(number),
@@ -256,7 +263,7 @@ mod tests {
         assert_eq!(grouped(vec![log(21, 0)]), Err(Inconsistency::OutsideRange(21)));
         let stranger = RawLog { address: foreign, ..log(11, 0) };
         assert_eq!(grouped(vec![stranger]), Err(Inconsistency::ForeignAddress(foreign)));
-        let off_topic = RawLog { topics: vec![B256::ZERO, TOPIC].into(), ..log(11, 0) };
+        let off_topic = RawLog { topics: [B256::ZERO, TOPIC].into(), ..log(11, 0) };
         assert_eq!(grouped(vec![off_topic]), Err(Inconsistency::ForeignTopic(11)));
         let topicless = RawLog { topics: Topics::default(), ..log(11, 0) };
         assert_eq!(grouped(vec![topicless]), Err(Inconsistency::ForeignTopic(11)));

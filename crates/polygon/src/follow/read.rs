@@ -5,6 +5,7 @@
 //! that nothing in between contradicts itself; a hash in the middle is the node's word, because a question for
 //! each block would make history ten times as long to read, and ten times as dear.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use alloy_primitives::{Address, B256};
@@ -12,8 +13,9 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::Instant;
 
 use super::range::{Asked, Group, Inconsistency, Span, group};
+use super::receipts::{Found, Receipts, hand_out};
 use super::{ChainBlock, Stretch};
-use crate::log::LogList;
+use crate::log::{LogList, MalformedLog, RawLog};
 use crate::rpc::{BlockHeader, BlockTag, FullHeader, LogAnswer, RpcClient, RpcError};
 use crate::window::BlockPoint;
 
@@ -43,6 +45,15 @@ pub(crate) struct Reader<'a> {
     pub(crate) client: &'a RpcClient,
     pub(crate) addresses: &'a [Address],
     pub(crate) topics: &'a [B256],
+    pub(crate) receipts: Receipts,
+}
+
+/// The chain's end as a node tells it.
+#[derive(Clone, Debug)]
+pub(super) struct Head {
+    pub(super) block: FullHeader,
+    /// When it was heard of.
+    pub(super) seen: Instant,
 }
 
 impl Reader<'_> {
@@ -66,7 +77,8 @@ impl Reader<'_> {
         to: u64,
     ) -> Result<(Stretch, usize), Trouble> {
         let asked = self.asked(from, to);
-        let LogAnswer { list, bytes } = self.logs(from, to).await?;
+        let answer = self.logs(from, to).await.map_err(|error| refused(to, error));
+        let LogAnswer { list, bytes } = answer?;
         // After the logs, so that what changed before or meanwhile shows.
         let (before, through) = tokio::try_join!(
             async {
@@ -85,50 +97,64 @@ impl Reader<'_> {
         let Some(end) = through else {
             return Err(Inconsistency::Vanished(to).into());
         };
-        if list.logs.is_empty() && list.malformed.is_empty() {
+        let is_last = |log: &RawLog| log.block_number == to;
+        let is_last_malformed = |log: &MalformedLog| log.block_number == Some(to);
+        if !list.logs.iter().any(is_last) && !list.malformed.iter().any(is_last_malformed) {
             self.doubt_silence(&end).await?;
         }
         let through = end.header;
+        let receipts = self.receipts_of(&list.logs, Found::new()).await?;
         let groups = group(list, asked, &through)?;
         let mut blocks = self.placed(groups, &through).await?;
-        self.add_receipts(&mut blocks).await?;
+        hand_out(receipts, &mut blocks);
         Ok((self.stretch(from, blocks, vec![through], through, Instant::now()), bytes))
     }
 
-    /// All blocks from `from` up to the head, each the child of the one before it.
+    /// All blocks from `from` up to the head, each the child of the one before it. `early` are the logs from
+    /// `from` on that came with the head, if any did.
     pub(super) async fn near(
         self,
         last: Option<BlockPoint>,
         from: u64,
-        head: &FullHeader,
-        seen: Instant,
+        head: &Head,
+        early: Option<LogList>,
         span: &mut Span,
     ) -> Result<Stretch, Trouble> {
-        let to = head.header.number;
-        let (list, mut headers) = if from == to {
-            // By its hash, which a node that does not have it refuses. The head's own header is at hand.
-            (self.logs_of(&head.header).await?, Vec::new())
-        } else {
-            tokio::try_join!(self.logs_in_parts(from, to, span), async { Ok(self.headers(from, to).await?) })?
+        let to = head.block.header.number;
+        let logs = async {
+            let list = match early.filter(|list| is_within(list, from, to)) {
+                Some(list) => list,
+                // By its hash, which a node that does not have it refuses.
+                None if from == to => self.logs_of(&head.block.header).await?,
+                None => self.logs_in_parts(from, to, span).await?,
+            };
+            let receipts = self.receipts_of(&list.logs, Found::new()).await?;
+            Ok::<_, Trouble>((list, receipts))
         };
-        headers.push(head.clone());
+        // The head's own header is at hand.
+        let headers = async { Ok::<_, Trouble>(self.headers(from, to).await?) };
+        let ((list, mut receipts), mut headers) = tokio::try_join!(logs, headers)?;
+        headers.push(head.block.clone());
         let through = linked(last, from, &headers).map_err(|why| match why {
             Inconsistency::BrokenLink(number) if number == from => Trouble::Replaced,
             why => why.into(),
         })?;
         let mut groups = group(list, self.asked(from, to), &through)?;
-        if from != to {
-            groups = self.doubt_silences(groups, &headers).await?;
+        let overlooked = self.doubt_silences(&groups, &headers).await?;
+        for group in &overlooked {
+            receipts = self.receipts_of(&group.logs, receipts).await?;
         }
+        groups.extend(overlooked);
+        groups.sort_by_key(|group| group.number);
         let mut blocks = Vec::with_capacity(groups.len());
         for group in groups {
             let at = usize::try_from(group.number - from).unwrap_or(usize::MAX);
             let header = headers.get(at).ok_or(Inconsistency::Vanished(group.number))?.header;
             blocks.push(with_header(group, &header)?);
         }
-        self.add_receipts(&mut blocks).await?;
+        hand_out(receipts, &mut blocks);
         let headers = headers.into_iter().map(|full| full.header).collect();
-        Ok(self.stretch(from, blocks, headers, through, seen))
+        Ok(self.stretch(from, blocks, headers, through, head.seen))
     }
 
     /// The logs of a range, in as many parts as the node wants.
@@ -149,7 +175,7 @@ impl Reader<'_> {
                     next = end + 1;
                 }
                 Err(error) if span.refused(asked, &error) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(refused(end, error)),
             }
         }
         Ok(all)
@@ -169,12 +195,12 @@ impl Reader<'_> {
             Err(RpcError::Rpc { message, .. }) => {
                 Err(Inconsistency::Refused { number: header.number, reason: message }.into())
             }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(refused(header.number, error)),
         }
     }
 
-    /// A range without any log is doubted if its last block may have some: a node that has no index of logs so
-    /// far back, or none yet, is silent about them.
+    /// A range whose last block comes without any log is doubted if that block may have some: a node that has no
+    /// index of logs so far back, or none of its newest blocks yet, is silent about them.
     async fn doubt_silence(self, end: &FullHeader) -> Result<(), Trouble> {
         if !end.may_hold(self.addresses, self.topics) {
             return Ok(());
@@ -183,13 +209,10 @@ impl Reader<'_> {
         if list.logs.is_empty() { Ok(()) } else { Err(Inconsistency::Withheld(end.header.number).into()) }
     }
 
-    /// Asks once more, by hash, for the logs of blocks that came without any but may have some: a node that is
-    /// behind answers a range with silence.
-    async fn doubt_silences(
-        self,
-        mut groups: Vec<Group>,
-        headers: &[FullHeader],
-    ) -> Result<Vec<Group>, Trouble> {
+    /// Asks once more, by hash, for the logs of blocks that came without any but may have some, and returns what
+    /// was overlooked: a node that is behind answers a range with silence, and one that has just heard of a block
+    /// may not have its logs yet.
+    async fn doubt_silences(self, groups: &[Group], headers: &[FullHeader]) -> Result<Vec<Group>, Trouble> {
         let is_silent = |full: &&FullHeader| {
             let told = groups.binary_search_by_key(&full.header.number, |group| group.number);
             told.is_err() && full.may_hold(self.addresses, self.topics)
@@ -200,9 +223,7 @@ impl Reader<'_> {
             Ok::<_, Trouble>(group(list, self.asked(header.number, header.number), &header)?)
         });
         let found: Vec<_> = asking.buffered(AT_ONCE).try_collect().await?;
-        groups.extend(found.into_iter().flatten());
-        groups.sort_by_key(|group| group.number);
-        Ok(groups)
+        Ok(found.into_iter().flatten().collect())
     }
 
     /// Adds what the logs of settled blocks do not tell.
@@ -241,7 +262,23 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The best of a few answers to one question; the first in which nothing is malformed is.
+/// Whether an answer for the blocks up to the newest is of use where those up to `to` are wanted: in between the
+/// node may have come to know another block.
+fn is_within(list: &LogList, from: u64, to: u64) -> bool {
+    list.malformed.is_empty() && list.logs.iter().all(|log| (from..=to).contains(&log.block_number))
+}
+
+/// What a refusal of a range that ends with block `number` means: a node, or one of a provider's machines, that is
+/// behind whoever told of that block will catch up soon.
+fn refused(number: u64, error: RpcError) -> Trouble {
+    match error {
+        RpcError::Beyond { message } => Inconsistency::Refused { number, reason: message }.into(),
+        error => error.into(),
+    }
+}
+
+/// The best of a few answers to one question; the first in which nothing is malformed is. A node that fails
+/// meanwhile has not answered: what is malformed is believed only of one that insists on it.
 async fn best_of<F>(ask: impl Fn() -> F) -> Result<LogAnswer, RpcError>
 where
     F: Future<Output = Result<LogAnswer, RpcError>>,
@@ -251,22 +288,20 @@ where
         if best.list.malformed.is_empty() {
             break;
         }
-        best = better(best, ask().await);
+        best = better(best, ask().await?);
     }
     Ok(best)
 }
 
 /// Of two answers to one question the one with fewer malformed logs, if it is not the shorter one for it.
-fn better(first: LogAnswer, second: Result<LogAnswer, RpcError>) -> LogAnswer {
-    match second {
-        Ok(second)
-            if second.list.malformed.len() < first.list.malformed.len()
-                && second.list.logs.len() >= first.list.logs.len() =>
-        {
-            second
-        }
-        _ => first,
-    }
+fn better(first: LogAnswer, second: LogAnswer) -> LogAnswer {
+    let is_cleaner = second.list.malformed.len() < first.list.malformed.len();
+    if is_cleaner && different(&second.list) >= different(&first.list) { second } else { first }
+}
+
+/// How many logs there are, those that stand twice counted once.
+fn different(list: &LogList) -> usize {
+    list.logs.iter().map(|log| (log.block_number, log.log_index)).collect::<BTreeSet<_>>().len()
 }
 
 /// The last of the headers, where they begin at `from`, leave none out and each follows the one before it.
@@ -298,4 +333,35 @@ fn with_header(group: Group, header: &BlockHeader) -> Result<ChainBlock, Inconsi
         malformed,
         receipts: Vec::new(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::Bytes;
+    use domain::{BlockHash, TxHash};
+
+    #[test]
+    fn logs_that_came_with_the_head_must_be_of_the_blocks_up_to_it() {
+        let log = |block_number| RawLog {
+            address: Address::ZERO,
+            topics: [].into(),
+            data: Bytes::new(),
+            block_number,
+            block_hash: BlockHash(B256::ZERO),
+            block_timestamp: None,
+            tx_hash: TxHash(B256::ZERO),
+            log_index: 0,
+            removed: false,
+        };
+        let of = |numbers: &[u64]| LogList {
+            logs: numbers.iter().map(|number| log(*number)).collect(),
+            malformed: vec![],
+        };
+        assert!(is_within(&of(&[5, 6]), 5, 6) && is_within(&of(&[]), 5, 6));
+        assert!(!is_within(&of(&[5, 7]), 5, 6) && !is_within(&of(&[4]), 5, 6));
+        let reason = "field `data` is missing".to_owned();
+        let malformed = MalformedLog { reason, raw: String::new(), block_number: Some(5), log_index: None };
+        assert!(!is_within(&LogList { malformed: vec![malformed], ..of(&[5]) }, 5, 6));
+    }
 }

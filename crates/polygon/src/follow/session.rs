@@ -4,6 +4,7 @@
 mod footing;
 
 use std::convert::Infallible;
+use std::ops::Range;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -11,9 +12,11 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::endpoints::Endpoints;
 use super::range::{Inconsistency, Span};
-use super::read::{Reader, Trouble};
+use super::read::{Head, Reader, Trouble};
+use super::receipts::Receipts;
 use super::{ChainUpdate, FollowError, FollowSettings, SETTLED, Start, Stretch};
-use crate::rpc::{BlockTag, FullHeader, News, RpcClient, RpcError};
+use crate::log::LogList;
+use crate::rpc::{BlockTag, News, RpcClient, RpcError};
 use crate::window::{BlockPoint, Window};
 use footing::{DeepClaim, Footing, Retreat};
 
@@ -22,6 +25,9 @@ const REFETCHES: u32 = 5;
 const REFETCH_PAUSE: Duration = Duration::from_millis(250);
 /// How many blocks of a new branch are read together, so that they can take the old one's place in one step.
 const BRANCH: u64 = 512;
+/// After this long there is a new block for sure: whoever asks for the head asks for its logs as well, and spares
+/// a round trip. After much longer there may be too many of them.
+const SURELY_NEW: Range<Duration> = Duration::from_secs(2)..Duration::from_secs(15);
 /// A node without a new block for this long is left, as is one that stays behind what is known already.
 const STALLED: Duration = Duration::from_secs(60);
 
@@ -69,12 +75,11 @@ enum Advance {
     Unsure,
 }
 
-/// The chain's end as a node tells it.
-#[derive(Clone, Debug)]
-pub(super) struct Head {
-    pub(super) block: FullHeader,
-    /// When it was heard of.
-    pub(super) seen: Instant,
+/// Logs that came with the head.
+struct Early {
+    /// The first block that they were asked for.
+    from: u64,
+    list: LogList,
 }
 
 /// What is known of the chain, and what is to be done with it.
@@ -141,11 +146,15 @@ impl Session {
         let mut announced = None;
         let mut newest = None;
         let mut moved = Instant::now();
+        let mut asked: Option<Instant> = None;
         loop {
             let began = Instant::now();
-            let head = match announced.take() {
-                Some(head) => head,
-                None => latest(client).await?,
+            let (head, early) = match announced.take() {
+                Some(head) => (head, None),
+                None => {
+                    let since = asked.replace(began).map(|asked| began - asked);
+                    self.latest(client, since).await?
+                }
             };
             let point = head.block.header.point();
             // News from a node that is behind what another one has said already is none.
@@ -157,7 +166,7 @@ impl Session {
             if moved.elapsed() > STALLED {
                 return Err(Fault::Stalled);
             }
-            match self.advance(client, endpoints, &head).await? {
+            match self.advance(client, endpoints, &head, early).await? {
                 // Also where heads are announced: a subscription can die alone.
                 Advance::Done => {
                     let next_poll = began + self.settings.poll_interval;
@@ -174,15 +183,21 @@ impl Session {
         client: &RpcClient,
         endpoints: &mut Endpoints,
         head: &Head,
+        mut early: Option<Early>,
     ) -> Result<Advance, Fault> {
         let end = &head.block.header;
         match self.footing(client, end).await? {
             Footing::Firm => {}
-            Footing::Unknown => return Ok(Advance::Done),
-            Footing::Doubtful(why) => return self.doubt(client, why),
+            Footing::Unknown => {
+                // Nobody knows when it will have come so far.
+                self.tell_retreat().await?;
+                return Ok(Advance::Done);
+            }
+            Footing::Doubtful(why) => return self.doubt(client, why).await,
         }
         while self.next() <= end.number {
-            let doubt = match self.read(client, endpoints, head).await {
+            let early = early.take().filter(|early| early.from == self.next());
+            let doubt = match self.read(client, endpoints, head, early).await {
                 // Less is asked for from here on.
                 Ok(None) => continue,
                 Ok(Some(stretch)) => {
@@ -198,7 +213,7 @@ impl Session {
                 Err(Trouble::Doubtful(why)) => why,
                 Err(Trouble::Rpc(error)) => return Err(error.into()),
             };
-            return self.doubt(client, doubt);
+            return self.doubt(client, doubt).await;
         }
         self.tell_retreat().await?;
         // After a failure only something new proves a node.
@@ -219,6 +234,7 @@ impl Session {
         client: &RpcClient,
         endpoints: &mut Endpoints,
         head: &Head,
+        early: Option<Early>,
     ) -> Result<Option<Stretch>, Trouble> {
         let reader = self.reader(client);
         let from = self.next();
@@ -227,8 +243,8 @@ impl Session {
         let span = endpoints.span().unwrap_or(&mut none);
         let near = if self.untold.is_some() { BRANCH } else { SETTLED };
         if from.saturating_add(near) > end {
-            let stretch = reader.near(self.last, from, &head.block, head.seen, span).await?;
-            return Ok(Some(stretch));
+            let early = early.map(|early| early.list);
+            return Ok(Some(reader.near(self.last, from, head, early, span).await?));
         }
         let to = from.saturating_add(span.blocks() - 1).min(end - SETTLED);
         match reader.settled(self.last, from, to).await {
@@ -245,7 +261,8 @@ impl Session {
     }
 
     fn reader<'a>(&'a self, client: &'a RpcClient) -> Reader<'a> {
-        Reader { client, addresses: &self.settings.addresses, topics: &self.settings.topics }
+        let FollowSettings { addresses, topics, .. } = &self.settings;
+        Reader { client, addresses, topics, receipts: Receipts::With }
     }
 
     async fn commit(&mut self, stretch: Stretch) -> Result<(), Fault> {
@@ -276,8 +293,9 @@ impl Session {
     }
 
     /// Answers that cannot all be true are asked for again, from the head on, which may be among what
-    /// changed; but not for ever.
-    fn doubt(&mut self, client: &RpcClient, why: Inconsistency) -> Result<Advance, Fault> {
+    /// changed; but not for ever. What was taken back is told meanwhile.
+    async fn doubt(&mut self, client: &RpcClient, why: Inconsistency) -> Result<Advance, Fault> {
+        self.tell_retreat().await?;
         self.settings.counters.count_refetch();
         self.refetches += 1;
         if self.refetches > REFETCHES {
@@ -286,6 +304,28 @@ impl Session {
         }
         tracing::debug!(endpoint = client.endpoint(), %why, "asked again");
         Ok(Advance::Unsure)
+    }
+
+    /// The head, asked for; and the logs up to it, where a new block is to be expected. `since` is how long ago the
+    /// head was asked for before.
+    async fn latest(
+        &self,
+        client: &RpcClient,
+        since: Option<Duration>,
+    ) -> Result<(Head, Option<Early>), Fault> {
+        let header = async {
+            let block = client.full_block(BlockTag::Latest).await?.ok_or(Fault::Empty)?;
+            Ok::<_, Fault>(Head { block, seen: Instant::now() })
+        };
+        let is_on_the_way = self.last.is_some() && self.untold.is_none();
+        if !is_on_the_way || !since.is_some_and(|since| SURELY_NEW.contains(&since)) {
+            return Ok((header.await?, None));
+        }
+        let from = self.next();
+        let logs = client.logs_since(from, &self.settings.addresses, &self.settings.topics);
+        let (head, logs) = tokio::join!(header, logs);
+        // Whatever went wrong with them, they are asked for again.
+        Ok((head?, logs.ok().map(|answer| Early { from, list: answer.list })))
     }
 
     fn next(&self) -> u64 {
@@ -297,12 +337,6 @@ impl Session {
         self.progress += 1;
         Ok(())
     }
-}
-
-/// The head, asked for.
-async fn latest(client: &RpcClient) -> Result<Head, Fault> {
-    let block = client.full_block(BlockTag::Latest).await?.ok_or(Fault::Empty)?;
-    Ok(Head { block, seen: Instant::now() })
 }
 
 /// The next head that the node announces; `None` where it must be asked for, because the announcement was none

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{HistoryError, HistorySettings};
-use crate::follow::endpoints::{LONGEST_ASKED, jittered, pause_of_round};
 use crate::follow::range::Span;
+use crate::pauses::{LONGEST_ASKED, jittered, pause_of_round};
 use crate::rpc::{RpcClient, RpcError};
 
 /// All nodes. They are asked in turn, so that several carry the load together; one that fails rests.

@@ -53,25 +53,28 @@ impl TryFrom<&[B256]> for Topics {
     type Error = TooManyTopics;
 
     fn try_from(words: &[B256]) -> Result<Self, TooManyTopics> {
-        if words.len() > MOST {
-            return Err(TooManyTopics { found: words.len() });
-        }
-        Ok(words.iter().copied().collect())
-    }
-}
-
-/// Of the words an event was encoded to. Words beyond the fourth, which no event has, are left out.
-impl From<Vec<B256>> for Topics {
-    fn from(words: Vec<B256>) -> Self {
-        words.into_iter().collect()
-    }
-}
-
-/// Words beyond the fourth, which no log has, are left out.
-impl FromIterator<B256> for Topics {
-    fn from_iter<I: IntoIterator<Item = B256>>(words: I) -> Self {
         let mut topics = Self::default();
-        for word in words.into_iter().take(MOST) {
+        match words.iter().all(|word| topics.push(*word)) {
+            true => Ok(topics),
+            false => Err(TooManyTopics { found: words.len() }),
+        }
+    }
+}
+
+impl TryFrom<Vec<B256>> for Topics {
+    type Error = TooManyTopics;
+
+    fn try_from(words: Vec<B256>) -> Result<Self, TooManyTopics> {
+        words.as_slice().try_into()
+    }
+}
+
+/// Of words whose number is known to fit: five do not compile.
+impl<const N: usize> From<[B256; N]> for Topics {
+    fn from(words: [B256; N]) -> Self {
+        const { assert!(N <= MOST, "a log has four topics at most") };
+        let mut topics = Self::default();
+        for word in words {
             topics.push(word);
         }
         topics
@@ -117,15 +120,16 @@ mod tests {
         assert_eq!(Topics::try_from(words.as_slice()), Err(TooManyTopics { found: 5 }));
         let four = Topics::try_from(&words[..4]).unwrap();
         assert_eq!(&*four, &words[..4]);
-        assert_eq!(Topics::from(words.clone()), four);
+        assert_eq!(Topics::try_from(words[..4].to_vec()), Ok(four));
+        assert_eq!(Topics::try_from(words), Err(TooManyTopics { found: 5 }));
         assert!(!four.clone().push(B256::ZERO));
-        assert!(Topics::from(vec![]).is_empty());
+        assert!(Topics::from([]).is_empty());
     }
 
     #[test]
     fn what_stands_behind_the_last_word_does_not_count() {
-        let mut longer = Topics::from(vec![B256::ZERO, B256::ZERO]);
-        let shorter = Topics::from(vec![B256::ZERO]);
+        let mut longer = Topics::from([B256::ZERO, B256::ZERO]);
+        let shorter = Topics::from([B256::ZERO]);
         assert_ne!(longer, shorter);
         longer[1] = B256::with_last_byte(1);
         assert_eq!(longer[1], B256::with_last_byte(1));

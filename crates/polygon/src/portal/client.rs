@@ -1,34 +1,32 @@
 //! Asking a portal: one request, and the lines of its answer.
 
-use std::error::Error;
+use std::fmt::LowerHex;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use alloy_primitives::{Address, B256};
 use reqwest::header::RETRY_AFTER;
-use reqwest::redirect::Policy;
 use reqwest::{Response, StatusCode, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::line::Line;
+use super::lines::Lines;
 use super::pace::Pace;
 use super::{PortalError, PortalSettings};
+use crate::attribute::{LEDGERS, TRANSFERS};
+use crate::contracts::hiding_users;
 use crate::follow::BlockPoint;
-use crate::log::Hex;
+use crate::log::{Hex, MalformedLog};
+use crate::rpc::endpoint::{Endpoint, Scheme};
+use crate::rpc::http::{client_of, reasons};
 use crate::rpc::{Observer, redacted, retry_after};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a portal has for the beginning of an answer, and for each further part of it.
-const TIMEOUT: Duration = Duration::from_secs(30);
-/// A line longer than this is no block.
-const LONGEST_LINE: usize = 32 << 20;
+pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 /// How much of an answer that is no stream is read.
 const LONGEST_WORDS: usize = 1 << 20;
-/// Shorter parts of an address are no keys.
-const SHORTEST_SECRET: usize = 6;
 
 /// What is asked for.
 pub(super) struct Question {
@@ -67,8 +65,7 @@ impl Trouble {
 
 pub(super) struct Client {
     http: reqwest::Client,
-    base: Url,
-    secrets: Vec<String>,
+    endpoint: Endpoint,
     filter: Value,
     source: Arc<str>,
     observer: Arc<Observer>,
@@ -78,38 +75,20 @@ pub(super) struct Client {
 impl Client {
     pub(super) fn new(settings: &PortalSettings) -> Result<Self, PortalError> {
         let wrong = || PortalError::Address { endpoint: redacted(&settings.url) };
-        let base = Url::parse(&settings.url).map_err(|_| wrong())?;
-        let host = base.host_str().ok_or_else(wrong)?;
-        if !matches!(base.scheme(), "http" | "https") {
+        let endpoint = Endpoint::parse(&settings.url).map_err(|_| wrong())?;
+        if endpoint.scheme() != Scheme::Http {
             return Err(wrong());
         }
-        let source = match base.port() {
-            Some(port) => format!("portal {host}:{port}"),
-            None => format!("portal {host}"),
-        };
-        // Most portals' addresses hold no key, but then nothing is lost but a few words of an error.
-        let parts =
-            base.path().split('/').chain(base.query()).chain([base.username()]).chain(base.password());
-        let secrets = parts.filter(|part| part.len() >= SHORTEST_SECRET).map(str::to_owned).collect();
-        if rustls::crypto::CryptoProvider::get_default().is_none() {
-            let _lost_the_race = rustls::crypto::ring::default_provider().install_default();
-        }
-        let mut builder = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .redirect(Policy::none())
-            .user_agent(concat!("orderflow/", env!("CARGO_PKG_VERSION")));
-        if is_loopback(host) {
-            builder = builder.no_proxy();
-        }
-        let http = builder.build().map_err(|error| PortalError::Client { what: reasons(error) })?;
+        let host = endpoint.redacted().split_once("://").map_or("", |(_, host)| host);
+        let source = format!("portal {host}");
+        let http = client_of(&endpoint).map_err(|what| PortalError::Client { what })?;
         Ok(Self {
             http,
-            secrets,
             filter: filter(&settings.addresses, &settings.topics),
             source: source.into(),
             observer: Arc::clone(&settings.observer),
             pace: Arc::clone(&settings.pace),
-            base,
+            endpoint,
         })
     }
 
@@ -183,16 +162,16 @@ impl Client {
 
     /// An answer, or a part of it, is not what it should be.
     pub(super) fn complain(&self, method: &'static str, what: &str, answer: &[u8]) -> Trouble {
-        let excerpt = self.scrub(&String::from_utf8_lossy(answer.get(..4_096).unwrap_or(answer)));
-        let what = self.scrub(what);
+        let excerpt = self.endpoint.excerpt(answer);
+        let what = self.endpoint.scrub(&what);
         tracing::debug!(source = %self.source, method, what, "a malformed answer");
         self.observer.complain(&self.source, method, &what, &excerpt);
         Trouble::Failed(what)
     }
 
-    /// Complains of the logs of a line that cannot be read.
-    pub(super) fn complain_of_logs(&self, method: &'static str, line: &Line) {
-        for log in line.malformed() {
+    /// Some logs of an answer cannot be read.
+    pub(super) fn complain_of_logs(&self, method: &'static str, logs: &[MalformedLog]) {
+        for log in logs {
             self.complain(method, &log.reason, log.raw.as_bytes());
         }
     }
@@ -206,8 +185,8 @@ impl Client {
     }
 
     fn address(&self, method: &str) -> Url {
-        let mut address = self.base.clone();
-        let path = format!("{}/{method}", self.base.path().trim_end_matches('/'));
+        let mut address = self.endpoint.url().clone();
+        let path = format!("{}/{method}", address.path().trim_end_matches('/'));
         address.set_path(&path);
         address
     }
@@ -220,7 +199,7 @@ impl Client {
         let answered = timeout(TIMEOUT, request.send()).await;
         let failure = match answered {
             Ok(Ok(response)) => return Ok(response),
-            Ok(Err(error)) => self.scrub(&reasons(error)),
+            Ok(Err(error)) => self.endpoint.scrub(&reasons(error)),
             Err(_) => no_answer(),
         };
         self.observer.failed(&self.source, method, 0, &failure);
@@ -241,7 +220,7 @@ impl Client {
             return Trouble::Busy { retry_after };
         }
         let words = self.words(method, response).await.unwrap_or_default();
-        let words = self.scrub(&String::from_utf8_lossy(words.get(..300).unwrap_or(&words)));
+        let words = self.endpoint.excerpt(&words);
         let failure = format!("the portal answered {status}: {words}");
         self.observer.failed(&self.source, method, 0, &failure);
         Trouble::Failed(failure)
@@ -256,7 +235,7 @@ impl Client {
                 }
                 Ok(Ok(Some(chunk))) => words.extend_from_slice(&chunk),
                 Ok(Ok(None)) => return Ok(words),
-                Ok(Err(error)) => break self.scrub(&reasons(error)),
+                Ok(Err(error)) => break self.endpoint.scrub(&reasons(error)),
                 Err(_) => break no_answer(),
             }
         };
@@ -269,71 +248,6 @@ impl Client {
         if let Some(head) = head.and_then(|head| head.to_str().ok()?.parse().ok()) {
             self.observer.head(&self.source, head);
         }
-    }
-
-    fn scrub(&self, words: &str) -> String {
-        let mut text = words.to_owned();
-        for secret in &self.secrets {
-            text = text.replace(secret.as_str(), "…");
-        }
-        text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
-    }
-}
-
-/// The lines of an answer as they come.
-pub(super) struct Lines {
-    response: Response,
-    buffer: Vec<u8>,
-    /// How much of the buffer has been given out.
-    taken: usize,
-    /// How much of it has been searched for the end of a line.
-    searched: usize,
-    bytes: u64,
-}
-
-impl Lines {
-    const fn new(response: Response) -> Self {
-        Self { response, buffer: Vec::new(), taken: 0, searched: 0, bytes: 0 }
-    }
-
-    /// The next line that is there whole and is not empty.
-    pub(super) fn line(&mut self) -> Option<&[u8]> {
-        loop {
-            let end = self.buffer.get(self.searched..)?.iter().position(|byte| *byte == b'\n');
-            let Some(end) = end.map(|end| self.searched + end) else {
-                self.searched = self.buffer.len();
-                return None;
-            };
-            let start = std::mem::replace(&mut self.taken, end + 1);
-            self.searched = self.taken;
-            if !self.buffer.get(start..end)?.trim_ascii().is_empty() {
-                return self.buffer.get(start..end);
-            }
-        }
-    }
-
-    /// What stands behind the last line's end: nothing, or a line that was not finished.
-    pub(super) fn rest(&self) -> &[u8] {
-        self.buffer.get(self.taken..).unwrap_or_default().trim_ascii()
-    }
-
-    /// Waits for more; whether there is any.
-    pub(super) async fn more(&mut self) -> Result<bool, Trouble> {
-        let chunk = match timeout(TIMEOUT, self.response.chunk()).await {
-            Ok(Ok(Some(chunk))) => chunk,
-            Ok(Ok(None)) => return Ok(false),
-            Ok(Err(error)) => return Err(Trouble::Failed(reasons(error))),
-            Err(_) => return Err(Trouble::Failed(no_answer())),
-        };
-        self.buffer.drain(..self.taken);
-        self.searched -= self.taken;
-        self.taken = 0;
-        if self.buffer.len() + chunk.len() > LONGEST_LINE {
-            return Err(Trouble::Failed(format!("a line of more than {LONGEST_LINE} bytes")));
-        }
-        self.buffer.extend_from_slice(&chunk);
-        self.bytes += length(&chunk);
-        Ok(true)
     }
 }
 
@@ -360,13 +274,16 @@ fn point(number: u64, Hex(hash): Hex<B256>) -> BlockPoint {
 
 /// The part of the query that never changes. An empty list stands for any.
 fn filter(addresses: &[Address], topics: &[B256]) -> Value {
-    let mut logs = json!({});
+    let mut wanted = json!({});
     if !addresses.is_empty() {
-        logs["address"] = addresses.iter().map(|address| format!("{address:#x}")).collect();
+        wanted["address"] = lower_case(addresses);
     }
     if !topics.is_empty() {
-        logs["topic0"] = topics.iter().map(|topic| format!("{topic:#x}")).collect();
+        wanted["topic0"] = lower_case(topics);
     }
+    // A portal sends no receipts; what would be read in them is asked for with the logs.
+    let hiding: Vec<B256> = hiding_users().iter().map(Address::into_word).collect();
+    let moved = |end: &str| json!({ "address": lower_case(&LEDGERS), "topic0": lower_case(&TRANSFERS), end: lower_case(&hiding) });
     json!({
         "type": "evm",
         // Blocks without matching logs cost little, and with them every link of the chain can be checked: no
@@ -379,31 +296,20 @@ fn filter(addresses: &[Address], topics: &[B256]) -> Value {
                 "logIndex": true,
             },
         },
-        "logs": [logs],
+        // Whoever shares go from stands in the third topic, whoever they go to in the fourth.
+        "logs": [wanted, moved("topic2"), moved("topic3")],
     })
 }
 
-fn is_loopback(host: &str) -> bool {
-    let host = host.trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+/// The one form in which a portal compares.
+fn lower_case<T: LowerHex>(words: &[T]) -> Value {
+    words.iter().map(|word| format!("{word:#x}")).collect()
 }
 
-fn no_answer() -> String {
+pub(super) fn no_answer() -> String {
     format!("nothing more within {} s", TIMEOUT.as_secs())
 }
 
-fn length(bytes: &[u8]) -> u64 {
+pub(super) fn length(bytes: &[u8]) -> u64 {
     u64::try_from(bytes.len()).unwrap_or(u64::MAX)
-}
-
-/// An error with all its causes in one line.
-fn reasons(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

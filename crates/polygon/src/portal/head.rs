@@ -6,13 +6,16 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::client::{Answer, Client, Lines, Question, Trouble};
-use super::known::{Known, beneath};
+use super::ancestor::{ancestor, beneath};
+use super::client::{Answer, Client, Question, Trouble};
 use super::line::Line;
+use super::lines::Lines;
 use super::pace::Backoff;
+use super::scrutiny::Scrutiny;
 use super::{PortalError, PortalSettings};
 use crate::follow::{BlockPoint, ChainUpdate, Start, Stretch};
 use crate::rpc::BlockHeader;
+use crate::window::Window;
 
 const METHOD: &str = "stream";
 /// A stretch is emitted once it has this many logs, or is this old, or the answer ends.
@@ -27,7 +30,9 @@ pub(super) struct Follower {
     settings: PortalSettings,
     client: Client,
     updates: mpsc::Sender<ChainUpdate>,
-    known: Known,
+    known: Window,
+    /// The lowest block ever emitted.
+    lowest: Option<u64>,
     /// The last block emitted, or where the beginning is; `None` where the first block asked for has no known
     /// parent.
     last: Option<BlockPoint>,
@@ -38,6 +43,7 @@ pub(super) struct Follower {
     /// Whether `last` is where to go on from, be it none.
     begun: bool,
     backoff: Backoff,
+    scrutiny: Scrutiny,
     /// How often in a row nothing known was on the portal's chain.
     too_deep: u32,
 }
@@ -88,7 +94,9 @@ impl Follower {
         updates: mpsc::Sender<ChainUpdate>,
     ) -> Self {
         let mut follower = Self {
-            known: Known::default(),
+            known: Window::default(),
+            lowest: None,
+            scrutiny: Scrutiny::new(METHOD),
             last: None,
             base: None,
             first: 0,
@@ -101,7 +109,7 @@ impl Follower {
         };
         match follower.settings.start {
             Start::Resume(point) => {
-                follower.known = Known::new(known);
+                follower.known = Window::new(known);
                 // What lies above was never finished.
                 follower.known.rewind(point);
                 follower.last = Some(point);
@@ -156,7 +164,7 @@ impl Follower {
     }
 
     fn begin(&mut self, head: BlockPoint) {
-        self.known.add(head);
+        self.known.observe(head);
         self.last = Some(head);
         self.base = self.last;
         self.begun = true;
@@ -216,7 +224,7 @@ impl Follower {
         while let Some(text) = lines.line() {
             let line = match self.take(text, *above) {
                 Ok(line) => line,
-                Err(what) => return Ok(Some(self.client.complain(METHOD, &what, text))),
+                Err(trouble) => return Ok(Some(trouble)),
             };
             *above = Some(line.header);
             if !self.is_known_still(&line) {
@@ -230,12 +238,10 @@ impl Follower {
     }
 
     /// Reads a line that must follow the one above it.
-    fn take(&self, text: &[u8], above: Option<BlockHeader>) -> Result<Line, String> {
+    fn take(&mut self, text: &[u8], above: Option<BlockHeader>) -> Result<Line, Trouble> {
         let before = above.map(|header| header.point()).or(self.base);
         let expected = before.map_or(self.first, |before| before.number.saturating_add(1));
-        let line = Line::next(text, before, expected, &self.settings)?;
-        self.client.complain_of_logs(METHOD, &line);
-        Ok(line)
+        self.scrutiny.take(text, (before, expected), &self.client, &self.settings)
     }
 
     /// Whether a line is of a block that was emitted and never left the chain: the portal went back further than
@@ -263,9 +269,8 @@ impl Follower {
             let what = "a conflict with a parent that was not named";
             return Ok(Turn::Pause(self.client.complain(METHOD, what, b"")));
         };
-        let resumes = matches!(self.settings.start, Start::Resume(_));
-        let unseen = || if resumes { None } else { beneath(&self.known, named) };
-        if let Some(below) = self.known.below(refused, named).or_else(unseen) {
+        let unseen = || if self.knows_all() { beneath(&self.known, named) } else { None };
+        if let Some(below) = ancestor(&self.known, refused, named).or_else(unseen) {
             self.base = Some(below);
             return Ok(Turn::Again);
         }
@@ -278,6 +283,13 @@ impl Follower {
         self.base = self.last;
         let trouble = self.client.complain(METHOD, "none of the known blocks is on its chain", b"");
         Ok(Turn::Pause(trouble))
+    }
+
+    /// Whether all that was ever emitted is still known: only then can the chain be taken up below that without
+    /// leaving anything of what was replaced.
+    fn knows_all(&self) -> bool {
+        let knows = |lowest| self.known.first().is_some_and(|first| first.number <= lowest);
+        !matches!(self.settings.start, Start::Resume(_)) && self.lowest.is_none_or(knows)
     }
 
     /// What was taken back, without anything in its place yet.
@@ -314,8 +326,11 @@ impl Follower {
             _ => ChainUpdate::Committed(stretch),
         };
         self.send(update).await?;
+        self.lowest = Some(self.lowest.map_or(from, |lowest| lowest.min(from)));
+        // Whatever goes wrong behind them: blocks came.
+        self.backoff.worked();
         for point in points {
-            self.known.add(point);
+            self.known.observe(point);
         }
         self.last = Some(through.point());
         self.base = self.last;

@@ -6,7 +6,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::PortalSettings;
-use crate::follow::{BlockPoint, ChainBlock};
+use crate::attribute::{LEDGERS, TRANSFERS, is_transfer, wanting_receipts};
+use crate::contracts::hiding_users;
+use crate::follow::range::{Asked, Inconsistency, group};
+use crate::follow::{BlockPoint, ChainBlock, Receipt};
 use crate::hex;
 use crate::log::{Hex, LogList, MalformedLog, RawLog, Topics};
 use crate::rpc::BlockHeader;
@@ -17,6 +20,8 @@ pub(super) struct Line {
     pub(super) header: BlockHeader,
     logs: Vec<RawLog>,
     malformed: Vec<MalformedLog>,
+    /// Transfers of shares from and to contracts that hide users.
+    transfers: Vec<RawLog>,
 }
 
 #[derive(Deserialize)]
@@ -79,8 +84,9 @@ impl Line {
         expected: u64,
         settings: &PortalSettings,
     ) -> Result<Self, String> {
-        let mut line = Self::read(text)?;
-        line.check(&settings.addresses, &settings.topics)?;
+        let (header, list) = read(text)?;
+        let PortalSettings { addresses, topics, .. } = settings;
+        let line = Self::checked(header, list, addresses, topics).map_err(|why| why.to_string())?;
         let BlockHeader { number, parent_hash, .. } = line.header;
         if number != expected {
             return Err(format!("block {number} instead of {expected}"));
@@ -91,66 +97,49 @@ impl Line {
         Ok(line)
     }
 
-    /// Reads a line, first the swift way, and if that fails with each log for itself.
-    fn read(text: &[u8]) -> Result<Self, String> {
-        let Ok(Swift { header, logs }) = serde_json::from_slice(text) else {
-            return Self::read_carefully(text);
-        };
-        let header = header.read()?;
-        let logs = logs.into_iter().map(|log| log.read(&header)).collect();
-        Ok(Self { header, logs, malformed: vec![] })
-    }
-
-    fn read_carefully(text: &[u8]) -> Result<Self, String> {
-        let mut value: Value = serde_json::from_slice(text).map_err(|error| error.to_string())?;
-        let header = value.get_mut("header").map(Value::take).ok_or("a line without a header")?;
-        let header: Header = serde_json::from_value(header).map_err(|error| format!("header: {error}"))?;
-        let header = header.read()?;
-        let mut logs = value.get_mut("logs").map_or(Value::Null, Value::take);
-        if logs.is_null() {
-            logs = json!([]);
-        }
-        logs.as_array_mut().into_iter().flatten().for_each(|log| complete(log, &header));
-        let LogList { mut logs, malformed } =
-            LogList::from_value(&logs).map_err(|error| error.to_string())?;
-        for log in &mut logs {
-            log.block_timestamp = Some(header.time);
-        }
-        Ok(Self { header, logs, malformed })
-    }
-
-    /// What is wrong with the logs beyond their form: that they were not asked for, or say two things at once.
-    fn check(&mut self, addresses: &[Address], topics: &[B256]) -> Result<(), String> {
-        let number = self.header.number;
-        for log in &self.logs {
-            if !addresses.is_empty() && !addresses.contains(&log.address) {
-                return Err(format!("a log of contract {}, which was not asked for", log.address));
+    /// The block, if its logs were asked for and do not say two things at once.
+    fn checked(
+        header: BlockHeader,
+        list: LogList,
+        addresses: &[Address],
+        topics: &[B256],
+    ) -> Result<Self, Inconsistency> {
+        let (from, to) = (header.number, header.number);
+        let asked = Asked { from, to, addresses, topics };
+        let is_beside = |log: &RawLog| is_transfer(log) && !asked.fits(log);
+        let (beside, logs) = list.logs.into_iter().partition(is_beside);
+        let list = LogList { logs, malformed: list.malformed };
+        let told = group(list, asked, &header)?.pop();
+        let (logs, malformed) = told.map(|told| (told.logs, told.malformed)).unwrap_or_default();
+        let beside = LogList { logs: beside, malformed: vec![] };
+        let moved = group(beside, Asked { addresses: &LEDGERS, topics: &TRANSFERS, ..asked }, &header)?.pop();
+        let transfers = moved.map(|moved| moved.logs).unwrap_or_default();
+        let is_taken = |index| logs.binary_search_by_key(&index, |log: &RawLog| log.log_index).is_ok();
+        for log in &transfers {
+            if !hides_a_user(log) {
+                return Err(Inconsistency::ForeignTopic(header.number));
             }
-            let is_wanted = |topic| topics.contains(topic);
-            if !topics.is_empty() && !log.topics.first().is_some_and(is_wanted) {
-                return Err(format!("a log of block {number} with a topic that was not asked for"));
+            if is_taken(log.log_index) {
+                return Err(Inconsistency::TwoLogs { number: header.number, index: log.log_index });
             }
         }
-        self.logs.sort_by_key(|log| log.log_index);
-        self.logs.dedup();
-        match self.logs.windows(2).find(|pair| pair[0].log_index == pair[1].log_index) {
-            Some(pair) => Err(format!("block {number} has two logs with index {}", pair[0].log_index)),
-            None => Ok(()),
-        }
+        Ok(Self { header, logs, malformed, transfers })
     }
 
     pub(super) fn malformed(&self) -> &[MalformedLog] {
         &self.malformed
     }
 
+    /// How many logs it holds.
     pub(super) const fn count(&self) -> usize {
-        self.logs.len()
+        self.logs.len() + self.transfers.len()
     }
 
     /// The block; `None` where it has no logs.
     pub(super) fn block(self) -> Option<ChainBlock> {
         let BlockHeader { number, hash, parent_hash, time } = self.header;
         let is_empty = self.logs.is_empty() && self.malformed.is_empty();
+        let receipts = self.receipts();
         (!is_empty).then_some(ChainBlock {
             number,
             hash,
@@ -158,9 +147,56 @@ impl Line {
             time,
             logs: self.logs,
             malformed: self.malformed,
-            receipts: vec![],
+            receipts,
         })
     }
+
+    /// What its transfers tell of the transactions that want a receipt.
+    fn receipts(&self) -> Vec<Receipt> {
+        if self.transfers.is_empty() {
+            return vec![];
+        }
+        let receipt = |tx_hash| {
+            let logs = self.transfers.iter().filter(|log| log.tx_hash == tx_hash);
+            Receipt { tx_hash, logs: logs.cloned().collect() }
+        };
+        let receipts = wanting_receipts(&self.logs).into_iter().map(receipt);
+        receipts.filter(|receipt| !receipt.logs.is_empty()).collect()
+    }
+}
+
+/// Reads a line, first the swift way, and if that fails with each log for itself.
+fn read(text: &[u8]) -> Result<(BlockHeader, LogList), String> {
+    let Ok(Swift { header, logs }) = serde_json::from_slice(text) else {
+        return read_carefully(text);
+    };
+    let header = header.read()?;
+    let logs = logs.into_iter().map(|log| log.read(&header)).collect();
+    Ok((header, LogList { logs, malformed: vec![] }))
+}
+
+fn read_carefully(text: &[u8]) -> Result<(BlockHeader, LogList), String> {
+    let mut value: Value = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    let header = value.get_mut("header").map(Value::take).ok_or("a line without a header")?;
+    let header: Header = serde_json::from_value(header).map_err(|error| format!("header: {error}"))?;
+    let header = header.read()?;
+    let mut logs = value.get_mut("logs").map_or(Value::Null, Value::take);
+    if logs.is_null() {
+        logs = json!([]);
+    }
+    logs.as_array_mut().into_iter().flatten().for_each(|log| complete(log, &header));
+    let mut list = LogList::from_value(&logs).map_err(|error| error.to_string())?;
+    for log in &mut list.logs {
+        log.block_timestamp = Some(header.time);
+    }
+    Ok((header, list))
+}
+
+/// Whether a transfer goes from or to one of the contracts that were named in the question.
+fn hides_a_user(transfer: &RawLog) -> bool {
+    let ends = transfer.topics.iter().skip(2);
+    let hiding = hiding_users();
+    ends.into_iter().any(|end| hiding.iter().any(|contract| contract.into_word() == *end))
 }
 
 /// Gives a log what it lacks of a node's form: its block, and its index as a hexadecimal quantity.
@@ -197,9 +233,8 @@ mod tests {
     }
 
     fn read(value: &Value) -> Result<Line, String> {
-        let mut line = Line::read(value.to_string().as_bytes())?;
-        line.check(&[ADDRESS], &[TOPIC])?;
-        Ok(line)
+        let (header, list) = super::read(value.to_string().as_bytes())?;
+        Line::checked(header, list, &[ADDRESS], &[TOPIC]).map_err(|why| why.to_string())
     }
 
     #[test]
@@ -251,7 +286,7 @@ mod tests {
         for wrong in wrong {
             assert!(read(&wrong).is_err(), "{wrong}");
         }
-        assert!(Line::read(b"<html>").is_err());
+        assert!(super::read(b"<html>").is_err());
     }
 
     #[test]

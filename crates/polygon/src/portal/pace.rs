@@ -6,14 +6,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
+use crate::pauses::{LONGEST_ASKED, jittered, pause_of_round};
+
 /// The public portal's allowance.
 const REQUESTS: usize = 20;
 const PERIOD: Duration = Duration::from_secs(10);
-
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// The longest wait that a portal may ask for.
-const LONGEST_ASKED: Duration = Duration::from_secs(60);
 
 /// The allowance, shared by all who ask the portal.
 #[derive(Debug, Default)]
@@ -50,14 +47,10 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    /// The pause after one more failure: doubled each time, with a part left to chance so that many who failed
-    /// together do not return together, and never shorter than what was asked for.
+    /// The pause after one more failure, in addition to what was asked for.
     pub(super) fn failed(&mut self, asked: Option<Duration>) -> Duration {
-        let doubled = 2u32.saturating_pow(self.failures);
         self.failures = self.failures.saturating_add(1);
-        let pause = FIRST_PAUSE.saturating_mul(doubled).min(LONGEST_PAUSE);
-        let asked = asked.unwrap_or_default().min(LONGEST_ASKED);
-        asked + pause.mul_f64(rand::random_range(0.5..=1.0))
+        asked.unwrap_or_default().min(LONGEST_ASKED) + jittered(pause_of_round(self.failures))
     }
 
     pub(super) const fn worked(&mut self) {
@@ -88,12 +81,11 @@ mod tests {
     fn pauses_grow_to_a_limit_and_heed_what_is_asked() {
         let mut backoff = Backoff::default();
         let pauses: Vec<Duration> = (0..10).map(|_| backoff.failed(None)).collect();
-        assert!(pauses[0] >= FIRST_PAUSE / 2 && pauses[0] <= FIRST_PAUSE);
-        assert!(pauses[9] >= LONGEST_PAUSE / 2 && pauses[9] <= LONGEST_PAUSE);
+        assert!(pauses[0] <= pause_of_round(1) && pauses[9] >= pause_of_round(10) / 2);
         backoff.worked();
         let asked = Duration::from_secs(3);
         let pause = backoff.failed(Some(asked));
-        assert!(pause > asked && pause <= asked + FIRST_PAUSE);
-        assert!(backoff.failed(Some(Duration::MAX)) <= LONGEST_ASKED + LONGEST_PAUSE);
+        assert!(pause > asked && pause <= asked + pause_of_round(1));
+        assert!(backoff.failed(Some(Duration::MAX)) <= LONGEST_ASKED + pause_of_round(2));
     }
 }

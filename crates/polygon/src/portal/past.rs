@@ -5,9 +5,11 @@ use std::ops::RangeInclusive;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
-use super::client::{Answer, Client, Lines, Question, Trouble};
+use super::client::{Answer, Client, Question, Trouble};
 use super::line::Line;
+use super::lines::Lines;
 use super::pace::Backoff;
+use super::scrutiny::Scrutiny;
 use super::{PortalError, PortalSettings};
 use crate::follow::{BlockPoint, Stretch};
 
@@ -25,7 +27,8 @@ pub(super) async fn read(
     ranges: Vec<RangeInclusive<u64>>,
     batches: mpsc::Sender<Stretch>,
 ) -> Result<(), PortalError> {
-    let mut reader = Reader { settings, client, batches, backoff: Backoff::default() };
+    let (backoff, scrutiny) = (Backoff::default(), Scrutiny::new(METHOD));
+    let mut reader = Reader { settings, client, batches, backoff, scrutiny };
     for range in ranges {
         reader.range(range).await?;
     }
@@ -37,6 +40,7 @@ struct Reader {
     client: Client,
     batches: mpsc::Sender<Stretch>,
     backoff: Backoff,
+    scrutiny: Scrutiny,
 }
 
 /// How far a range has been read.
@@ -106,8 +110,8 @@ impl Reader {
                 let above = pending.last().map(|line| line.header.point()).or(progress.last);
                 let line = match self.take(text, progress, above) {
                     Ok(line) => line,
-                    Err(what) => {
-                        flaw = Some(self.client.complain(METHOD, &what, text));
+                    Err(trouble) => {
+                        flaw = Some(trouble);
                         break;
                     }
                 };
@@ -137,14 +141,13 @@ impl Reader {
         Ok(trouble)
     }
 
-    fn take(&self, text: &[u8], progress: &Progress, above: Option<BlockPoint>) -> Result<Line, String> {
+    fn take(&mut self, text: &[u8], progress: &Progress, above: Option<BlockPoint>) -> Result<Line, Trouble> {
         let expected = above.map_or(progress.next, |above| above.number.saturating_add(1));
         if expected > progress.end {
-            return Err(format!("more than the blocks up to {}", progress.end));
+            let what = format!("more than the blocks up to {}", progress.end);
+            return Err(self.client.complain(METHOD, &what, text));
         }
-        let line = Line::next(text, above, expected, &self.settings)?;
-        self.client.complain_of_logs(METHOD, &line);
-        Ok(line)
+        self.scrutiny.take(text, (above, expected), &self.client, &self.settings)
     }
 
     async fn emit(&self, lines: Vec<Line>, progress: &mut Progress) -> Result<(), PortalError> {

@@ -15,7 +15,7 @@ const SHOWN: usize = 300;
 const LOOKED_AT: usize = 4_096;
 
 /// A node's address and what of it must not be shown.
-pub(super) struct Endpoint {
+pub(crate) struct Endpoint {
     url: Url,
     scheme: Scheme,
     redacted: Arc<str>,
@@ -24,7 +24,7 @@ pub(super) struct Endpoint {
 
 /// How a node is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scheme {
+pub(crate) enum Scheme {
     Http,
     Socket,
 }
@@ -51,7 +51,7 @@ fn without_secrets(url: &Url) -> String {
 }
 
 impl Endpoint {
-    pub(super) fn parse(text: &str) -> Result<Self, RpcError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, RpcError> {
         let wrong = || RpcError::Address { endpoint: redacted(text) };
         let url = Url::parse(text).map_err(|_| wrong())?;
         let scheme = match url.scheme() {
@@ -66,34 +66,40 @@ impl Endpoint {
         Ok(Self { redacted: without_secrets(&url).into(), url, scheme, secrets })
     }
 
-    pub(super) const fn scheme(&self) -> Scheme {
+    pub(crate) const fn scheme(&self) -> Scheme {
         self.scheme
     }
 
-    pub(super) const fn url(&self) -> &Url {
+    pub(crate) const fn url(&self) -> &Url {
         &self.url
     }
 
-    /// The address without what may be secret in it.
-    pub(super) const fn redacted(&self) -> &Arc<str> {
+    /// The same, shown under another name than its address without what may be secret in it.
+    pub(crate) fn named(mut self, name: Arc<str>) -> Self {
+        self.redacted = name;
+        self
+    }
+
+    /// The address without what may be secret in it, or the name that was given instead.
+    pub(crate) const fn redacted(&self) -> &Arc<str> {
         &self.redacted
     }
 
     /// Whether the node runs on this machine.
-    pub(super) fn is_loopback(&self) -> bool {
+    pub(crate) fn is_loopback(&self) -> bool {
         let host = self.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 
     /// The beginning of what a stranger sent, fit to be shown.
-    pub(super) fn excerpt(&self, body: &[u8]) -> String {
+    pub(crate) fn excerpt(&self, body: &[u8]) -> String {
         // More than is shown, so that no secret is cut in two before it is found.
         self.scrub(&String::from_utf8_lossy(body.get(..LOOKED_AT).unwrap_or(body)))
     }
 
     /// A stranger's words, fit to be shown: without the address's secrets, which servers like to repeat,
     /// without control characters, and cut short.
-    pub(super) fn scrub(&self, words: &impl Display) -> String {
+    pub(crate) fn scrub(&self, words: &impl Display) -> String {
         let mut text = words.to_string();
         for secret in &self.secrets {
             text = text.replace(secret.as_str(), "…");

@@ -21,16 +21,7 @@ pub(super) struct Http {
 
 impl Http {
     pub(super) fn new(endpoint: Arc<Endpoint>) -> Result<Self, RpcError> {
-        let mut builder = Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            // A node that moves must be told so by its operator; following it could carry the key elsewhere.
-            .redirect(Policy::none())
-            .user_agent(concat!("orderflow/", env!("CARGO_PKG_VERSION")));
-        if endpoint.is_loopback() {
-            builder = builder.no_proxy();
-        }
-        let client =
-            builder.build().map_err(|error| RpcError::Client { what: endpoint.scrub(&reasons(error)) })?;
+        let client = client_of(&endpoint).map_err(|what| RpcError::Client { what })?;
         Ok(Self { client, endpoint })
     }
 
@@ -70,8 +61,30 @@ impl Http {
     }
 }
 
+/// The client for a node or a portal, or what is missing for one.
+pub(crate) fn client_of(endpoint: &Endpoint) -> Result<Client, String> {
+    secure();
+    let mut builder = Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        // Whoever moves must be told so by the operator; following could carry the key elsewhere.
+        .redirect(Policy::none())
+        .user_agent(concat!("orderflow/", env!("CARGO_PKG_VERSION")));
+    if endpoint.is_loopback() {
+        builder = builder.no_proxy();
+    }
+    builder.build().map_err(|error| endpoint.scrub(&reasons(error)))
+}
+
+/// Clients panic without a TLS provider, and a panic would take down more than a wrong setting should. Where the
+/// process has installed one, this does nothing.
+pub(super) fn secure() {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        let _lost_the_race = rustls::crypto::ring::default_provider().install_default();
+    }
+}
+
 /// An error with all its causes in one line; the client's own says little more than that there was one.
-fn reasons(error: reqwest::Error) -> String {
+pub(crate) fn reasons(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
     let mut cause = error.source();

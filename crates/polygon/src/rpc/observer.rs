@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use alloy_primitives::{B256, keccak256};
 use domain::Timestamp;
+
+use super::redacted;
 
 /// How many complaints wait to be taken; older ones give way.
 const COMPLAINTS: usize = 1_000;
 /// How many characters of a malformed answer are kept.
 const EXCERPT: usize = 300;
 /// The method under which what a subscription delivers is counted.
-pub const SUBSCRIPTION: &str = "subscription";
+pub(crate) const SUBSCRIPTION: &str = "subscription";
 
 /// Counts what is asked of endpoints, keeps their health, and collects what was malformed. Shared by all who
 /// ask, nodes and portals alike.
@@ -25,6 +28,8 @@ struct State {
     endpoints: BTreeMap<Arc<str>, Record>,
     complaints: VecDeque<Complaint>,
     complaints_ever: u64,
+    /// The hashes of the addresses that are shown alike.
+    names: BTreeMap<String, Vec<B256>>,
 }
 
 #[derive(Debug, Default)]
@@ -59,7 +64,7 @@ pub struct Usage {
     pub failures: u64,
     /// Bytes of the answers, unpacked.
     pub bytes: u64,
-    /// What it costs by Alchemy's price table, see [`compute_units`].
+    /// What it costs by Alchemy's published price table of 2026.
     pub compute_units: u64,
 }
 
@@ -99,7 +104,7 @@ pub struct Complaint {
 /// `eth_getTransactionReceipt`; that of a block's receipts is taken. What a subscription delivers costs 0.04 a
 /// byte, rounded up for each message. Methods that the table does not know, such as a portal's, cost nothing.
 #[must_use]
-pub fn compute_units(method: &str, bytes: u64) -> u64 {
+fn compute_units(method: &str, bytes: u64) -> u64 {
     match method {
         "eth_getLogs" => 60,
         "eth_getBlockByNumber"
@@ -113,39 +118,66 @@ pub fn compute_units(method: &str, bytes: u64) -> u64 {
 }
 
 impl Observer {
+    /// The name under which the endpoint at an address is shown and counted: the address without what may be
+    /// secret in it, and where another one has that already, `#2` behind it, `#3` and so on.
+    #[must_use]
+    pub(crate) fn name_of(&self, url: &str) -> Arc<str> {
+        let shown = redacted(url);
+        let mut state = self.state();
+        let twins = state.names.entry(shown.clone()).or_default();
+        // Addresses are told apart without being kept: they hold keys.
+        let own = keccak256(url);
+        let at = twins.iter().position(|twin| *twin == own).unwrap_or_else(|| {
+            twins.push(own);
+            twins.len() - 1
+        });
+        match at {
+            0 => shown.into(),
+            at => format!("{shown} #{}", at + 1).into(),
+        }
+    }
+
     /// A question was answered, be it with a refusal.
-    pub fn answered(&self, endpoint: &Arc<str>, method: &'static str, bytes: u64, is_refusal: bool) {
+    pub(crate) fn answered(&self, endpoint: &Arc<str>, method: &'static str, bytes: u64, is_refusal: bool) {
         let at = now();
         let mut state = self.state();
         let record = state.record(endpoint);
-        record.count(method, bytes, is_refusal);
+        record.count(method, bytes, compute_units(method, bytes), is_refusal);
         record.last_answer = Some(at);
         record.failures_in_a_row = 0;
     }
 
-    /// A question was left without an answer that can be used; `bytes` may have come all the same. The error
+    /// A question could not be put, or its connection broke before anything came, which costs nothing. The error
     /// must hold no secrets.
-    pub fn failed(&self, endpoint: &Arc<str>, method: &'static str, bytes: u64, error: &str) {
+    pub(crate) fn unanswered(&self, endpoint: &Arc<str>, method: &'static str, error: &str) {
         let mut state = self.state();
         let record = state.record(endpoint);
-        record.count(method, bytes, true);
-        record.last_error = Some(error.to_owned());
-        record.failures_in_a_row = record.failures_in_a_row.saturating_add(1);
+        record.count(method, 0, 0, true);
+        record.fail(error);
+    }
+
+    /// A question was put and left without an answer that can be used; `bytes` may have come all the same. The
+    /// error must hold no secrets.
+    pub(crate) fn failed(&self, endpoint: &Arc<str>, method: &'static str, bytes: u64, error: &str) {
+        let mut state = self.state();
+        let record = state.record(endpoint);
+        record.count(method, bytes, compute_units(method, bytes), true);
+        record.fail(error);
     }
 
     /// A subscription delivered a message.
-    pub fn delivered(&self, endpoint: &Arc<str>, bytes: u64) {
+    pub(crate) fn delivered(&self, endpoint: &Arc<str>, bytes: u64) {
         self.answered(endpoint, SUBSCRIPTION, bytes, false);
     }
 
     /// An endpoint has named its newest block.
-    pub fn head(&self, endpoint: &Arc<str>, number: u64) {
+    pub(crate) fn head(&self, endpoint: &Arc<str>, number: u64) {
         self.state().record(endpoint).head = Some(number);
     }
 
     /// An endpoint answers, but what it says is of no use: it is behind, on another chain, contradicts itself.
     /// The reason must hold no secrets.
-    pub fn unfit(&self, endpoint: &Arc<str>, reason: &str) {
+    pub(crate) fn unfit(&self, endpoint: &Arc<str>, reason: &str) {
         let mut state = self.state();
         let record = state.record(endpoint);
         record.is_unfit = true;
@@ -153,12 +185,12 @@ impl Observer {
     }
 
     /// What an endpoint says is of use.
-    pub fn fit(&self, endpoint: &Arc<str>) {
+    pub(crate) fn fit(&self, endpoint: &Arc<str>) {
         self.state().record(endpoint).is_unfit = false;
     }
 
     /// An answer was malformed. Neither text may hold secrets; the excerpt is cut.
-    pub fn complain(&self, endpoint: &Arc<str>, method: &'static str, what: &str, excerpt: &str) {
+    pub(crate) fn complain(&self, endpoint: &Arc<str>, method: &'static str, what: &str, excerpt: &str) {
         let what = what.chars().take(EXCERPT).collect();
         let excerpt = excerpt.chars().take(EXCERPT).collect();
         let complaint = Complaint { endpoint: Arc::clone(endpoint), method, what, excerpt, at: now() };
@@ -227,12 +259,17 @@ impl State {
 }
 
 impl Record {
-    fn count(&mut self, method: &'static str, bytes: u64, is_failure: bool) {
+    fn fail(&mut self, error: &str) {
+        self.last_error = Some(error.to_owned());
+        self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
+    }
+
+    fn count(&mut self, method: &'static str, bytes: u64, units: u64, is_failure: bool) {
         let counts = self.methods.entry(method).or_default();
         counts.calls += 1;
         counts.failures += u64::from(is_failure);
         counts.bytes = counts.bytes.saturating_add(bytes);
-        counts.compute_units = counts.compute_units.saturating_add(compute_units(method, bytes));
+        counts.compute_units = counts.compute_units.saturating_add(units);
     }
 }
 
@@ -268,6 +305,30 @@ mod tests {
                 ("subscription", 1, 0, 1_001, 41),
             ]
         );
+    }
+
+    #[test]
+    fn what_could_not_be_asked_costs_nothing() {
+        let observer = Observer::default();
+        let node = Arc::<str>::from("http://a");
+        observer.unanswered(&node, "eth_getLogs", "nobody is there");
+        let usage = &observer.usage()[0];
+        assert_eq!((usage.calls, usage.failures, usage.compute_units), (1, 1, 0));
+        assert_eq!(observer.health()[0].last_error.as_deref(), Some("nobody is there"));
+        assert_eq!(observer.health()[0].failures_in_a_row, 1);
+    }
+
+    #[test]
+    fn endpoints_that_look_alike_have_numbers() {
+        let observer = Observer::default();
+        let name = |key: &str| observer.name_of(&format!("https://a.example/v2/{key}"));
+        for _ in 0..2 {
+            assert_eq!(&*name("s3cr3t"), "https://a.example");
+            assert_eq!(&*name("0ther"), "https://a.example #2");
+            assert_eq!(&*observer.name_of("https://b.example/v2/s3cr3t"), "https://b.example");
+        }
+        assert_eq!(&*name("third"), "https://a.example #3");
+        assert!(!format!("{observer:?}").contains("s3cr3t"));
     }
 
     #[test]

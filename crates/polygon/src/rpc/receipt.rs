@@ -11,11 +11,11 @@ const METHOD: &str = "eth_getTransactionReceipt";
 
 /// The receipt of a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TransactionReceipt {
+pub(crate) struct TransactionReceipt {
     /// The block it is in.
-    pub block_hash: BlockHash,
+    pub(crate) block_hash: BlockHash,
     /// Its logs.
-    pub logs: LogList,
+    pub(crate) logs: LogList,
 }
 
 /// The receipt of the transaction that was asked for; `None` where the node has none.

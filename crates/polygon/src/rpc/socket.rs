@@ -23,7 +23,8 @@ use super::pulse::{Pulse, SILENCE};
 use super::wire::{self, Answer, Kind};
 use super::{BlockHeader, BlockTag, LARGEST_ANSWER, Observer, RpcError, SUBSCRIPTION as DELIVERY, wait};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Shorter than any question's own time, so that one that timed out was put.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often it is checked whether somebody still waits, and whether the node is still there.
 const CHECK: Duration = Duration::from_secs(1);

@@ -39,6 +39,13 @@ const TOO_MUCH: [&str; 20] = [
     "timeout on the free tier",
     "reduce the range",
 ];
+/// What nodes say of a range that ends above their newest block, in lower case. Asking for less does not help.
+const BEYOND: [&str; 4] = [
+    "beyond current head",
+    "beyond the latest block",
+    "block range extends beyond",
+    "invalid block range params",
+];
 /// What providers say when they are asked too often.
 const TOO_OFTEN: [&str; 8] = [
     "rate limit",
@@ -186,6 +193,10 @@ fn refusal(error: &Value, endpoint: &Endpoint) -> RpcError {
         return RpcError::RateLimited { retry_after: backoff(error) };
     }
     let message = endpoint.scrub(&words);
+    // Before what is too much, whose words are in these.
+    if says(&BEYOND) {
+        return RpcError::Beyond { message };
+    }
     if TOO_MUCH_CODES.contains(&code) || says(&TOO_MUCH) {
         return RpcError::TooManyResults { message };
     }
@@ -248,6 +259,18 @@ mod tests {
         ];
         for (code, message) in words {
             assert!(matches!(refused(code, message), RpcError::TooManyResults { .. }), "{message}");
+        }
+    }
+
+    #[test]
+    fn beyond_the_head_is_not_too_much() {
+        for (code, message) in [
+            (-32_602, "block range extends beyond current head block"),
+            (-32_000, "invalid block range params"),
+            (-32_000, "toBlock is beyond the latest block"),
+            (-32_602, "Block range extends beyond the chain's end"),
+        ] {
+            assert_eq!(refused(code, message), RpcError::Beyond { message: message.to_owned() });
         }
     }
 

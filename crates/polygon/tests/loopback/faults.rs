@@ -61,6 +61,49 @@ async fn a_node_whose_other_machine_is_behind_is_asked_again() {
 }
 
 #[tokio::test]
+async fn silence_about_the_newest_block_is_not_believed_at_once() {
+    let node = Node::start(Chain::of(60)).await;
+    let mut ledger = Ledger::open(settings(&[node.http()], Start::Block(40)), vec![]);
+    ledger.agrees_with(&node, 40).await;
+    // A node may have a block a moment earlier than the block's logs.
+    for _ in 0..6 {
+        node.inner().hushed = 1;
+        node.change(|chain| chain.extend(1, 0));
+        ledger.agrees_with(&node, 40).await;
+    }
+    // Where the header says that there are none, nobody asks twice.
+    {
+        let mut inner = node.inner();
+        (inner.blooms, inner.hushed, inner.by_hash) = (true, 0, 0);
+    }
+    for asked in 1..=6 {
+        node.change(|chain| chain.extend(1, 0));
+        ledger.agrees_with(&node, 40).await;
+        assert_eq!(node.inner().by_hash, asked);
+    }
+    ledger.close().await;
+}
+
+#[tokio::test]
+async fn a_node_that_holds_a_block_for_one_to_come_is_asked_for_as_much_again() {
+    let node = Node::start(Chain::of(60)).await;
+    let settings = settings(&[node.http()], Start::Block(40));
+    let counters = settings.counters.clone();
+    let mut ledger = Ledger::open(settings, vec![]);
+    ledger.agrees_with(&node, 40).await;
+    {
+        let mut inner = node.inner();
+        inner.beyond = 2;
+        inner.ranges.clear();
+        inner.chain.extend(3, 0);
+    }
+    ledger.agrees_with(&node, 40).await;
+    assert_eq!(node.inner().ranges, [(60, 62); 3]);
+    assert_eq!((counters.refetched(), counters.failovers()), (2, 0));
+    ledger.close().await;
+}
+
+#[tokio::test]
 async fn what_is_said_twice_counts_once() {
     let node = Node::start(Chain::of(300)).await;
     node.inner().repeats = true;
@@ -165,7 +208,7 @@ async fn a_node_is_left_alone_for_as_long_as_it_asks() {
             node.change(|chain| chain.extend(1, 0));
             ledger.agrees_with(&node, 1).await;
             let waited = refused.elapsed();
-            assert!(waited >= Duration::from_millis(1_900) && waited < Duration::from_secs(4), "{waited:?}");
+            assert!(waited >= Duration::from_millis(1_900), "{waited:?}");
             ledger.close().await;
         }
     }

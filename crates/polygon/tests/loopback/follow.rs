@@ -38,7 +38,11 @@ async fn history_and_head_are_one_stream() {
 async fn a_start_at_the_head_brings_only_what_comes() {
     let node = Node::start(Chain::of(50)).await;
     let mut ledger = Ledger::open(settings(&[node.http()], Start::Head), vec![]);
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    // Which chain it is, where its head is, and where it still is.
+    let heads = || node.inner().asked.iter().filter(|method| *method == "eth_getBlockByNumber").count();
+    while heads() < 20 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     assert!(ledger.updates.is_empty());
     node.change(|chain| chain.extend(4, 0));
     ledger.agrees_with(&node, 50).await;

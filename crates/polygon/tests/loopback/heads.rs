@@ -10,6 +10,7 @@ use crate::node::{Chain, Node};
 #[tokio::test]
 async fn an_announced_block_takes_one_question() {
     let node = Node::start(Chain::of(60)).await;
+    node.inner().blooms = true;
     let settings = FollowSettings {
         heads: Heads::Subscribe,
         poll_interval: Duration::from_secs(3_600),
@@ -77,6 +78,25 @@ async fn a_new_branch_takes_the_old_ones_place_in_one_step() {
         assert_eq!((ledger.reverts.len(), ledger.bare_reverts), (6, 0));
         ledger.close().await;
     }
+}
+
+#[tokio::test]
+async fn what_was_taken_back_is_told_where_the_new_branch_raises_a_doubt() {
+    let node = Node::start(Chain::of(100)).await;
+    let settings = settings(&[node.http()], Start::Block(1));
+    let counters = settings.counters.clone();
+    let mut ledger = Ledger::open(settings, vec![]);
+    ledger.agrees_with(&node, 1).await;
+    {
+        let mut inner = node.inner();
+        // What stands behind the common ancestor is refused once.
+        inner.beyond = 1;
+        inner.chain.reorganise(3, 4, 1);
+    }
+    ledger.agrees_with(&node, 1).await;
+    assert_eq!((ledger.reverts.as_slice(), ledger.bare_reverts), ([node.chain().point(96)].as_slice(), 1));
+    assert_eq!((counters.refetched(), counters.failovers()), (1, 0));
+    ledger.close().await;
 }
 
 #[tokio::test]

@@ -158,6 +158,18 @@ async fn a_silent_node_is_not_believed_where_its_headers_speak() {
 }
 
 #[tokio::test]
+async fn what_is_withheld_of_the_end_of_a_range_is_noticed() {
+    let chain = Chain::of(300);
+    let nodes = [Node::start(chain.clone()).await, Node::start(chain.clone()).await];
+    // The newest blocks are not in its index yet, though it has them, and their elders are.
+    nodes[0].inner().withheld = 2;
+    let settings = settings(&nodes.each_ref().map(Node::http));
+    let counters = Arc::clone(&settings.counters);
+    read(HistorySettings { at_once: 1, ..settings }, &[210..=299], &chain).await;
+    assert!(counters.refetched() >= 1);
+}
+
+#[tokio::test]
 async fn the_wrong_chain_is_an_error_only_where_all_are_on_it() {
     let chain = Chain::of(300);
     let nodes = [Node::start(chain.clone()).await, Node::start(chain.clone()).await];
@@ -183,9 +195,16 @@ async fn a_full_channel_holds_history_back_and_a_stop_ends_it() {
     let stop = CancellationToken::new();
     let settings = HistorySettings { max_range: 50, ..settings(&[node.http()]) };
     let task = tokio::spawn(history(settings.clone(), vec![0..=4_999], sender, stop.clone()));
-    tokio::time::sleep(Duration::from_millis(500)).await;
     // Two in the channel, and one with each of the four who read.
-    assert_eq!(node.inner().ranges.len(), 6);
+    let asked = || node.inner().ranges.len();
+    let six = async {
+        while asked() < 6 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, six).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(asked(), 6);
     batches.recv().await.unwrap();
     stop.cancel();
     timeout(PATIENCE, task).await.unwrap().unwrap().unwrap();

@@ -94,7 +94,7 @@ impl Chain {
 fn log(number: u64, hash: BlockHash, time: Timestamp, index: u32, salt: u8) -> RawLog {
     RawLog {
         address: ADDRESS,
-        topics: vec![TOPIC].into(),
+        topics: [TOPIC].into(),
         data: Bytes::from(vec![salt; 32]),
         block_number: number,
         block_hash: hash,
@@ -149,6 +149,14 @@ pub(crate) struct Inner {
     pub(crate) withheld: u64,
     /// How many questions for the logs of a block are refused as if it were unknown.
     pub(crate) unknown: u32,
+    /// How many questions for the logs of a block are answered with none.
+    pub(crate) hushed: u32,
+    /// How many questions for ranges up to its newest block are refused as if it did not have that yet.
+    pub(crate) beyond: u32,
+    /// How long answers are on their way.
+    pub(crate) latency: Duration,
+    /// How many are on their way.
+    pub(crate) on_the_way: usize,
     /// How many blocks it is behind in everything it says.
     pub(crate) behind: u64,
     /// Says in headers what the logs may be.
@@ -254,6 +262,7 @@ async fn serve(State(shared): State<Shared>, request: Request) -> Response {
     let question: Value = serde_json::from_slice(&body).unwrap();
     search(&shared, &question).await;
     let mut answer = answer(&shared, &question);
+    travel(&shared).await;
     spoil(&mut answer, mood);
     let text = answer.to_string();
     let limit = shared.inner.lock().unwrap().limit;
@@ -314,6 +323,15 @@ async fn converse(shared: Shared, mut socket: WebSocket) {
                 }
             }
         }
+    }
+}
+
+async fn travel(shared: &Shared) {
+    let latency = shared.inner.lock().unwrap().latency;
+    if !latency.is_zero() {
+        shared.inner.lock().unwrap().on_the_way += 1;
+        tokio::time::sleep(latency).await;
+        shared.inner.lock().unwrap().on_the_way -= 1;
     }
 }
 

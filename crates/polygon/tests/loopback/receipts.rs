@@ -1,10 +1,12 @@
 //! Receipts come with the blocks that want them, and without them the blocks come all the same.
 
 use alloy_primitives::{Address, B256};
-use domain::{ConditionId, Shares, TxHash, Wallet};
+use domain::{ConditionId, Shares, TokenId, TxHash, Wallet};
+use polygon::audit::{Auditor, Receipts};
 use polygon::contracts::{CONDITIONAL_TOKENS, USDC_E, is_protocol_contract, watched_addresses};
 use polygon::encode;
 use polygon::follow::{FollowSettings, Start};
+use polygon::history::HistorySettings;
 use polygon::log::RawLog;
 use serde_json::{Value, json};
 
@@ -12,7 +14,7 @@ use crate::ledger::{Ledger, settings};
 use crate::node::{ADDRESS, Block, Chain, Node, TOPIC};
 
 /// A split by a contract of the protocol, for whom the log does not say.
-fn split() -> encode::LogBody {
+pub(crate) fn split() -> encode::LogBody {
     let adapter = *watched_addresses()
         .iter()
         .find(|address| {
@@ -25,11 +27,11 @@ fn split() -> encode::LogBody {
 }
 
 /// Adds the split to a block, and returns the log and its receipt.
-fn add_split(block: &mut Block) -> (RawLog, Value) {
+pub(crate) fn add_split(block: &mut Block) -> (RawLog, Value) {
     let (body, header) = (split(), block.header);
     let log = RawLog {
         address: body.address,
-        topics: body.topics.into(),
+        topics: body.topics.try_into().unwrap(),
         data: body.data,
         block_number: header.number,
         block_hash: header.hash,
@@ -40,9 +42,14 @@ fn add_split(block: &mut Block) -> (RawLog, Value) {
     };
     block.logs.push(log.clone());
     let stranger = RawLog { address: Address::repeat_byte(0xee), log_index: 99, ..log.clone() };
+    let (adapter, user) = (Wallet(Address::from_word(log.topics[1])), Wallet(Address::repeat_byte(0xab)));
+    let moved = encode::transfer_single(CONDITIONAL_TOKENS, adapter, user, TokenId::default(), Shares::ZERO);
+    let moved = moved.unwrap();
+    let moved =
+        RawLog { topics: moved.topics.try_into().unwrap(), data: moved.data, log_index: 101, ..log.clone() };
     let receipt = json!({
         "transactionHash": log.tx_hash.to_string(), "blockHash": header.hash.to_string(),
-        "status": "0x1", "logs": [log, stranger],
+        "status": "0x1", "logs": [log, stranger, moved],
     });
     (log, receipt)
 }
@@ -71,12 +78,37 @@ async fn a_block_comes_with_the_receipts_that_it_wants() {
     assert_eq!(ledger.receipts.len(), 2);
     for receipt in &ledger.receipts {
         let indices: Vec<_> = receipt.logs.iter().map(|log| log.log_index).collect();
-        assert_eq!(indices, [99, 100]);
+        // What nobody looks at is not kept.
+        assert_eq!(indices, [100, 101]);
     }
     let usage = observer.usage();
     let asked = usage.iter().find(|usage| usage.method == "eth_getTransactionReceipt").unwrap();
     assert_eq!((asked.calls, asked.compute_units), (2, 40));
     ledger.close().await;
+}
+
+#[tokio::test]
+async fn an_audit_asks_for_receipts_only_where_it_is_told_to() {
+    let node = Node::start(Chain::of(100)).await;
+    {
+        let mut inner = node.inner();
+        let (log, receipt) = add_split(&mut inner.chain.blocks[20]);
+        inner.receipts.insert(log.tx_hash.to_string(), receipt);
+    }
+    let settings = HistorySettings {
+        addresses: vec![ADDRESS, CONDITIONAL_TOKENS],
+        topics: vec![TOPIC, split().topics[0]],
+        ..HistorySettings::new(vec![node.http()])
+    };
+    let auditor = Auditor::new(settings).unwrap();
+    for (receipts, expected) in [(Receipts::Without, 0), (Receipts::With, 1)] {
+        let stretch = auditor.read(0..=99, "", receipts).await.unwrap();
+        let came: usize = stretch.blocks.iter().map(|block| block.receipts.len()).sum();
+        let asked = node.inner().asked.iter().filter(|method| *method == "eth_getTransactionReceipt").count();
+        assert_eq!((came, asked), (expected, expected));
+        let logs: usize = stretch.blocks.iter().map(|block| block.logs.len()).sum();
+        assert_eq!(logs, node.chain().logs_from(0).len());
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::BlockHash;
-use polygon::rpc::{BlockTag, RpcClient, RpcError};
+use polygon::rpc::{BlockTag, Observer, RpcClient, RpcError};
 use tokio::time::timeout;
 
 use crate::node::{ADDRESS, Chain, Mood, Node, TOPIC};
@@ -76,8 +76,12 @@ async fn a_node_that_is_not_there_is_named_without_its_key() {
     drop(node);
     tokio::time::sleep(Duration::from_millis(50)).await;
     for url in urls {
-        let client = client(&url);
-        let error = client.chain_id().await.unwrap_err();
+        let observer = Arc::<Observer>::default();
+        let client = RpcClient::new(&url, Arc::clone(&observer)).unwrap();
+        let error = client.block(BlockTag::Latest).await.unwrap_err();
+        // What could not be asked costs nothing.
+        let usage = &observer.usage()[0];
+        assert_eq!((usage.calls, usage.failures, usage.compute_units), (1, 1, 0));
         assert!(matches!(error, RpcError::Transport { .. }), "{error:?}");
         let shown = format!("{error} {error:?} {client:?} {}", client.endpoint());
         assert!(!shown.contains("s3cr3tk3y") && shown.contains("127.0.0.1"), "{shown}");
@@ -132,8 +136,13 @@ async fn silence_ends_questions_and_sockets() {
     node.inner().mood = Mood::Silent;
     let began = Instant::now();
     let ten = Duration::from_secs(10);
-    let answers = tokio::join!(http.chain_id(), ws.chain_id());
-    assert_eq!(answers, (Err(RpcError::Timeout { after: ten }), Err(RpcError::Timeout { after: ten })));
+    let observer = Arc::<Observer>::default();
+    let counted = RpcClient::new(&node.http(), Arc::clone(&observer)).unwrap();
+    let answers = tokio::join!(http.chain_id(), ws.chain_id(), counted.block(BlockTag::Latest));
+    let after = RpcError::Timeout { after: ten };
+    assert_eq!(answers, (Err(after.clone()), Err(after.clone()), Err(after)));
+    // What was asked may have been worked on.
+    assert_eq!(observer.usage()[0].compute_units, 20);
     // The connection itself is given up five seconds later, and made anew for the next question.
     timeout(PATIENCE, heads.changed()).await.unwrap().unwrap();
     assert!(began.elapsed() >= Duration::from_secs(14));

@@ -97,7 +97,10 @@ async fn what_is_not_final_yet_is_waited_for() {
         let settings = portal.settings(Start::Head);
         async move { read(settings, &[10..=60]).await.unwrap() }
     });
-    tokio::time::sleep(Duration::from_millis(400)).await;
+    // Once for what is final, and once more for what is not.
+    while portal.inner().asked.len() < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     assert!(!reading.is_finished());
     portal.inner().finalized = 70;
     let stretches = reading.await.unwrap();

@@ -3,4 +3,5 @@
 
 mod follow;
 mod history;
+mod owners;
 mod server;

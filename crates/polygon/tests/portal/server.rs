@@ -61,6 +61,8 @@ pub(crate) struct Inner {
     pub(crate) asked: Vec<(Instant, Value)>,
     /// How many blocks a conflict names.
     pub(crate) named: usize,
+    /// A block whose first log is spoiled, and in how many answers.
+    pub(crate) garbled: Option<(u64, u32)>,
 }
 
 /// A portal that answers until it is dropped.
@@ -88,7 +90,7 @@ impl Inner {
             let header = BlockHeader { number, hash, parent_hash, time };
             let log = |index: u32| RawLog {
                 address: ADDRESS,
-                topics: vec![TOPIC, hash.0].into(),
+                topics: [TOPIC, hash.0].into(),
                 data: Bytes::from(vec![salt; 32]),
                 block_number: number,
                 block_hash: hash,
@@ -200,16 +202,22 @@ async fn serve(State(inner): State<Arc<Mutex<Inner>>>, request: Request) -> Resp
             let BlockHeader { number, hash, .. } = inner.head();
             json!({ "number": number, "hash": hash.to_string() }).to_string().into_response()
         }
-        "stream" => blocks(&inner, &query, inner.head().number, fault),
-        "finalized-stream" => blocks(&inner, &query, inner.finalized, fault),
+        "stream" => {
+            let newest = inner.head().number;
+            blocks(&mut inner, &query, newest, fault)
+        }
+        "finalized-stream" => {
+            let newest = inner.finalized;
+            blocks(&mut inner, &query, newest, fault)
+        }
         _ => StatusCode::NOT_FOUND.into_response(),
     }
 }
 
-fn blocks(inner: &Inner, query: &Value, newest: u64, fault: Option<Fault>) -> Response {
+fn blocks(inner: &mut Inner, query: &Value, newest: u64, fault: Option<Fault>) -> Response {
     assert_eq!(query["type"], "evm");
-    assert_eq!(query["logs"][0]["address"], json!([format!("{ADDRESS:#x}")]));
-    assert_eq!(query["logs"][0]["topic0"], json!([TOPIC.to_string()]));
+    assert_eq!(query["logs"][0]["address"][0], json!(format!("{ADDRESS:#x}")));
+    assert_eq!(query["logs"][0]["topic0"][0], json!(TOPIC.to_string()));
     let from = query["fromBlock"].as_u64().unwrap();
     let to = query["toBlock"].as_u64().unwrap_or(u64::MAX).min(newest);
     if let (Some(parent), Some(below)) = (query["parentBlockHash"].as_str(), from.checked_sub(1)) {
@@ -233,7 +241,14 @@ fn blocks(inner: &Inner, query: &Value, newest: u64, fault: Option<Fault>) -> Re
     let told = covered.filter(|block| {
         every || !block.logs.is_empty() || block.header.number == from || block.header.number == to
     });
-    let mut lines: Vec<Value> = told.map(line).collect();
+    let mut lines: Vec<Value> = told.map(|block| line(block, query)).collect();
+    if let Some((number, times)) = &mut inner.garbled
+        && *times > 0
+        && let Some(line) = lines.iter_mut().find(|line| line["header"]["number"] == *number)
+    {
+        *times -= 1;
+        line["logs"][0]["data"] = json!("0x123");
+    }
     if let Some(Fault::Alter(alter)) = fault {
         alter(&mut lines);
     }
@@ -259,7 +274,25 @@ fn blocks(inner: &Inner, query: &Value, newest: u64, fault: Option<Fault>) -> Re
     }
 }
 
-fn line(block: &Block) -> Value {
+/// Whether a log fits all of what one of the alternatives names.
+fn is_asked_for(query: &Value, log: &RawLog) -> bool {
+    let topic = |at: usize| log.topics.get(at).map(B256::to_string);
+    let words = [
+        ("address", Some(format!("{:#x}", log.address))),
+        ("topic0", topic(0)),
+        ("topic1", topic(1)),
+        ("topic2", topic(2)),
+        ("topic3", topic(3)),
+    ];
+    query["logs"].as_array().unwrap().iter().any(|pick| {
+        words.iter().all(|(field, word)| {
+            let any = pick.get(field).map(|any| any.as_array().unwrap());
+            any.is_none_or(|any| any.iter().any(|one| one.as_str() == word.as_deref()))
+        })
+    })
+}
+
+fn line(block: &Block, query: &Value) -> Value {
     let BlockHeader { number, hash, parent_hash, time } = block.header;
     let log = |log: &RawLog| {
         json!({
@@ -272,6 +305,6 @@ fn line(block: &Block) -> Value {
             "number": number, "hash": hash.to_string(), "parentHash": parent_hash.to_string(),
             "timestamp": time.seconds(),
         },
-        "logs": block.logs.iter().map(log).collect::<Vec<_>>(),
+        "logs": block.logs.iter().filter(|log| is_asked_for(query, log)).map(log).collect::<Vec<_>>(),
     })
 }

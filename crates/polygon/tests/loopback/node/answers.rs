@@ -73,6 +73,10 @@ impl Inner {
         if let Some(hash) = filter["blockHash"].as_str() {
             let hash: BlockHash = hash.parse().unwrap();
             self.by_hash += 1;
+            if self.hushed > 0 {
+                self.hushed -= 1;
+                return Ok(vec![]);
+            }
             if self.unknown > 0 {
                 self.unknown -= 1;
                 return unknown;
@@ -81,8 +85,15 @@ impl Inner {
             let found = found.filter(|block| block.header.number <= newest);
             return found.map_or(unknown, |block| Ok(block.logs.clone()));
         }
-        let [from, to] = ["fromBlock", "toBlock"].map(|end| quantity(filter[end].as_str().unwrap()));
+        let [from, to] = ["fromBlock", "toBlock"].map(|end| match filter[end].as_str().unwrap() {
+            "latest" => newest,
+            number => quantity(number),
+        });
         self.ranges.push((from, to));
+        if self.beyond > 0 && to == newest {
+            self.beyond -= 1;
+            return Err((-32_602, "block range extends beyond current head block"));
+        }
         let newest = newest.saturating_sub(self.withheld);
         let wanted = |block: &&Block| (from..=to.min(newest)).contains(&block.header.number);
         let found: Vec<_> =
