@@ -282,6 +282,7 @@ CREATE TABLE IF NOT EXISTS orderflow_bad_answer_counts (
 
 -- Who sent what could not be read.
 ALTER TABLE orderflow_quarantine ADD COLUMN IF NOT EXISTS source text;
+CREATE INDEX IF NOT EXISTS orderflow_quarantine_number ON orderflow_quarantine (block_number);
 
 -- Conditions the chain prepared, with the tokens that follow from them.
 CREATE TABLE IF NOT EXISTS orderflow_conditions (

@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use polygon::audit::Auditor;
-use polygon::follow::{Start, Stretch};
+use polygon::audit::{Auditor, Receipts};
+use polygon::follow::{FollowCounters, Start, Stretch};
 use polygon::history::HistorySettings;
 use polygon::portal::{self, PortalSettings};
 use polygon::rpc::Observer;
@@ -53,12 +53,14 @@ impl Audit {
         settings: &ListenerSettings,
         store: Store,
         observer: Arc<Observer>,
+        counters: Arc<FollowCounters>,
     ) -> anyhow::Result<Self> {
         let source = match settings.chain_source {
             ChainSource::Rpc => Source::Nodes(Auditor::new(HistorySettings {
                 at_once: 1,
                 max_range: u64::from(settings.max_block_range).min(MOST),
                 observer,
+                counters,
                 ..HistorySettings::new(settings.endpoints()?)
             })?),
             ChainSource::Portal => {
@@ -96,21 +98,16 @@ impl Audit {
     async fn step(&mut self) -> anyhow::Result<Came> {
         let Some(finalized) = self.source.finalized().await else { return Ok(Came::Nothing) };
         let Some((range, covered)) = self.next_range(finalized).await? else { return Ok(Came::Nothing) };
-        let stretch = match self.source.read(range.clone(), &covered.source).await {
-            Ok(stretch) => stretch,
+        let found = match self.read_and_heal(range.clone(), &covered.source).await? {
+            Ok(found) => found,
             Err(error) => {
-                tracing::warn!(from = range.start(), to = range.end(), "an audit has to wait: {error}");
+                tracing::warn!(from = range.start(), to = range.end(), "an audit has to wait: {error:#}");
                 return Ok(Came::Nothing);
             }
         };
-        let blocks = blocks_of(&stretch, clock::now());
-        let through = Point { number: stretch.through.number, hash: stretch.through.hash };
-        let stretch =
-            facts::Stretch { from: stretch.from, through, blocks: &blocks, source: &stretch.source };
-        let found = audit::heal(&mut self.writer, &stretch).await?;
         if found != audit::Differences::default() {
             let audit::Differences { missing, surplus, replaced } = found;
-            tracing::warn!(missing, surplus, replaced, source = stretch.source, "an audit found differences");
+            tracing::warn!(missing, surplus, replaced, "an audit found differences");
         }
         let is_full = range.end() - range.start() + 1 == MOST;
         Ok(match (covered.kind.as_str(), is_full) {
@@ -118,6 +115,33 @@ impl Audit {
             ("live", false) => Came::Nothing,
             _ => Came::Unhurried,
         })
+    }
+
+    /// Reads a range again and mends what is missing; the inner error is the source's, which may do better later.
+    /// Receipts cost as much as a block each and tell nothing new where nothing is missing or was kept aside.
+    async fn read_and_heal(
+        &mut self,
+        range: RangeInclusive<u64>,
+        source: &str,
+    ) -> anyhow::Result<anyhow::Result<audit::Differences>> {
+        let mut connection = self.store.connection().await?;
+        let has_unread = audit::has_unread(&mut connection, *range.start(), *range.end()).await?;
+        drop(connection);
+        let first = if has_unread { Receipts::With } else { Receipts::Without };
+        for receipts in [first, Receipts::With] {
+            let read = match self.source.read(range.clone(), source, receipts).await {
+                Ok(read) => read,
+                Err(error) => return Ok(Err(error)),
+            };
+            let blocks = blocks_of(&read, clock::now());
+            let through = Point { number: read.through.number, hash: read.through.hash };
+            let stretch = facts::Stretch { from: read.from, through, blocks: &blocks, source: &read.source };
+            let found = audit::compare(&mut *self.store.connection().await?, &stretch).await?;
+            if found.missing == 0 || receipts == Receipts::With {
+                return Ok(Ok(audit::heal(&mut self.writer, &stretch).await?));
+            }
+        }
+        Ok(Ok(audit::Differences::default()))
     }
 
     /// The next blocks that are covered and final and were not audited, those followed live first; and who told
@@ -148,9 +172,14 @@ impl Source {
     }
 
     /// Reads a range that `source` told of.
-    async fn read(&self, range: RangeInclusive<u64>, source: &str) -> anyhow::Result<Stretch> {
+    async fn read(
+        &self,
+        range: RangeInclusive<u64>,
+        source: &str,
+        receipts: Receipts,
+    ) -> anyhow::Result<Stretch> {
         match self {
-            Self::Nodes(auditor) => Ok(auditor.read(range, source).await?),
+            Self::Nodes(auditor) => Ok(auditor.read(range, source, receipts).await?),
             Self::Portal(settings) => {
                 let (sender, mut receiver) = mpsc::channel(1);
                 let reading =

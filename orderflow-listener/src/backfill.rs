@@ -13,7 +13,7 @@ use anyhow::{Context as _, bail};
 use domain::Timestamp;
 use polygon::audit::Auditor;
 use polygon::contracts::CHAIN_ID;
-use polygon::follow::{Start, Stretch};
+use polygon::follow::{FollowCounters, Start, Stretch};
 use polygon::history::{self, HistorySettings};
 use polygon::portal::{self, PortalSettings};
 use polygon::rpc::{BlockHeader, BlockTag, Observer, RpcClient};
@@ -38,7 +38,7 @@ const WAITING: usize = 2;
 const COLLISIONS: u32 = 5;
 /// How often there is a look whether more is final.
 const FINALITY: Duration = Duration::from_secs(2);
-/// How often the nodes are asked which block is final before it is given up, and how long after: they have bad
+/// How often a source is asked which block is final before it is given up, and how long after: sources have bad
 /// moments, which must not end what takes hours.
 const TRIES: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(750);
@@ -143,6 +143,10 @@ pub async fn backfill(
         let mut transaction = store.begin().await?;
         coverage::join(&mut transaction).await?;
         Store::commit(transaction).await?;
+    }
+    let (refetched, failovers) = (source.counters.refetched(), source.counters.failovers());
+    if (refetched, failovers) != (0, 0) {
+        tracing::info!(refetched, failovers, "mended on the way");
     }
     let usage = source.observer.usage();
     Ok(Outcome {
@@ -303,6 +307,7 @@ async fn store_parts(
 /// Where history comes from.
 struct HistorySource {
     observer: Arc<Observer>,
+    counters: Arc<FollowCounters>,
     kind: Kind,
 }
 
@@ -313,19 +318,20 @@ enum Kind {
 
 impl HistorySource {
     fn new(settings: &ListenerSettings) -> anyhow::Result<Self> {
-        let observer = Arc::<Observer>::default();
+        let (observer, counters) = (Arc::<Observer>::default(), Arc::<FollowCounters>::default());
         let kind = match settings.chain_source {
             ChainSource::Rpc => Kind::Nodes(HistorySettings {
                 at_once: AT_ONCE,
                 max_range: u64::from(settings.max_block_range),
                 observer: Arc::clone(&observer),
+                counters: Arc::clone(&counters),
                 ..HistorySettings::new(settings.endpoints()?)
             }),
             ChainSource::Portal => {
                 Kind::Portal(PortalSettings::new(&settings.portal_url, Start::Head, Arc::clone(&observer)))
             }
         };
-        Ok(Self { observer, kind })
+        Ok(Self { observer, counters, kind })
     }
 
     /// Sends every block of the ranges, whole and settled.
@@ -343,18 +349,22 @@ impl HistorySource {
 
     /// The newest block that is final.
     async fn finalized(&self) -> anyhow::Result<BlockHeader> {
-        match &self.kind {
-            Kind::Nodes(settings) => {
-                let auditor = Auditor::new(settings.clone())?;
-                for _ in 1..TRIES {
-                    if let Some(header) = auditor.finalized().await {
-                        return Ok(header);
-                    }
-                    tokio::time::sleep(PAUSE).await;
-                }
-                let header = auditor.finalized().await;
-                header.context("no node of POLYGON_RPC_URL tells which block is final")
+        for _ in 1..TRIES {
+            match self.ask_finalized().await {
+                Ok(header) => return Ok(header),
+                Err(error) => tracing::debug!("asking for the newest final block again: {error:#}"),
             }
+            tokio::time::sleep(PAUSE).await;
+        }
+        self.ask_finalized().await
+    }
+
+    async fn ask_finalized(&self) -> anyhow::Result<BlockHeader> {
+        match &self.kind {
+            Kind::Nodes(settings) => Auditor::new(settings.clone())?
+                .finalized()
+                .await
+                .context("no node of POLYGON_RPC_URL tells which block is final"),
             Kind::Portal(settings) => Ok(portal::finalized(settings).await?),
         }
     }

@@ -69,7 +69,7 @@ pub async fn run(
         Books::new(store.clone(), Arc::clone(&observer), Purpose::Live).run(own_stop.clone())
     });
     let audited = Arc::<Observer>::default();
-    let auditor = Audit::new(&settings, store.clone(), Arc::clone(&audited))?;
+    let auditor = Audit::new(&settings, store.clone(), Arc::clone(&audited), Arc::clone(&counters))?;
     tasks.spawn("auditing what became final", auditor.run(own_stop.clone()));
     tasks.spawn("keeping the audit's books", {
         Books::new(store.clone(), audited, Purpose::Audit).run(own_stop.clone())

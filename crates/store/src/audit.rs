@@ -32,6 +32,33 @@ pub async fn place(connection: &mut PgConnection) -> Result<Option<Point>, Store
     facts::point(connection, AUDIT).await
 }
 
+/// Whether logs of a range were kept aside because they could not be read, or not be credited.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn has_unread(connection: &mut PgConnection, from: u64, to: u64) -> Result<bool, StoreError> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM orderflow_quarantine q JOIN orderflow_blocks b USING (block_hash)
+                        WHERE q.block_number BETWEEN $1 AND $2 AND NOT b.orphaned)",
+    )
+    .bind(row::signed(from))
+    .bind(row::signed(to))
+    .fetch_one(connection)
+    .await
+    .during("look for logs kept aside")
+}
+
+/// Compares a second reading with what is stored, and changes nothing.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn compare(
+    connection: &mut PgConnection,
+    stretch: &Stretch<'_>,
+) -> Result<Differences, StoreError> {
+    Ok(Stored::read(connection, stretch).await?.differences(stretch).0)
+}
+
 /// Compares a second reading with what is stored, adds what is missing, and notes both.
 ///
 /// # Errors
@@ -39,26 +66,7 @@ pub async fn place(connection: &mut PgConnection) -> Result<Option<Point>, Store
 pub async fn heal(writer: &mut Writer, stretch: &Stretch<'_>) -> Result<Differences, StoreError> {
     let (mut transaction, _) = writer.begin(stretch.blocks).await?;
     take_turn(&mut transaction).await?;
-    let stored = Stored::read(&mut transaction, stretch).await?;
-    let mut differences = Differences::default();
-    let mut late = vec![];
-    let mut seen = BTreeSet::new();
-    for block in stretch.blocks {
-        seen.extend(kept_logs(block).map(|log| (block.number, log)));
-        match stored.hashes.get(&block.number) {
-            Some(hash) if *hash != block.hash => differences.replaced += 1,
-            _ => late.extend(stored.missing_of(block)),
-        }
-    }
-    let is_replaced = |number: &u64| {
-        stretch.blocks.iter().any(|block| {
-            block.number == *number && stored.hashes.get(number).is_some_and(|hash| *hash != block.hash)
-        })
-    };
-    let surplus = stored.logs().difference(&seen).filter(|(number, _)| !is_replaced(number)).count();
-    differences.surplus = row::count(surplus);
-    differences.missing =
-        late.iter().map(|block| row::count(block.facts.len() + block.unreadable.len())).sum();
+    let (differences, late) = Stored::read(&mut transaction, stretch).await?.differences(stretch);
     writer.add_late(&mut transaction, &late, stretch.source).await?;
     // Conditions have no row under their index: what is there already stays as it is.
     facts::insert_conditions(&mut transaction, stretch.blocks).await?;
@@ -167,6 +175,26 @@ impl Stored {
     /// All logs that left anything.
     fn logs(&self) -> BTreeSet<(u64, u32)> {
         self.read.union(&self.aside).copied().collect()
+    }
+
+    /// In what a second reading differs, and the blocks with what is missing from them.
+    fn differences(&self, stretch: &Stretch<'_>) -> (Differences, Vec<Block>) {
+        let mut late = vec![];
+        let mut seen = BTreeSet::new();
+        let mut replaced = BTreeSet::new();
+        for block in stretch.blocks {
+            seen.extend(kept_logs(block).map(|log| (block.number, log)));
+            match self.hashes.get(&block.number) {
+                Some(hash) if *hash != block.hash => {
+                    replaced.insert(block.number);
+                }
+                _ => late.extend(self.missing_of(block)),
+            }
+        }
+        let logs = self.logs();
+        let surplus = logs.difference(&seen).filter(|(number, _)| !replaced.contains(number)).count();
+        let missing = late.iter().map(|block| row::count(block.facts.len() + block.unreadable.len())).sum();
+        (Differences { missing, surplus: row::count(surplus), replaced: row::count(replaced.len()) }, late)
     }
 
     /// What of a block is not there; `None` where nothing is missing. A log that is only kept aside is missing

@@ -10,7 +10,7 @@ use sqlx::{PgConnection, Row as _};
 use super::dictionary::Dictionary;
 use super::{Block, writer};
 use crate::error::{During as _, StoreError};
-use crate::row;
+use crate::{CHANNEL, row};
 
 /// Inserts blocks and says which of them are new, or back from having been orphaned.
 pub(super) async fn insert_blocks(
@@ -449,18 +449,23 @@ fn array(payouts: &Payouts) -> String {
     format!("{{{}}}", parts.join(","))
 }
 
-/// Tells the readers of new blocks, in their order.
+/// Tells the readers of new blocks, in their order, and wakes them: in one statement, because this is what the
+/// newest block waits for.
 pub(super) async fn tell(connection: &mut PgConnection, blocks: &[&Block]) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO orderflow_outbox (learned_at, kind, block_hash, block_number)
-         SELECT learned_at, 'block', block_hash, block_number
-         FROM UNNEST($1::timestamptz[], $2::text[], $3::bigint[])
-              WITH ORDINALITY AS told (learned_at, block_hash, block_number, place)
-         ORDER BY place",
+        "WITH news AS (
+             INSERT INTO orderflow_outbox (learned_at, kind, block_hash, block_number)
+             SELECT learned_at, 'block', block_hash, block_number
+             FROM UNNEST($1::timestamptz[], $2::text[], $3::bigint[])
+                  WITH ORDINALITY AS told (learned_at, block_hash, block_number, place)
+             ORDER BY place
+             RETURNING seq)
+         SELECT pg_notify($4, '') FROM news LIMIT 1",
     )
     .bind(blocks.iter().map(|block| block.learned.to_offset_date_time()).collect::<Vec<_>>())
     .bind(blocks.iter().map(|block| block.hash.to_string()).collect::<Vec<_>>())
     .bind(blocks.iter().map(|block| row::signed(block.number)).collect::<Vec<_>>())
+    .bind(CHANNEL)
     .execute(connection)
     .await
     .map(|_| ())

@@ -74,7 +74,6 @@ impl Writer {
         let told: Vec<&Block> = fresh.iter().copied().filter(|block| !block.facts.is_empty()).collect();
         if !told.is_empty() {
             write::tell(connection, &told).await?;
-            announce(connection).await?;
         }
         place::set_point(connection, self.name, stretch.through).await?;
         Ok(Added { blocks: row::count(fresh.len()), fills })
