@@ -78,7 +78,9 @@ BEGIN
                            name, slice * 131072, (slice + 1) * 131072);
         END IF;
     END IF;
-    IF indexed THEN
+    IF indexed AND to_regclass(name || '_token') IS NULL THEN
+        -- "If not exists" alone would let two build the same index, and fail one of them at the end.
+        LOCK TABLE orderflow_fills IN SHARE UPDATE EXCLUSIVE MODE;
         EXECUTE format('CREATE INDEX IF NOT EXISTS %I ON %I (wallet)', name || '_wallet', name);
         EXECUTE format('CREATE INDEX IF NOT EXISTS %I ON %I (token)', name || '_token', name);
     END IF;
