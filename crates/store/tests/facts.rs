@@ -215,8 +215,10 @@ async fn many_writers_come_to_a_new_partition_at_once() {
     }
     assert_eq!(writing.join_all().await.into_iter().sum::<u64>(), 24);
     assert_eq!(count(&database, "orderflow_trades").await, 24);
-    // And the same with indexes, as the head and its audit want them.
-    for slice in 800..820 {
+    // And the same with indexes, as the head and its audit want them where history was.
+    let mut history = Writer::new(store.clone(), "test-history");
+    for slice in 800..815 {
+        history.history(&stretch(&[block(131_072 * slice, 1)])).await.unwrap();
         let mut beginning = tokio::task::JoinSet::new();
         for _ in 0..4 {
             let mut writer = Writer::new(store.clone(), WRITER);
