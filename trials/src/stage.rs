@@ -161,19 +161,24 @@ impl Measured {
 
     /// Waits for its end: what it printed, and the most memory it had, looked at ten times a second.
     pub(crate) async fn finish(mut self) -> anyhow::Result<(String, f64)> {
-        let mut printed = String::new();
+        let mut printed = vec![];
         let mut output = self.process.stdout.take().context("the child has no output")?;
         let mut peak = 0.0;
         loop {
             peak = self.peak().max(peak);
+            // What is half read must not be lost when the clock is looked at, so it is read piece by piece.
             tokio::select! {
-                read = output.read_to_string(&mut printed) => { read?; break; }
+                read = output.read_buf(&mut printed) => {
+                    if read? == 0 {
+                        break;
+                    }
+                }
                 () = tokio::time::sleep(Duration::from_millis(100)) => {}
             }
         }
         let status = self.process.wait().await?;
         anyhow::ensure!(status.success(), "the measured process ended with {status}");
-        Ok((printed, peak))
+        Ok((String::from_utf8(printed)?, peak))
     }
 
     pub(crate) async fn kill(mut self) -> anyhow::Result<()> {
