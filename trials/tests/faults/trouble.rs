@@ -68,7 +68,8 @@ pub(crate) const TROUBLES: &[Trouble] = &[
         name: "withheld blocks",
         faults: |_| withholding(Withheld { younger_than: YOUNG, blocks: 0.3, ..Withheld::default() }),
         who: Who::All,
-        deceives: false,
+        // Silence that is repeated when it is doubted is believed, at first.
+        deceives: true,
     },
     Trouble {
         name: "withheld logs",
