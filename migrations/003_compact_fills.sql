@@ -30,7 +30,8 @@ CREATE TABLE IF NOT EXISTS orderflow_fills (
     tx_index     smallint NOT NULL,
     -- Exchange in the lowest three bits, then a bit each: taker, sell, fee in shares.
     kind         smallint NOT NULL,
-    PRIMARY KEY (block_number, log_index)
+    -- Blocks come in their order: room for what would come between is never used.
+    PRIMARY KEY (block_number, log_index) WITH (fillfactor = 100)
 ) PARTITION BY RANGE (block_number);
 
 -- The hashes of a block's transactions that have fills, 32 bytes each.

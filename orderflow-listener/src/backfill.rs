@@ -4,6 +4,8 @@
 //! only what is not covered yet. It never reads above the place the live listener has come to, so that the seam
 //! between the two neither loses nor repeats a block.
 
+mod source;
+
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,12 +13,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use domain::Timestamp;
-use polygon::audit::Auditor;
 use polygon::contracts::CHAIN_ID;
-use polygon::follow::{FollowCounters, Start, Stretch};
-use polygon::history::{self, HistorySettings};
-use polygon::portal::{self, PortalSettings};
-use polygon::rpc::{BlockHeader, BlockTag, Observer, RpcClient};
+use polygon::follow::Stretch;
 use service::{CancellationToken, clock};
 use store::facts::{self, Block, Point, Writer};
 use store::{Store, controls, coverage};
@@ -26,24 +24,17 @@ use tokio::task::JoinSet;
 use crate::blocks::blocks_of;
 use crate::books::{Books, Purpose};
 use crate::ingest::WRITER;
-use crate::settings::{ChainSource, ListenerSettings};
+use crate::settings::ListenerSettings;
+use source::HistorySource;
 
 /// The name under which only one backfill runs on a database.
 pub(crate) const BACKFILL: &str = "orderflow-backfill";
-/// Ranges that are asked for at once.
-const AT_ONCE: usize = 3;
 /// Stretches that may wait between the source and the database.
 const WAITING: usize = 2;
 /// How often a stretch is tried that somebody else takes in at the same moment.
 const COLLISIONS: u32 = 5;
 /// How often there is a look whether more is final.
 const FINALITY: Duration = Duration::from_secs(2);
-/// How often a source is asked which block is final before it is given up, and how long after: sources have bad
-/// moments, which must not end what takes hours.
-const TRIES: u32 = 8;
-const PAUSE: Duration = Duration::from_millis(750);
-/// The longest pause before a block's time is asked for again; after it the question is given up.
-const LONGEST_PAUSE: Duration = Duration::from_secs(16);
 /// Writers: one encodes while the other's rows are being taken in.
 const WRITERS: usize = 2;
 
@@ -138,7 +129,8 @@ pub async fn backfill(
     only.still_is().await?;
     read?;
     let begun = Instant::now();
-    if progress.done() > 0 {
+    // Who was interrupted goes on later, and faster without indexes; the listener makes them if nobody does.
+    if progress.done() > 0 && !stop.is_cancelled() {
         facts::index_partitions(&mut *store.connection().await?).await?;
         let mut transaction = store.begin().await?;
         coverage::join(&mut transaction).await?;
@@ -302,135 +294,4 @@ async fn store_parts(
         progress.done.fetch_add(part.end() - part.start() + 1, Ordering::Relaxed);
     }
     Ok(())
-}
-
-/// Where history comes from.
-struct HistorySource {
-    observer: Arc<Observer>,
-    counters: Arc<FollowCounters>,
-    kind: Kind,
-}
-
-enum Kind {
-    Nodes(HistorySettings),
-    Portal(PortalSettings),
-}
-
-impl HistorySource {
-    fn new(settings: &ListenerSettings) -> anyhow::Result<Self> {
-        let (observer, counters) = (Arc::<Observer>::default(), Arc::<FollowCounters>::default());
-        let kind = match settings.chain_source {
-            ChainSource::Rpc => Kind::Nodes(HistorySettings {
-                at_once: AT_ONCE,
-                max_range: u64::from(settings.max_block_range),
-                observer: Arc::clone(&observer),
-                counters: Arc::clone(&counters),
-                ..HistorySettings::new(settings.endpoints()?)
-            }),
-            ChainSource::Portal => {
-                Kind::Portal(PortalSettings::new(&settings.portal_url, Start::Head, Arc::clone(&observer)))
-            }
-        };
-        Ok(Self { observer, counters, kind })
-    }
-
-    /// Sends every block of the ranges, whole and settled.
-    async fn read(
-        &self,
-        ranges: Vec<RangeInclusive<u64>>,
-        stretches: mpsc::Sender<Stretch>,
-        stop: CancellationToken,
-    ) -> anyhow::Result<()> {
-        match &self.kind {
-            Kind::Nodes(settings) => Ok(history::history(settings.clone(), ranges, stretches, stop).await?),
-            Kind::Portal(settings) => Ok(portal::history(settings.clone(), ranges, stretches, stop).await?),
-        }
-    }
-
-    /// The newest block that is final.
-    async fn finalized(&self) -> anyhow::Result<BlockHeader> {
-        for _ in 1..TRIES {
-            match self.ask_finalized().await {
-                Ok(header) => return Ok(header),
-                Err(error) => tracing::debug!("asking for the newest final block again: {error:#}"),
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        self.ask_finalized().await
-    }
-
-    async fn ask_finalized(&self) -> anyhow::Result<BlockHeader> {
-        match &self.kind {
-            Kind::Nodes(settings) => Auditor::new(settings.clone())?
-                .finalized()
-                .await
-                .context("no node of POLYGON_RPC_URL tells which block is final"),
-            Kind::Portal(settings) => Ok(portal::finalized(settings).await?),
-        }
-    }
-
-    /// When a block was made; `None` where nobody has it. One of some forty questions in a row, so a hiccup must
-    /// not end it.
-    async fn time_of(&self, number: u64) -> anyhow::Result<Option<Timestamp>> {
-        let mut pause = Duration::from_millis(500);
-        loop {
-            match self.ask_time_of(number).await {
-                Err(error) if pause < LONGEST_PAUSE => {
-                    tracing::debug!("asking for a block's time again: {error:#}");
-                    tokio::time::sleep(pause).await;
-                    pause *= 2;
-                }
-                told => return told,
-            }
-        }
-    }
-
-    async fn ask_time_of(&self, number: u64) -> anyhow::Result<Option<Timestamp>> {
-        let settings = match &self.kind {
-            Kind::Nodes(settings) => settings,
-            Kind::Portal(settings) if number < portal::first_block(settings).await? => return Ok(None),
-            Kind::Portal(settings) => return Ok(Some(portal::header(settings, number).await?.time)),
-        };
-        let mut failed = None;
-        for url in &settings.endpoints {
-            let client = RpcClient::new(url, Arc::clone(&self.observer))?;
-            match client.block(BlockTag::Number(number)).await {
-                Ok(Some(header)) => return Ok(Some(header.time)),
-                Ok(None) => {}
-                Err(error) => failed = Some(error),
-            }
-        }
-        match failed {
-            Some(error) => bail!("no node of POLYGON_RPC_URL told the time of block {number}: {error}"),
-            None => Ok(None),
-        }
-    }
-
-    /// The first block that was made at a moment or after it: asked for, because no constant tells how long
-    /// blocks take.
-    async fn first_since(&self, moment: Timestamp, newest: BlockHeader) -> anyhow::Result<u64> {
-        // A block that nobody has any more is older than whatever can be read.
-        let is_older =
-            async |number| anyhow::Ok(self.time_of(number).await?.is_none_or(|time| time < moment));
-        // Before `low` the blocks are older, from `high` on they are not.
-        let (mut low, mut high) = (0, newest.number);
-        let mut step = 65_536;
-        while let Some(earlier) = high.checked_sub(step) {
-            if is_older(earlier).await? {
-                low = earlier + 1;
-                break;
-            }
-            high = earlier;
-            step *= 2;
-        }
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if is_older(middle).await? {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        Ok(low)
-    }
 }

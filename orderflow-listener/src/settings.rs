@@ -30,7 +30,7 @@ pub struct ListenerSettings {
     #[arg(
         long,
         env = "PORTAL_URL",
-        default_value = "https://portal.sqd.dev/datasets/polygon-mainnet",
+        default_value = polygon::portal::PUBLIC_PORTAL,
         value_name = "URL",
         help_heading = "Chain"
     )]

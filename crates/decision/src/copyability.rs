@@ -1,6 +1,6 @@
 //! Whether copying a wallet could work at all: makers, arbitrageurs and sweepers may deserve their profits, and
-//! none of it reaches somebody who buys what they just bought. Each reason is a flag with its figure; any one
-//! bars a wallet from being followed, none changes its score (`ORDER_FLOW_STRATEGY.md` §5).
+//! none of it reaches somebody who buys what they just bought. Each reason is a flag with its figure; none
+//! changes a score. What they are for, and that FOLLOW_WHALE does not ask them yet: `ORDER_FLOW_STRATEGY.md` §5.
 
 use std::collections::VecDeque;
 
@@ -196,7 +196,7 @@ impl FlagKind {
 }
 
 impl Flag {
-    /// Whether the figure bars the wallet: above the limit, or for holding times below it.
+    /// Whether the figure speaks against copying: above the limit, or for holding times below it.
     #[must_use]
     pub fn is_raised(&self) -> bool {
         match self.kind {

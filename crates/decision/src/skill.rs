@@ -156,7 +156,7 @@ mod tests {
         record(decisions, wins, paid).estimate_with(&Population::default())
     }
 
-    /// `ORDER_FLOW_STRATEGY.md` §2: a genuine 70 % over 100 even-money decisions shrinks to κ̂ ≈ 0.185.
+    /// `ORDER_FLOW_STRATEGY.md` §3: a genuine 70 % over 100 even-money decisions shrinks to κ̂ ≈ 0.185.
     #[test]
     fn a_genuine_record_shrinks_as_published() {
         let raw = record(100, 70, 0.50).raw().unwrap();

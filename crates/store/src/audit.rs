@@ -89,16 +89,14 @@ pub async fn holes(
     from: u64,
     to: u64,
 ) -> Result<Vec<RangeInclusive<u64>>, StoreError> {
-    let rows = sqlx::query(
+    coverage::gaps(
+        connection,
         "SELECT first_block::bigint AS first, last_block::bigint AS last FROM orderflow_audits
          WHERE last_block >= $1 AND first_block <= $2 ORDER BY first_block",
+        from,
+        to,
     )
-    .bind(row::signed(from))
-    .bind(row::signed(to))
-    .fetch_all(connection)
     .await
-    .during("look for what was not audited")?;
-    coverage::gaps(&rows, from, to)
 }
 
 /// Lets go of what was kept aside as unreadable and could be read now: whoever told it first had garbled it.

@@ -2,7 +2,6 @@
 
 use std::ops::RangeInclusive;
 
-use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 
 use crate::error::{During as _, StoreError};
@@ -69,23 +68,32 @@ pub async fn holes(
     from: u64,
     to: u64,
 ) -> Result<Vec<RangeInclusive<u64>>, StoreError> {
-    let rows = sqlx::query(
+    gaps(
+        connection,
         "SELECT first_block::bigint AS first, last_block::bigint AS last FROM orderflow_coverage
          WHERE last_block >= $1 AND first_block <= $2 ORDER BY first_block",
+        from,
+        to,
     )
-    .bind(row::signed(from))
-    .bind(row::signed(to))
-    .fetch_all(connection)
     .await
-    .during("look for holes")?;
-    gaps(&rows, from, to)
 }
 
-/// What ranges, sorted by their `first` and `last` block, leave out of a range.
-pub(crate) fn gaps(rows: &[PgRow], from: u64, to: u64) -> Result<Vec<RangeInclusive<u64>>, StoreError> {
+/// What the ranges of a statement, by height, leave out of a range.
+pub(crate) async fn gaps(
+    connection: &mut PgConnection,
+    ranges: &'static str,
+    from: u64,
+    to: u64,
+) -> Result<Vec<RangeInclusive<u64>>, StoreError> {
+    let rows = sqlx::query(ranges)
+        .bind(row::signed(from))
+        .bind(row::signed(to))
+        .fetch_all(connection)
+        .await
+        .during("look for gaps")?;
     let mut gaps = vec![];
     let mut next = from;
-    for found in rows {
+    for found in &rows {
         let (first, last): (u64, u64) = (row::unsigned(found, "first")?, row::unsigned(found, "last")?);
         if next < first {
             gaps.push(next..=first - 1);

@@ -2,19 +2,21 @@
 
 mod copy;
 mod dictionary;
+mod ledger;
 mod place;
 mod read;
 mod take_back;
+mod told;
 mod write;
 mod writer;
 
 use domain::{BlockHash, ChainEvent, Fact, Fill, Place, Timestamp};
 
+pub(crate) use ledger::{insert_conditions, is_ledger_event};
 pub(crate) use place::set_point;
 pub use place::{blocks_before, count, known, point, recent_points};
 pub use read::in_chain_order;
 pub(crate) use read::{fill_of, late_logs, of_blocks, payouts_of, select_fills};
-pub(crate) use write::{insert_conditions, is_ledger_event};
 pub use writer::{Writer, index_partitions};
 
 /// A block and what of it concerns us.

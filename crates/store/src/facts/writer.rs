@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use super::dictionary::Dictionary;
 use super::write::Whole;
-use super::{Added, Block, Point, Stretch, copy, place, take_back, write};
+use super::{Added, Block, Point, Stretch, copy, ledger, place, take_back, told, write};
 use crate::coverage::{self, Kind};
 use crate::error::{During as _, StoreError};
 use crate::{Store, Transaction, announce, row, take_turn};
@@ -67,13 +67,13 @@ impl Writer {
         let new = write::insert_blocks(connection, &open).await?;
         let fresh: Vec<&Block> = open.into_iter().filter(|block| new.contains(&block.hash)).collect();
         let fills = write::insert_fills(connection, &self.dictionary, &fresh, Whole::Yes).await?;
-        write::insert_the_rest(connection, &fresh, stretch.source).await?;
+        ledger::insert_the_rest(connection, &fresh, stretch.source).await?;
         for hole in holes {
             coverage::extend(connection, hole, stretch.source, Kind::Live).await?;
         }
         let told: Vec<&Block> = fresh.iter().copied().filter(|block| !block.facts.is_empty()).collect();
         if !told.is_empty() {
-            write::tell(connection, &told).await?;
+            told::tell(connection, &told).await?;
         }
         place::set_point(connection, self.name, stretch.through).await?;
         Ok(Added { blocks: row::count(fresh.len()), fills })
@@ -109,10 +109,10 @@ impl Writer {
         let fills = copy::copy_fills(&mut transaction, &self.dictionary, &fresh).await?;
         // Only now, because everybody waits for it; but before results, which others write behind it too.
         take_turn(&mut transaction).await?;
-        write::insert_the_rest(&mut transaction, &fresh, stretch.source).await?;
+        ledger::insert_the_rest(&mut transaction, &fresh, stretch.source).await?;
         let covered = stretch.from..=stretch.through.number;
         coverage::extend(&mut transaction, covered.clone(), stretch.source, Kind::History).await?;
-        write::tell_of_history(&mut transaction, covered).await?;
+        told::tell_of_history(&mut transaction, covered).await?;
         announce(&mut transaction).await?;
         Store::commit(transaction).await?;
         Ok(Added { blocks: row::count(fresh.len()), fills })
@@ -137,10 +137,10 @@ impl Writer {
         let all: Vec<&Block> = blocks.iter().collect();
         write::insert_blocks(connection, &all).await?;
         write::insert_fills(connection, &self.dictionary, &all, Whole::No).await?;
-        write::insert_the_rest(connection, &all, source).await?;
+        ledger::insert_the_rest(connection, &all, source).await?;
         let told: Vec<&Block> = all.into_iter().filter(|block| !block.facts.is_empty()).collect();
         if !told.is_empty() {
-            write::tell_late(connection, &told).await?;
+            told::tell_late(connection, &told).await?;
             announce(connection).await?;
         }
         Ok(())
