@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use domain::Timestamp;
+use domain::{Clv, Timestamp};
 
 use crate::half_lives::{Faded, Fading};
 
@@ -235,25 +235,6 @@ pub struct ClvSums {
     observations: u32,
     /// Σw, Σw², Σwd, Σwd′, Σwx, Σwx² with x = d′/s.
     sums: Faded<6>,
-}
-
-/// A wallet's timing.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Clv {
-    /// Entries looked at, ever.
-    pub observations: u32,
-    /// (Σw)² / Σw²: the effective number of them.
-    pub n_eff: f64,
-    /// The mean of d, dollars a share.
-    pub drift: f64,
-    /// The mean of d′, dollars a share.
-    pub copyable: f64,
-    /// The mean of d′/s.
-    pub standardised: f64,
-    /// The mean of d′/s shrunken toward none by thirty pseudo-observations.
-    pub shrunk: f64,
-    /// The mean of d′/s in its own standard errors; 0 where they cannot be told.
-    pub t: f64,
 }
 
 impl ClvSums {

@@ -23,20 +23,22 @@ mod shard;
 mod stake;
 mod tally;
 
-use domain::{Fact, Timestamp, TokenId, Wallet, WalletScore};
+use std::collections::BTreeMap;
+
+use domain::{
+    Assessment, ConditionId, Fact, MarketResult, Tier, Timestamp, TokenId, Usd, Wallet, WalletDay,
+    WalletScore,
+};
 
 use crate::ledger::Holding;
 use crate::policy::Eligibility;
 use beliefs::Beliefs;
 use catalogue::Catalogue;
-pub use evidence::Assessment;
-pub use factors::Figures;
 use fold::{Looked, Mode};
 use interner::{Spread as _, usize_of};
 use late::Late;
-use record::{Books, Record};
 use shard::Shard;
-use tally::{Tally, WINDOW_DAYS};
+use tally::WINDOW_DAYS;
 
 /// As many parts as the smallest machines have cores.
 const SHARDS: usize = 2;
@@ -120,39 +122,50 @@ impl History {
         }
     }
 
-    /// The verdicts that changed since the last pass, by wallet: of those with news, and on a new UTC day of
-    /// those with a day of trading that has left the volume window. Entries are looked at again when a fact a
-    /// day later comes in and not here, so that a pass in between changes nothing.
-    pub fn pass(&mut self, as_of: Timestamp) -> Vec<WalletScore> {
+    /// What is believed anew since the last pass, by wallet: of those with news, and on a new UTC day of those with
+    /// a day that has left a window of 30 days. Entries are looked at again when a fact a day later comes in and not
+    /// here, so that a pass in between changes nothing.
+    pub fn pass(&mut self, as_of: Timestamp) -> Vec<Assessment> {
         let faded = self.scored_day.filter(|scored| *scored < as_of.day());
         self.scored_day = self.scored_day.max(Some(as_of.day()));
         for shard in &mut self.shards {
             shard.mature_watches(self.now);
         }
         self.believe(as_of);
-        let mut verdicts = Vec::new();
+        let mut beliefs = Vec::new();
         for shard in &mut self.shards {
-            for number in 0..shard.records.len() {
-                let record = &shard.records[number];
-                let loses = |from| record.loses_volume(&shard.books, WINDOW_DAYS, from, as_of.day());
-                if faded.is_some_and(loses) {
-                    shard.change(u32::try_from(number).unwrap_or(u32::MAX));
-                }
+            if let Some(from) = faded {
+                shard.change_faded(WINDOW_DAYS, from, as_of.day());
             }
             for number in shard.take_changed() {
-                let record = &shard.records[usize_of(number)];
-                verdicts.push(factors::verdict(
-                    &self.catalogue,
-                    &self.beliefs,
-                    &shard.books,
-                    record,
-                    as_of,
-                    self.eligibility,
-                ));
+                let known = shard.known(number);
+                let world = (&self.catalogue, &self.beliefs);
+                beliefs.push(evidence::assess(world, known, (as_of, self.eligibility)));
             }
         }
-        verdicts.sort_by_key(|verdict| verdict.wallet);
-        verdicts
+        beliefs.sort_by_key(|belief| belief.verdict.wallet);
+        beliefs
+    }
+
+    /// What is believed anew of those among the wallets with news that somebody might follow now: those who are whales,
+    /// and those `followed` so far. For between the passes: it stays their news, and everybody else's.
+    #[must_use]
+    pub fn whales(&self, as_of: Timestamp, followed: impl Fn(Wallet) -> bool) -> Vec<Assessment> {
+        let mut whales = Vec::new();
+        for shard in &self.shards {
+            for number in shard.changed() {
+                let known @ (_, record, _) = shard.known(*number);
+                let was_one = followed(record.wallet);
+                if was_one || self.eligibility.decisions <= record.decisions {
+                    let world = (&self.catalogue, &self.beliefs);
+                    let belief = evidence::assess(world, known, (as_of, self.eligibility));
+                    whales
+                        .extend(Some(belief).filter(|belief| was_one || belief.verdict.tier == Tier::Whale));
+                }
+            }
+        }
+        whales.sort_by_key(|belief| belief.verdict.wallet);
+        whales
     }
 
     /// The holdings that changed since they were last asked for, by token and wallet.
@@ -180,39 +193,62 @@ impl History {
         moved
     }
 
-    /// What is believed about a wallet as of a moment no earlier than the last fact.
-    #[must_use]
-    pub fn verdict(&self, wallet: Wallet, as_of: Timestamp) -> Option<WalletScore> {
-        let (books, record) = self.record(wallet)?;
-        Some(factors::verdict(&self.catalogue, &self.beliefs, books, record, as_of, self.eligibility))
-    }
-
-    /// What else is known of a wallet as of a moment no earlier than the last fact.
-    #[must_use]
-    pub fn figures(&self, wallet: Wallet, as_of: Timestamp) -> Option<Figures> {
-        let (books, record) = self.record(wallet)?;
-        Some(factors::figures(&self.catalogue, books, record, as_of, self.eligibility))
-    }
-
     /// Everything that is believed about a wallet as of a moment no earlier than the last fact. What it takes from
     /// wallets at large and from what prices were worth, it takes as of the last pass.
     #[must_use]
     pub fn assess(&self, wallet: Wallet, as_of: Timestamp) -> Option<Assessment> {
-        let spread = wallet.spread();
-        let shard = self.shards.iter().find(|shard| shard.is_home(spread))?;
-        let number = shard.find(wallet, spread)?;
-        let (record, copying) = (&shard.records[usize_of(number)], &shard.copying[usize_of(number)]);
-        let verdict =
-            factors::verdict(&self.catalogue, &self.beliefs, &shard.books, record, as_of, self.eligibility);
-        let figures = factors::figures(&self.catalogue, &shard.books, record, as_of, self.eligibility);
-        let mut tally = Tally::new(&self.catalogue, &shard.books, record);
-        tally.advance(as_of, self.eligibility);
-        Some(Assessment::of(verdict, figures, (&self.catalogue, &self.beliefs), &tally, copying))
+        let (shard, number) = self.find(wallet)?;
+        let world = (&self.catalogue, &self.beliefs);
+        Some(evidence::assess(world, shard.known(number), (as_of, self.eligibility)))
     }
 
-    fn record(&self, wallet: Wallet) -> Option<(&Books, &Record)> {
+    /// The strategy's own part of that.
+    #[must_use]
+    pub fn verdict(&self, wallet: Wallet, as_of: Timestamp) -> Option<WalletScore> {
+        self.assess(wallet, as_of).map(|belief| belief.verdict)
+    }
+
+    /// What a wallet's decisions have come to, by condition.
+    #[must_use]
+    pub fn results(&self, wallet: Wallet) -> Vec<MarketResult> {
+        let Some((shard, number)) = self.find(wallet) else { return Vec::new() };
+        let mut results: BTreeMap<ConditionId, MarketResult> = BTreeMap::new();
+        let mut result_of = |question: u32, realized: Usd, decisions: u32| {
+            let condition = self.catalogue.question(question).condition;
+            let fresh = MarketResult { condition, realized: Usd::ZERO, decisions: 0 };
+            let result = results.entry(condition).or_insert(fresh);
+            result.realized += realized;
+            result.decisions += decisions;
+        };
+        for stake in shard.stakes.iter().filter(|stake| stake.wallet == number) {
+            for holding in stake.holdings {
+                result_of(stake.question, holding.realized, 0);
+            }
+        }
+        let (books, record, _) = shard.known(number);
+        for closed in record.closed(books).iter().filter(|closed| closed.counts()) {
+            result_of(closed.question, Usd::ZERO, 1);
+        }
+        results.into_values().collect()
+    }
+
+    /// What happened to a wallet, day by day.
+    #[must_use]
+    pub fn days(&self, wallet: Wallet) -> Vec<WalletDay> {
+        let Some((shard, number)) = self.find(wallet) else { return Vec::new() };
+        let (books, record, _) = shard.known(number);
+        let day = |day: &record::Day| WalletDay {
+            day: day.number(),
+            pnl: day.pnl,
+            volume: day.volume,
+            fills: day.fills,
+        };
+        record.days(books).iter().map(day).collect()
+    }
+
+    fn find(&self, wallet: Wallet) -> Option<(&Shard, u32)> {
         let spread = wallet.spread();
         let shard = self.shards.iter().find(|shard| shard.is_home(spread))?;
-        shard.find(wallet, spread).map(|number| (&shard.books, &shard.records[usize_of(number)]))
+        shard.find(wallet, spread).map(|number| (shard, number))
     }
 }

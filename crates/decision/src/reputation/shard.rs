@@ -202,6 +202,11 @@ impl Shard {
         self.places.find((wallet, question).spread(), is_it)
     }
 
+    /// The wallets that changed since they were last taken.
+    pub(super) fn changed(&self) -> &[u32] {
+        &self.changed
+    }
+
     /// The wallets that changed since this was last asked.
     pub(super) fn take_changed(&mut self) -> Vec<u32> {
         let changed = std::mem::take(&mut self.changed);
@@ -209,6 +214,22 @@ impl Shard {
             self.records[usize_of(*wallet)].is_changed = false;
         }
         changed
+    }
+
+    /// Marks the wallets with a day in the window of `length` days that ends with `from` and not in the one that
+    /// ends with `to`, or whose pace changes with the day.
+    pub(super) fn change_faded(&mut self, length: i64, from: i64, to: i64) {
+        for number in 0..next_number(&self.records) {
+            let (books, record, copying) = self.known(number);
+            if record.loses_volume(books, length, from, to) || copying.sums.loses_pace(from, to) {
+                self.change(number);
+            }
+        }
+    }
+
+    /// What is kept of a wallet whose number came from here.
+    pub(super) fn known(&self, number: u32) -> (&Books, &Record, &Copying) {
+        (&self.books, &self.records[usize_of(number)], &self.copying[usize_of(number)])
     }
 
     /// The holdings that changed since this was last asked.
