@@ -1,13 +1,15 @@
 //! The fold over everything known, fed from the outbox and published into the database.
 
+use std::collections::BTreeMap;
+
 use decision::{Eligibility, History};
-use domain::{Fact, Tier, Timestamp};
+use domain::{Assessment, Fact, Tier, Timestamp, Verdict, Wallet};
 use store::feed::{self, Cursor, News, Wanted};
 use store::scores::{self, HeldShares};
 use store::{PgConnection, Store, facts};
 
 /// The name of this reader's cursor.
-const READER: &str = "orderflow-reputation";
+const READER: &str = crate::NAME;
 /// How many items are read at once.
 const CHUNK: u32 = 500;
 
@@ -26,6 +28,8 @@ pub struct Reputation {
     marked_until: i64,
     /// Whether a reorganisation took facts back, so that everything published must be found anew.
     rebuilt: bool,
+    /// What was last published of those who were whales then: they are acted on, and cannot wait for a pass.
+    whales: BTreeMap<Wallet, Verdict>,
 }
 
 /// What a pass came to.
@@ -61,6 +65,7 @@ impl Reputation {
             last_pass: cursor.as_of,
             marked_until: newest,
             rebuilt: reverted,
+            whales: published_whales(&mut connection).await?,
         };
         reputation.fold_anew(&mut connection, cursor.seq).await?;
         drop(connection);
@@ -70,6 +75,18 @@ impl Reputation {
             reputation.history.moved();
         }
         Ok(reputation)
+    }
+
+    /// Forgets everything believed, and makes the fold again from the facts that are stored; the next pass publishes
+    /// everybody.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn rebuild(&mut self) -> anyhow::Result<()> {
+        let mut connection = self.store.connection().await?;
+        let newest = feed::newest(&mut connection).await?;
+        self.rebuilt = true;
+        self.fold_anew(&mut connection, newest).await
     }
 
     /// The moment of the last pass.
@@ -158,7 +175,7 @@ impl Reputation {
     /// # Errors
     /// If the database fails: nothing was published then, and the fold must be resumed anew.
     pub async fn publish(&mut self, as_of: Timestamp, learned: Timestamp) -> anyhow::Result<Pass> {
-        let verdicts = self.history.pass(as_of);
+        let beliefs = self.history.pass(as_of);
         let held: Vec<HeldShares> = self
             .history
             .moved()
@@ -175,17 +192,57 @@ impl Reputation {
         if self.rebuilt {
             scores::forget_beliefs(&mut transaction).await?;
         }
-        scores::publish(&mut transaction, as_of, learned, &verdicts, &held).await?;
+        scores::publish(&mut transaction, as_of, learned, &beliefs, &held).await?;
         let settings = Some(self.settings.clone());
         let cursor = Cursor { seq: self.folded, as_of: Some(as_of), settings };
         feed::set_cursor(&mut transaction, READER, cursor).await?;
         Store::commit(transaction).await?;
         self.last_pass = Some(as_of);
         self.rebuilt = false;
+        self.note_whales(&beliefs);
         Ok(Pass {
-            rated: verdicts.iter().filter(|verdict| verdict.tier != Tier::Unrated).count(),
-            verdicts: verdicts.len(),
+            rated: beliefs.iter().filter(|belief| belief.verdict.tier != Tier::Unrated).count(),
+            verdicts: beliefs.len(),
             wallets: self.history.wallets(),
         })
     }
+
+    /// Publishes at once what is believed of the whales with news since the last pass, and of who has become one. It
+    /// is no pass: nobody else's news is forgotten by it, and after a crash it is made again.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn publish_whales(&mut self, as_of: Timestamp, learned: Timestamp) -> anyhow::Result<usize> {
+        // Before the first pass, and while the past is another one, nobody knows yet who is a whale.
+        if self.last_pass.is_none_or(|last| as_of <= last) || self.rebuilt {
+            return Ok(0);
+        }
+        let mut beliefs = self.history.whales(as_of, |wallet| self.whales.contains_key(&wallet));
+        beliefs.retain(|belief| self.whales.get(&belief.verdict.wallet) != Some(&belief.essence()));
+        if beliefs.is_empty() {
+            return Ok(0);
+        }
+        let mut transaction = self.store.begin().await?;
+        scores::publish(&mut transaction, as_of, learned, &beliefs, &[]).await?;
+        Store::commit(transaction).await?;
+        self.note_whales(&beliefs);
+        Ok(beliefs.len())
+    }
+
+    fn note_whales(&mut self, beliefs: &[Assessment]) {
+        for belief in beliefs {
+            let wallet = belief.verdict.wallet;
+            if belief.verdict.tier == Tier::Whale {
+                self.whales.insert(wallet, belief.essence());
+            } else {
+                self.whales.remove(&wallet);
+            }
+        }
+    }
+}
+
+async fn published_whales(connection: &mut PgConnection) -> anyhow::Result<BTreeMap<Wallet, Verdict>> {
+    let rated = scores::rated(connection).await?;
+    let whales = rated.into_iter().filter(|verdict| verdict.tier == Tier::Whale);
+    Ok(whales.map(|verdict| (verdict.wallet, verdict)).collect())
 }
