@@ -57,7 +57,7 @@ fn lines(row: &Row) -> Vec<String> {
     ]);
     let usd = |column| row.usd(column).map_or_else(|| UNKNOWN.to_owned(), dollars);
     let below = format!(
-        "won {} of {}, {} ({} breaks even); P&L {}; 30-day volume {}; {}{}",
+        "won {} of {}, {} (even at {}); P&L {}; {} in 30 days; {}{}",
         counted(row.count("winning_decisions")),
         counted(row.count("closed_decisions")),
         percent(row.number("win_rate")),

@@ -19,9 +19,7 @@ mod tx;
 use std::collections::VecDeque;
 
 use alloy_primitives::B256;
-use domain::{
-    BlockHash, ChainEvent, Exchange, Fact, Payouts, Place, Shares, Timestamp, TxHash, Wallet,
-};
+use domain::{BlockHash, ChainEvent, Exchange, Fact, Payouts, Place, Shares, Timestamp, TxHash, Wallet};
 use polygon::encode;
 
 use self::catalogue::Event;

@@ -95,7 +95,7 @@ fn a_past_can_be_told_instead() {
     assert!(teller.advance(START.plus_micros(-1)).is_empty());
     let kept = World::new(7, config, START).advance(START.plus_micros(-1));
     assert_eq!(told, kept);
-    assert!(told.iter().flat_map(NewBlock::facts).count() > 10_000);
+    assert!(told.iter().flat_map(NewBlock::facts).count() > 5_000);
 }
 
 /// In a world where knowledge is the only difference, only those who have some earn, and it does not show otherwise.

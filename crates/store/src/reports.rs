@@ -109,10 +109,10 @@ pub async fn wallet(
     wallet: Wallet,
     at: Option<Timestamp>,
 ) -> Result<Option<Value>, StoreError> {
-    // Wallets without enough history have no rows but the newest.
+    // Wallets without enough history have no rows but the newest. As a row of the history its numbers look the same.
     let found = sqlx::query(
         "SELECT object::text AS object
-         FROM (SELECT as_of, to_jsonb(s) - 'updated_at' AS object
+         FROM (SELECT as_of, to_jsonb(jsonb_populate_record(null::orderflow_score_history, to_jsonb(s))) AS object
                FROM orderflow_wallet_stats s WHERE wallet_address = $1 AND ($2::timestamptz IS NULL OR as_of <= $2)
                UNION ALL
                (SELECT as_of, to_jsonb(h)

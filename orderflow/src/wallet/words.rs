@@ -29,7 +29,7 @@ pub(super) fn header(
     ];
     lines.extend(held_on_to(row));
     lines.extend(missing(row, needed));
-    lines
+    lines.iter().flat_map(|line| wrapped(line, 100)).collect()
 }
 
 /// Why the tier is not the one of the score.
@@ -58,7 +58,7 @@ fn missing(row: &Row, needed: Eligibility) -> Option<String> {
         format!("{} of {needs} {words}{mark}", counted(*has))
     };
     let parts = needs(row, needed);
-    Some(format!("too little history for a verdict: {}", parts.each_ref().map(part).join(", ")))
+    Some(format!("too little history: {}", parts.each_ref().map(part).join(", ")))
 }
 
 /// What there is and what is needed, where a wallet is not rated.
@@ -120,7 +120,10 @@ fn all_factors(row: &Row) -> [Factor; 5] {
             "Timing",
             5,
             "timing",
-            format!("prices {} a share in the day after entries", cents(row.number("mean_drift_24h"))),
+            row.number("mean_drift_24h").map_or_else(
+                || "no entry is a day old and still open".to_owned(),
+                |drift| format!("prices {} a share in the day after entries", cents(Some(drift))),
+            ),
         ),
     ]
 }

@@ -8,9 +8,9 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 /// A folder of its own with a tape, and a database of its own on the tests' server.
-pub struct Desk {
+pub(crate) struct Desk {
     folder: tempfile::TempDir,
-    pub database: store::testing::TestDatabase,
+    pub(crate) database: store::testing::TestDatabase,
 }
 
 /// Settings under which a small tape has whales.
@@ -22,7 +22,7 @@ const NAIVE: [(&str, &str); 4] = [
 ];
 
 impl Desk {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let desk = Self {
             folder: tempfile::tempdir().unwrap(),
             database: store::testing::TestDatabase::create().await,
@@ -33,29 +33,29 @@ impl Desk {
         desk
     }
 
-    pub fn write(&self, file: &str, text: &str) {
+    pub(crate) fn write(&self, file: &str, text: &str) {
         fs::write(self.path().join(file), text).unwrap();
     }
 
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().to_owned()
     }
 
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_orderflow"));
         command.args(arguments).env("DATABASE_URL", self.database.url()).envs(NAIVE).stdin(Stdio::null());
         command
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
     }
 
-    pub fn replay(&self) -> Value {
+    pub(crate) fn replay(&self) -> Value {
         json(&self.run(&["replay", self.path().to_str().unwrap(), "--json"]))
     }
 
-    pub fn psql(&self, statement: &str) -> String {
+    pub(crate) fn psql(&self, statement: &str) -> String {
         let output = Command::new(store::managed::psql().unwrap())
             .args([self.database.url(), "-v", "ON_ERROR_STOP=1", "-Atc", statement])
             .output()
@@ -65,22 +65,22 @@ impl Desk {
     }
 }
 
-pub fn json(output: &Output) -> Value {
+pub(crate) fn json(output: &Output) -> Value {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-pub fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-pub fn wallet(number: u32) -> String {
+pub(crate) fn wallet(number: u32) -> String {
     format!("0x{number:040x}")
 }
 
 /// Forty markets, each of which resolves a day after it trades. Wallet 1 always buys the winner at 0.50 with
 /// $1,000; wallet 2 always the loser; a crowd trades on both sides.
-pub fn tape() -> (String, String) {
+pub(crate) fn tape() -> (String, String) {
     let mut trades = "timestamp,wallet,market,outcome,side,shares,usd\n".to_owned();
     let mut resolutions = "market,outcomes,winner,resolved_at\n".to_owned();
     for market in 0..40u32 {
