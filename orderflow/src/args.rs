@@ -32,11 +32,11 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Run the simulated world alone, for any client to be pointed at.
     Devnet(Devnet),
-    /// Play a recorded tape (trades.csv and resolutions.csv) through the strategy, in the tape's own time.
+    /// Play a recorded tape (trades and resolutions, as CSV or Parquet) through the strategy, in the tape's own time.
     Replay(Box<Replay>),
     /// Read history into the database, beside whatever runs: in parallel, resumable, never twice.
     Backfill(Box<Backfill>),
-    /// Score every wallet from the stored facts: hourly, once, or anew.
+    /// Score every wallet from the stored facts, hourly, once, or anew; or those of a recorded tape.
     Reputation(Box<Reputation>),
     /// Test the scores on two simulated pasts: one with planted skill, one where nobody knows anything.
     Evidence(Evidence),
@@ -152,11 +152,16 @@ pub(crate) struct Run {
 
 /// The scoring service alone.
 #[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("one_pass").args(["once", "tape"]).multiple(true)))]
 pub(crate) struct Reputation {
     #[command(flatten)]
     pub(crate) passes: Passes,
-    /// With --once: end with one JSON object instead of a sentence.
-    #[arg(long, requires = "once")]
+    /// Take this folder's tape in (trades and resolutions, as CSV or Parquet) and make one pass as of its last moment,
+    /// without trading.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) tape: Option<PathBuf>,
+    /// With --once or --tape: end with one JSON object instead of a sentence.
+    #[arg(long, requires = "one_pass")]
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) database: DatabaseSettings,
@@ -204,7 +209,7 @@ impl Backfill {
 /// A replay.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Replay {
-    /// The folder with trades.csv and resolutions.csv.
+    /// The folder with trades.csv or trades.parquet, and resolutions.csv or resolutions.parquet.
     pub(crate) folder: PathBuf,
     /// End with one JSON object instead of a table.
     #[arg(long)]

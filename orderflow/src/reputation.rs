@@ -1,17 +1,17 @@
-//! `orderflow reputation`: the scoring service alone, for one pass, or anew from the stored facts.
+//! `orderflow reputation`: the scoring service alone, for one pass, or anew, from the stored facts or a tape.
 
 use orderflow_reputation::Pass;
 use serde_json::json;
 use service::{Database, Supervisor};
 
 use crate::args::Reputation;
-use crate::{render, unless_interrupted};
+use crate::{render, replay, unless_interrupted};
 
 /// Runs the service until Ctrl-C, or makes one pass and says what it came to.
 pub(crate) async fn run(settings: Reputation) -> anyhow::Result<()> {
     settings.telemetry.start()?;
     let Some(database) = unless_interrupted(settings.database.open()).await? else { return Ok(()) };
-    let ran = if settings.passes.once {
+    let ran = if settings.passes.once || settings.tape.is_some() {
         once(&settings, &database).await
     } else {
         serve(&settings, &database).await
@@ -29,7 +29,13 @@ async fn serve(settings: &Reputation, database: &Database) -> anyhow::Result<()>
 }
 
 async fn once(settings: &Reputation, database: &Database) -> anyhow::Result<()> {
-    let work = orderflow_reputation::once(&settings.reputation, settings.passes, database.store.clone());
+    let work = async {
+        let (store, passes) = (&database.store, settings.passes);
+        match &settings.tape {
+            Some(folder) => replay::score(folder, store, &settings.reputation, passes.rebuild).await,
+            None => orderflow_reputation::once(&settings.reputation, passes, store.clone()).await,
+        }
+    };
     match unless_interrupted(work).await? {
         Some(pass) => Ok(show(pass, settings.json)?),
         None => Ok(()),

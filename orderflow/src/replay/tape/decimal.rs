@@ -35,7 +35,9 @@ pub(super) fn of_double(number: f64) -> Result<String, &'static str> {
     let micros = (trillionths + 500_000 * trillionths.signum()) / 1_000_000;
     let off = (trillionths - micros * 1_000_000).abs();
     if 1_000 < off {
-        return Err("is not within a billionth of a number with six decimals: write it as DECIMAL or as a text");
+        return Err(
+            "is not within a billionth of a number with six decimals: write it as DECIMAL or as a text",
+        );
     }
     Ok(text(micros, 6))
 }

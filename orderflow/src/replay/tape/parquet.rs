@@ -8,7 +8,7 @@ use ::parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type};
 use ::parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use ::parquet::data_type::{ByteArray, DataType};
 use ::parquet::errors::ParquetError;
-use ::parquet::file::reader::{FileReader as _, RowGroupReader as _};
+use ::parquet::file::reader::FileReader as _;
 use ::parquet::file::serialized_reader::SerializedFileReader;
 use ::parquet::schema::types::ColumnDescriptor;
 use domain::Timestamp;
@@ -73,8 +73,12 @@ struct Place {
 #[derive(Clone, Copy)]
 enum Written {
     Text,
-    Whole { is_signed: bool },
-    Decimal { decimals: usize },
+    Whole {
+        is_signed: bool,
+    },
+    Decimal {
+        decimals: usize,
+    },
     Double,
     Moment(TimeUnit),
     /// What writers make of a column without any value.
@@ -97,7 +101,12 @@ impl ParquetRows {
             let (Some((index, leaf)), None) = (found.next(), found.next()) else {
                 return Err(TapeError::Columns {
                     file: file.to_path_buf(),
-                    found: schema.columns().iter().map(|leaf| leaf.path().string()).collect::<Vec<_>>().join(","),
+                    found: schema
+                        .columns()
+                        .iter()
+                        .map(|leaf| leaf.path().string())
+                        .collect::<Vec<_>>()
+                        .join(","),
                     expected: names(columns),
                 });
             };
@@ -185,12 +194,16 @@ fn written(leaf: &ColumnDescriptor) -> Option<Written> {
         let has_digits = !matches!(physical, Type::BOOLEAN | Type::INT96 | Type::FLOAT | Type::DOUBLE);
         let decimals = leaf.type_scale();
         let is_plain = has_digits && (0..=MOST_DECIMALS).contains(&decimals);
-        return usize::try_from(decimals).ok().filter(|_| is_plain).map(|decimals| Written::Decimal { decimals });
+        return usize::try_from(decimals)
+            .ok()
+            .filter(|_| is_plain)
+            .map(|decimals| Written::Decimal { decimals });
     }
     match (physical, logical) {
         (Type::BYTE_ARRAY, Some(LogicalType::String | LogicalType::Enum)) => Some(Written::Text),
         (Type::BYTE_ARRAY, None) => {
-            let is_text = matches!(converted, ConvertedType::NONE | ConvertedType::UTF8 | ConvertedType::ENUM);
+            let is_text =
+                matches!(converted, ConvertedType::NONE | ConvertedType::UTF8 | ConvertedType::ENUM);
             is_text.then_some(Written::Text)
         }
         (Type::DOUBLE, None) => Some(Written::Double),
@@ -230,7 +243,9 @@ const fn may_hold(holds: Holds, written: Written) -> bool {
 const fn types_of(holds: Holds) -> &'static str {
     match holds {
         Holds::Name => "a string",
-        Holds::Moment => "a timestamp in UTC (INT64, milliseconds to nanoseconds) or a string such as 2022-01-12T21:10:26Z",
+        Holds::Moment => {
+            "a timestamp in UTC (INT64, milliseconds to nanoseconds) or a string such as 2022-01-12T21:10:26Z"
+        }
         Holds::Amount => "DECIMAL, a string, a whole number or DOUBLE",
     }
 }
@@ -320,7 +335,8 @@ fn of_moment(unit: TimeUnit, number: i64) -> Cell {
     // What lies outside the calendar has no text of its own.
     let text = moment.map(|moment| moment.to_string());
     let is_same = |text: &String| Timestamp::parse_rfc3339(text).ok() == moment;
-    text.filter(is_same).map_or_else(|| Cell::bad(number, "is not a time between the years 0 and 9999"), Cell::Text)
+    text.filter(is_same)
+        .map_or_else(|| Cell::bad(number, "is not a time between the years 0 and 9999"), Cell::Text)
 }
 
 fn of_bytes(written: Written, bytes: &[u8]) -> Cell {
