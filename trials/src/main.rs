@@ -7,6 +7,7 @@
 mod backfill;
 mod cost;
 mod decode;
+mod fold;
 mod live;
 mod machine;
 mod stage;
@@ -60,6 +61,18 @@ enum Which {
         #[arg(long, default_value_t = 10_000_000)]
         fills: u64,
     },
+    /// Folding a synthetic history in memory: fills a second on as many threads as the fold has.
+    Fold {
+        /// How many fills.
+        #[arg(long, default_value_t = 10_000_000)]
+        fills: u64,
+        /// Of how many wallets.
+        #[arg(long, default_value_t = 1_000_000)]
+        wallets: u32,
+        /// In how many markets.
+        #[arg(long, default_value_t = 50_000)]
+        markets: u32,
+    },
     /// The measured process of another benchmark.
     #[command(hide = true)]
     Child(Child),
@@ -86,6 +99,7 @@ async fn main() -> anyhow::Result<()> {
         Which::Live { seconds } => live::run(seconds).await,
         Which::Cost { blocks } => cost::run(blocks).await,
         Which::Storage { fills } => storage::run(fills).await,
+        Which::Fold { fills, wallets, markets } => fold::run(fills, wallets, markets),
         Which::Child(_) => Ok(()),
     }
 }
