@@ -27,7 +27,6 @@ impl<T: Default> Sizes<T> {
         let place = match self.0.binary_search_by_key(&number, |(number, _)| *number) {
             Ok(place) => place,
             Err(place) => {
-                self.0.reserve_exact(1);
                 self.0.insert(place, (number, T::default()));
                 place
             }

@@ -16,6 +16,7 @@ mod entry;
 mod evidence;
 mod factors;
 mod fold;
+mod glance;
 mod interner;
 mod late;
 mod record;
@@ -31,7 +32,6 @@ use beliefs::Beliefs;
 use catalogue::Catalogue;
 pub use evidence::Assessment;
 pub use factors::Figures;
-use fold::{Looked, Mode};
 use interner::{Spread as _, usize_of};
 use late::Late;
 use record::{Books, Record};
@@ -107,12 +107,7 @@ impl History {
     pub fn apply_batch(&mut self, facts: &[Fact]) {
         let Some(last) = facts.last() else { return };
         let first = self.seq;
-        let looked = facts.iter().zip(first..).map(|(fact, seq)| Looked {
-            seq,
-            at: fact.place.block_time,
-            event: &fact.event,
-        });
-        self.fold(looked, &Mode::New);
+        self.fold_news(facts, first);
         self.seq = first.saturating_add(u64::try_from(facts.len()).unwrap_or(u64::MAX));
         self.now = self.now.max(last.place.block_time);
         for shard in &mut self.shards {

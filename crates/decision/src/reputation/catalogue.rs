@@ -20,6 +20,8 @@ pub(super) struct Catalogue {
     questions: Vec<Question>,
     conditions: BTreeMap<ConditionId, Range<u32>>,
     siblings: Vec<Siblings>,
+    /// How often somebody began to wait among siblings: while it is zero, nobody has to be asked.
+    pub(super) waited: u64,
     by_market: BTreeMap<B256, u32>,
     events: BTreeMap<String, u32>,
 }
@@ -46,8 +48,6 @@ pub(super) struct Question {
     pub(super) end: Option<Timestamp>,
     /// The number of those among which it stands.
     pub(super) siblings: Option<u32>,
-    /// The last price of the first token, in millionths; kept for questions with siblings alone.
-    pub(super) price: Option<u32>,
     /// Whether its result is known.
     pub(super) is_over: bool,
 }
@@ -115,6 +115,12 @@ impl Catalogue {
         self.conditions.get(&condition).cloned()
     }
 
+    /// Whether somebody waits for a question's siblings to be known.
+    pub(super) fn is_awaited(&self, question: u32) -> bool {
+        self.waited > 0
+            && self.question(question).siblings.is_some_and(|number| !self.siblings(number).waiters.is_empty())
+    }
+
     /// A question whose number came from here.
     pub(super) fn question(&self, number: u32) -> &Question {
         &self.questions[usize_of(number)]
@@ -162,7 +168,6 @@ impl Catalogue {
                 category: Category::of(market.category.as_deref()),
                 end: market.end,
                 siblings: None,
-                price: None,
                 is_over: false,
             });
         }

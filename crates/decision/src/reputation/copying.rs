@@ -34,6 +34,18 @@ impl Copying {
     }
 }
 
+impl Copying {
+    /// Reads what a trade will need, lest it waits for it.
+    pub(super) fn touch(&self) -> u64 {
+        self.sums.touch() ^ self.clv.touch()
+    }
+
+    /// Reads what hangs on that.
+    pub(super) fn touch_more(&self) -> u64 {
+        self.sums.touch_more()
+    }
+}
+
 #[expect(clippy::cast_possible_truncation, reason = "half of a hash is asked for")]
 const fn half(spread: u64) -> u32 {
     spread as u32
