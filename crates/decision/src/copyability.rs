@@ -320,13 +320,16 @@ impl<W: Copy + Ord, T: Copy + Eq> CopyabilitySums<W, T> {
 
     /// Reads what the next fill will need.
     pub(crate) fn touch(&self) -> u64 {
-        u64::from(self.trades) ^ u64::from(self.cost_unknown) ^ self.counterparties.touch()
+        // Something of each line, wherever the compiler puts it.
+        let sums = self.opened.micros() ^ self.cost.micros() ^ self.opened_ultra_short.micros();
+        let counts = self.trades ^ self.cost_unknown;
+        sums.unsigned_abs() ^ u64::from(counts) ^ self.days.len() as u64 ^ self.counterparties.touch()
     }
 
     /// Reads what hangs on that.
     pub(crate) fn touch_more(&self) -> u64 {
         let day = self.days.back().map_or(0, |day| u64::from(day.decisions));
-        day ^ self.counterparties.touch_more()
+        day ^ self.holds.touch() ^ self.counterparties.touch_more()
     }
 
     fn figure(&self, kind: FlagKind, as_of: Timestamp) -> Option<f64> {

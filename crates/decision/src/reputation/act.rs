@@ -16,7 +16,8 @@ pub(super) struct Stretch<'a> {
     pub(super) facts: &'a [Fact],
     /// The number of the first of them.
     pub(super) first: u64,
-    pub(super) glances: &'a [Glance],
+    /// In two parts, as they were glanced at.
+    pub(super) glances: [&'a [Glance]; 2],
     pub(super) acts: &'a [Act<'a>],
 }
 
@@ -121,7 +122,7 @@ impl Whom {
 impl<'a> Stretch<'a> {
     /// Acts and nothing else.
     pub(super) const fn of(acts: &'a [Act<'a>]) -> Self {
-        Self { facts: &[], first: 0, glances: &[], acts }
+        Self { facts: &[], first: 0, glances: [&[], &[]], acts }
     }
 
     /// The number, time and content of a fill that was glanced at.

@@ -103,6 +103,13 @@ impl Timers {
         self.live.iter().take_while(move |timer| timer.due <= by)
     }
 
+    /// Reads the timer of an entry that is being made.
+    pub(super) fn touch(&self, making: &Making) -> u64 {
+        let place = (making.number / 2).checked_sub(self.gone).and_then(|place| usize::try_from(place).ok());
+        let timer = place.filter(|_| making.number % 2 == 0).and_then(|place| self.live.get(place));
+        timer.map_or(0, |timer| timer.cost.micros().unsigned_abs() ^ u64::from(timer.wallet))
+    }
+
     /// The late entries that are due by a moment, and none of the others.
     pub(super) fn take_late(&mut self, by: Timestamp) -> Vec<Timer> {
         let later = self.late.split_off(&(by.plus_micros(1), 0));

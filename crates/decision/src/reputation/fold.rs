@@ -57,45 +57,44 @@ impl History {
     /// taken side by side, and everything else is understood one by one.
     pub(super) fn fold_news(&mut self, facts: &[Fact], mut first: u64) {
         let mut rest = facts;
+        let mut room = [Glances::default(), Glances::default()];
         while !rest.is_empty() {
             let (stretch, _) = rest.split_at(rest.len().min(STRETCH));
-            let done = self.fold_stretch(stretch, first);
+            let done = self.fold_stretch(stretch, first, &mut room);
             rest = &rest[done..];
             first += done as u64;
         }
     }
 
     /// Folds news up to the first that must wait for everything before it. How many that were.
-    fn fold_stretch(&mut self, facts: &[Fact], first: u64) -> usize {
-        let mut glances = Glances::default();
-        if facts.len() < WORTH_THREADS {
-            glances.take(&self.catalogue, facts, 0);
+    fn fold_stretch(&mut self, facts: &[Fact], first: u64, room: &mut [Glances; 2]) -> usize {
+        let [front, back] = room;
+        let middle = if facts.len() < WORTH_THREADS { facts.len() } else { facts.len() / 2 };
+        let (before, after) = facts.split_at(middle);
+        let catalogue = &self.catalogue;
+        if after.is_empty() {
+            front.take(catalogue, before, 0);
+            back.take(catalogue, after, middle);
         } else {
-            let (front, back) = facts.split_at(facts.len() / 2);
-            let catalogue = &self.catalogue;
-            let mut others = Glances::default();
             std::thread::scope(|scope| {
-                scope.spawn(|| others.take(catalogue, back, front.len()));
-                glances.take(catalogue, front, 0);
+                scope.spawn(|| back.take(catalogue, after, middle));
+                front.take(catalogue, before, 0);
             });
-            glances.fills.append(&mut others.fills);
-            glances.others.append(&mut others.others);
         }
-        let Glances { mut fills, others } = glances;
         let mut acts: Vec<Act<'_>> = Vec::new();
         let mut done = facts.len();
         let mut stop = None;
-        for place in others.into_iter().map(usize_of) {
+        for place in front.others.iter().chain(&back.others).map(|place| usize_of(*place)) {
             let fact = &facts[place];
             let looked = Looked { seq: first + place as u64, at: fact.place.block_time, event: &fact.event };
             stop = self.understand(looked, &Mode::New, &mut acts);
             if stop.is_some() {
                 done = place + 1;
-                fills.truncate(fills.partition_point(|glance| usize_of(glance.place) < done));
                 break;
             }
         }
-        self.run(&Stretch { facts, first, glances: &fills, acts: &acts });
+        let glances = [front.before(done), back.before(done)];
+        self.run(&Stretch { facts, first, glances, acts: &acts });
         self.stop(stop, &Mode::New);
         done
     }
@@ -115,7 +114,7 @@ impl History {
     }
 
     fn run(&mut self, stretch: &Stretch<'_>) {
-        if stretch.acts.len() + stretch.glances.len() < WORTH_THREADS {
+        if stretch.facts.len() + stretch.acts.len() < WORTH_THREADS {
             self.shards.iter_mut().for_each(|shard| shard.fold(stretch));
             return;
         }

@@ -4,7 +4,7 @@ use domain::{ChainEvent, Fact};
 
 use super::act::Glance;
 use super::catalogue::Catalogue;
-use super::interner::Spread as _;
+use super::interner::{Spread as _, usize_of};
 
 /// What a look at facts in a row gave.
 #[derive(Debug, Default)]
@@ -17,7 +17,9 @@ pub(super) struct Glances {
 impl Glances {
     /// Looks at facts of which the first has this place.
     pub(super) fn take(&mut self, catalogue: &Catalogue, facts: &[Fact], first: usize) {
-        self.fills.reserve_exact(facts.len());
+        self.fills.clear();
+        self.others.clear();
+        self.fills.reserve(facts.len());
         let first = u32::try_from(first).unwrap_or(u32::MAX);
         for (fact, place) in facts.iter().zip(first..) {
             match glance(catalogue, fact, place) {
@@ -25,6 +27,13 @@ impl Glances {
                 None => self.others.push(place),
             }
         }
+    }
+}
+
+impl Glances {
+    /// The fills before a place.
+    pub(super) fn before(&self, place: usize) -> &[Glance] {
+        &self.fills[..self.fills.partition_point(|glance| usize_of(glance.place) < place)]
     }
 }
 

@@ -101,7 +101,7 @@ impl Shard {
 
     pub(super) fn fold(&mut self, stretch: &Stretch<'_>) {
         let mut acts = stretch.acts.iter().peekable();
-        for glances in stretch.glances.chunks(AHEAD) {
+        for glances in stretch.glances.into_iter().flat_map(|glances| glances.chunks(AHEAD)) {
             let mut known = self.look_ahead(stretch, glances);
             for glance in glances {
                 let Some((seq, at, trade)) = stretch.trade(glance) else { continue };

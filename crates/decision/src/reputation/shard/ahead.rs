@@ -63,21 +63,22 @@ impl Shard {
             let Some(wallet) = spot.wallet else { continue };
             let question = glances[*index].question;
             read ^= self.places.peek((wallet, question).spread());
-            read ^= self.copying[usize_of(wallet)].touch();
-            read ^= u64::from(self.boards[usize_of(question)].is_ultra_short);
+            let board = &self.boards[usize_of(question)];
+            read ^= board.siblings.map_or(0, |siblings| self.legs.peek((wallet, siblings).spread()));
+            read ^= self.records[usize_of(wallet)].touch() ^ self.copying[usize_of(wallet)].touch();
         }
         for (spot, index) in spots.iter_mut().zip(own) {
             let Some(wallet) = spot.wallet else { continue };
             spot.place = self.place(wallet, glances[*index].question);
         }
         for spot in &spots[..count] {
-            if let Some(place) = spot.place {
-                read ^= u64::from(self.stakes[usize_of(place)].is_moved);
-            }
-            if let Some(wallet) = spot.wallet {
-                read ^= u64::from(self.records[usize_of(wallet)].decisions);
-                read ^= self.copying[usize_of(wallet)].touch_more();
-            }
+            let Some(wallet) = spot.wallet else { continue };
+            read ^= self.copying[usize_of(wallet)].touch_more();
+            read ^= spot.place.map_or(0, |place| self.stakes[usize_of(place)].touch());
+        }
+        for spot in &spots[..count] {
+            let bet = spot.place.and_then(|place| self.stakes[usize_of(place)].bet.as_ref());
+            read ^= bet.and_then(|bet| bet.entry).map_or(0, |making| self.timers.touch(&making));
         }
         if let Some(last) = glances.last().and_then(|glance| stretch.time(glance)) {
             read ^= self.look_at_timers(last);
@@ -89,27 +90,28 @@ impl Shard {
     /// The same for entries that will be due by a moment.
     fn look_at_timers(&self, by: Timestamp) -> u64 {
         let due = self.timers.upcoming(by).take(4 * AHEAD);
-        due.fold(0, |read, timer| {
-            let record = &self.records[usize_of(timer.wallet)];
-            read ^ u64::from(record.trades) ^ u64::from(record.decisions)
-        })
+        due.fold(0, |read, timer| read ^ self.records[usize_of(timer.wallet)].touch())
     }
 
     /// The same for entries whose time has come.
     pub(super) fn look_at_matured(&self) {
         let wallets = self.matured.iter().map(|matured| usize_of(matured.wallet));
         let read = wallets.fold(0, |read, wallet| {
-            read ^ self.copying[wallet].touch() ^ u64::from(self.records[wallet].decisions)
+            read ^ self.copying[wallet].touch() ^ self.records[wallet].touch()
         });
         black_box(read);
     }
 
     /// The same for holders who are to be paid.
     pub(super) fn look_at(&self, places: &[u32]) {
-        let read = places.iter().fold(0, |read, place| {
-            let wallet = usize_of(self.stakes[usize_of(*place)].wallet);
-            let record = &self.records[wallet];
-            read ^ u64::from(record.trades) ^ u64::from(record.decisions) ^ self.copying[wallet].touch()
+        let read = places.iter().fold(0, |read, place| read ^ self.stakes[usize_of(*place)].touch());
+        let wallets = places.iter().map(|place| usize_of(self.stakes[usize_of(*place)].wallet));
+        let read = wallets.fold(read, |read, wallet| {
+            read ^ self.records[wallet].touch() ^ self.copying[wallet].touch()
+        });
+        let wallets = places.iter().map(|place| usize_of(self.stakes[usize_of(*place)].wallet));
+        let read = wallets.fold(read, |read, wallet| {
+            read ^ self.records[wallet].touch_ended(&self.books) ^ self.copying[wallet].touch_more()
         });
         black_box(read);
     }
