@@ -179,6 +179,13 @@ impl<W: Copy> Watch<W> {
         self.price = price;
     }
 
+    /// Reads what the next print will need.
+    pub(crate) fn touch(&self) -> u64 {
+        let due = |due: Timestamp| due.micros().unsigned_abs();
+        let fresh = self.fresh.front().map_or(0, |entry| due(entry.due));
+        fresh ^ self.running.front().map_or(0, |running| due(running.entry.due) ^ running.print)
+    }
+
     /// Whether no entry waits.
     #[must_use]
     pub fn is_idle(&self) -> bool {
@@ -284,6 +291,11 @@ impl ClvSums {
     /// Reads what the next observation will need.
     pub(crate) fn touch(&self) -> u64 {
         u64::from(self.observations)
+    }
+
+    /// Reads what hangs on that.
+    pub(crate) fn touch_more(&self) -> u64 {
+        self.sums.touch()
     }
 
     /// The timing these show; `None` before the first.

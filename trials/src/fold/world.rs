@@ -3,8 +3,8 @@
 
 use alloy_primitives::{Address, B256, U256};
 use domain::{
-    BlockHash, ChainEvent, ConditionId, Exchange, Fact, Fee, Fill, Market, NegRiskPlace, Payouts, Place, Role,
-    Shares, Side, Tick, Timestamp, TokenId, TxHash, Usd, Wallet,
+    BlockHash, ChainEvent, ConditionId, Exchange, Fact, Fee, Fill, Market, NegRiskPlace, Payouts, Place,
+    Role, Shares, Side, Tick, Timestamp, TokenId, TxHash, Usd, Wallet,
 };
 
 /// Fills a second: today's rhythm.

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use alloy_primitives::{B256, U256};
-use domain::{ConditionId, Fill, Market, NegRiskPlace, Shares, Timestamp, TokenId, Wallet};
+use domain::{ConditionId, Fill, Market, NegRiskPlace, Price, Shares, Timestamp, TokenId, Wallet};
 
 use crate::calibration::Category;
+use crate::quick::ratio_ppm;
 
 use super::interner::{Index, Spread as _, next_number, usize_of};
 use super::late::{Item, Print};
@@ -118,7 +119,10 @@ impl Catalogue {
     /// Whether somebody waits for a question's siblings to be known.
     pub(super) fn is_awaited(&self, question: u32) -> bool {
         self.waited > 0
-            && self.question(question).siblings.is_some_and(|number| !self.siblings(number).waiters.is_empty())
+            && self
+                .question(question)
+                .siblings
+                .is_some_and(|number| !self.siblings(number).waiters.is_empty())
     }
 
     /// A question whose number came from here.
@@ -189,7 +193,10 @@ impl Catalogue {
 impl Seat {
     /// The price of the question's first token in millionths, where a fill of this one tells it.
     pub(super) fn price_of(self, fill: &Fill) -> Option<u32> {
-        let price = fill.price().filter(|_| Shares::DUST <= fill.shares)?;
+        if fill.shares < Shares::DUST {
+            return None;
+        }
+        let price = u32::try_from(ratio_ppm(fill.usd, fill.shares)?).ok().and_then(Price::from_ppm)?;
         Some(if self.outcome == 0 { price } else { price.complement() }.ppm())
     }
 }

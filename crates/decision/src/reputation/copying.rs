@@ -38,7 +38,7 @@ impl Copying {
 impl Copying {
     /// Reads what a trade will need, lest it waits for it.
     pub(super) fn touch(&self) -> u64 {
-        self.sums.touch() ^ self.clv.touch()
+        self.sums.touch()
     }
 
     /// Reads what hangs on that.

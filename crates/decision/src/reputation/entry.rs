@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use domain::{Shares, Side, Timestamp, Usd};
 
+use crate::quick::ratio_ppm;
+
 /// Fills further apart than this are two entries.
 const GAP: i64 = 10 * Timestamp::MINUTE;
 /// No entry is longer.
@@ -49,7 +51,7 @@ impl Timer {
     /// How far the price had moved in the entry's favour, in millionths of a dollar, if `price` is the one that is
     /// found when it is due, of the question's first token.
     pub(super) fn drift(&self, price: u32) -> Option<i64> {
-        let paid = domain::price::ratio_ppm(self.cost, self.shares)?;
+        let paid = ratio_ppm(self.cost, self.shares)?;
         let price = match self.direction {
             Side::Buy => i64::from(price),
             Side::Sell => 1_000_000 - i64::from(price),

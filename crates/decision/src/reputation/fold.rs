@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use domain::{ChainEvent, ConditionId, Fact, FeeKind, Fill, Payouts, Shares, Timestamp, TokenId, Usd, Wallet};
+use domain::{
+    ChainEvent, ConditionId, Fact, FeeKind, Fill, Payouts, Shares, Timestamp, TokenId, Usd, Wallet,
+};
 
 use super::History;
 use super::act::{Act, Conversion, Deed, Own, Stretch, Trade, Whom};
@@ -17,7 +19,7 @@ use crate::ledger::apportion;
 /// Fewer acts are not worth a second thread.
 const WORTH_THREADS: usize = 4_096;
 /// How many facts are understood before the shards fold them.
-const STRETCH: usize = 32_768;
+const STRETCH: usize = 131_072;
 
 /// Which facts come, and why.
 #[derive(Clone, Debug)]

@@ -6,6 +6,7 @@
 use domain::{Shares, Side, Timestamp, Usd, Wallet};
 
 use super::chain::{Chain, END};
+use crate::quick::ratio_ppm;
 
 /// The day of who has not had one.
 const NO_DAY: i32 = i32::MIN;
@@ -98,7 +99,7 @@ impl Closed {
 
     /// What a share of its direction cost, in millionths, fees included.
     pub(super) fn paid_ppm(&self) -> i64 {
-        domain::price::ratio_ppm(self.cost, self.shares).unwrap_or(0)
+        ratio_ppm(self.cost, self.shares).unwrap_or(0)
     }
 
     /// What a share of its direction brought in the end, in dollars between 0 and 1. Of a decision sold in part, each

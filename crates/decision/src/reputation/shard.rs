@@ -18,9 +18,9 @@ use super::entry::{DRIFT_HORIZON, Timer, Timers};
 use super::interner::{Index, Spread as _, next_number, usize_of};
 use super::record::{Books, Closed, Record};
 use super::stake::{Done, Stake};
-use ahead::{AHEAD, Spot};
 use crate::clv::Matured;
 use crate::ledger::Holding;
+use ahead::{AHEAD, Spot};
 
 /// Less than a cent more was collected than the result paid: rounding.
 const ROUNDING: Usd = Usd::from_micros(10_000);

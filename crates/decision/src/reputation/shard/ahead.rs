@@ -39,6 +39,7 @@ impl Shard {
     /// Reads what the next trades will need: the slots of all wallets first, then all wallets, the slots of all
     /// stakes, all stakes.
     pub(super) fn look_ahead(&self, stretch: &Stretch<'_>, glances: &[Glance]) -> Known {
+        let last = glances.last().and_then(|glance| stretch.time(glance)).unwrap_or_default();
         let mut own = [0usize; AHEAD];
         let mut count = 0;
         let mut read = 0u64;
@@ -46,7 +47,10 @@ impl Shard {
             own[count] = index;
             let is_home = self.is_home(glance.spread);
             count += usize::from(is_home);
-            read ^= u64::from(self.quotes[usize_of(glance.question)].price);
+            let quote = &self.quotes[usize_of(glance.question)];
+            if quote.quiet < last {
+                read ^= self.boards[usize_of(glance.question)].watch.touch();
+            }
         }
         let own = &own[..count];
         for index in own {
@@ -80,9 +84,7 @@ impl Shard {
             let bet = spot.place.and_then(|place| self.stakes[usize_of(place)].bet.as_ref());
             read ^= bet.and_then(|bet| bet.entry).map_or(0, |making| self.timers.touch(&making));
         }
-        if let Some(last) = glances.last().and_then(|glance| stretch.time(glance)) {
-            read ^= self.look_at_timers(last);
-        }
+        read ^= self.look_at_timers(last);
         black_box(read);
         Known { spots, taken: 0 }
     }
@@ -90,25 +92,28 @@ impl Shard {
     /// The same for entries that will be due by a moment.
     fn look_at_timers(&self, by: Timestamp) -> u64 {
         let due = self.timers.upcoming(by).take(4 * AHEAD);
-        due.fold(0, |read, timer| read ^ self.records[usize_of(timer.wallet)].touch())
+        due.fold(0, |read, timer| {
+            let board = &self.boards[usize_of(timer.question)];
+            let is_over = u64::from(board.result.is_some());
+            read ^ is_over ^ self.records[usize_of(timer.wallet)].touch()
+        })
     }
 
     /// The same for entries whose time has come.
     pub(super) fn look_at_matured(&self) {
         let wallets = self.matured.iter().map(|matured| usize_of(matured.wallet));
-        let read = wallets.fold(0, |read, wallet| {
-            read ^ self.copying[wallet].touch() ^ self.records[wallet].touch()
-        });
-        black_box(read);
+        let read = wallets
+            .fold(0, |read, wallet| read ^ self.copying[wallet].clv.touch() ^ self.records[wallet].touch());
+        let wallets = self.matured.iter().map(|matured| usize_of(matured.wallet));
+        black_box(wallets.fold(read, |read, wallet| read ^ self.copying[wallet].clv.touch_more()));
     }
 
     /// The same for holders who are to be paid.
     pub(super) fn look_at(&self, places: &[u32]) {
         let read = places.iter().fold(0, |read, place| read ^ self.stakes[usize_of(*place)].touch());
         let wallets = places.iter().map(|place| usize_of(self.stakes[usize_of(*place)].wallet));
-        let read = wallets.fold(read, |read, wallet| {
-            read ^ self.records[wallet].touch() ^ self.copying[wallet].touch()
-        });
+        let read = wallets
+            .fold(read, |read, wallet| read ^ self.records[wallet].touch() ^ self.copying[wallet].touch());
         let wallets = places.iter().map(|place| usize_of(self.stakes[usize_of(*place)].wallet));
         let read = wallets.fold(read, |read, wallet| {
             read ^ self.records[wallet].touch_ended(&self.books) ^ self.copying[wallet].touch_more()
