@@ -108,7 +108,7 @@ impl Timers {
     /// Reads the timer of an entry that is being made.
     pub(super) fn touch(&self, making: &Making) -> u64 {
         let place = (making.number / 2).checked_sub(self.gone).and_then(|place| usize::try_from(place).ok());
-        let timer = place.filter(|_| making.number % 2 == 0).and_then(|place| self.live.get(place));
+        let timer = place.filter(|_| making.number.is_multiple_of(2)).and_then(|place| self.live.get(place));
         timer.map_or(0, |timer| timer.cost.micros().unsigned_abs() ^ u64::from(timer.wallet))
     }
 
@@ -124,7 +124,7 @@ impl Timers {
     }
 
     fn timer(&mut self, making: &Making) -> Option<&mut Timer> {
-        if making.number % 2 == 1 {
+        if !making.number.is_multiple_of(2) {
             return self.late.get_mut(&(making.started.plus_micros(DRIFT_HORIZON), making.number));
         }
         let place = (making.number / 2).checked_sub(self.gone)?;
