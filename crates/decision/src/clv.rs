@@ -165,6 +165,27 @@ impl<W: Copy> Watch<W> {
         fresh.into_iter().chain(running).min()
     }
 
+    /// Until when, that moment included, a print changes nothing but the price.
+    #[must_use]
+    pub fn quiet_until(&self) -> Timestamp {
+        let fresh = self.fresh.front().map(|entry| entry.due.min(entry.at.plus_micros(LATENCY - 1)));
+        let running = self.running.front().map(|running| running.entry.due);
+        fresh.into_iter().chain(running).min().unwrap_or(Timestamp::from_micros(i64::MAX))
+    }
+
+    /// Takes notice of prints while it was quiet, the last of them at `price`.
+    pub fn pass_over(&mut self, prints: u64, price: f64) {
+        self.prints += prints;
+        self.price = price;
+    }
+
+    /// Reads what the next print will need.
+    pub(crate) fn touch(&self) -> u64 {
+        let due = |due: Timestamp| due.micros().unsigned_abs();
+        let fresh = self.fresh.front().map_or(0, |entry| due(entry.due));
+        fresh ^ self.running.front().map_or(0, |running| due(running.entry.due) ^ running.print)
+    }
+
     /// Whether no entry waits.
     #[must_use]
     pub fn is_idle(&self) -> bool {
@@ -246,6 +267,16 @@ impl ClvSums {
         }
         self.observations = self.observations.saturating_add(1);
         self.sums.add(&FADING, matured.at, [1.0, 1.0, matured.drift, matured.copyable, x, x * x]);
+    }
+
+    /// Reads what the next observation will need.
+    pub(crate) fn touch(&self) -> u64 {
+        u64::from(self.observations)
+    }
+
+    /// Reads what hangs on that.
+    pub(crate) fn touch_more(&self) -> u64 {
+        self.sums.touch()
     }
 
     /// The timing these show; `None` before the first.

@@ -62,7 +62,7 @@ pub struct DecisionClosed {
     pub is_cost_known: bool,
 }
 
-/// What is kept of one wallet: 192 bytes, and beyond that 16 for each of the last 30 days with a decision, 8 for
+/// What is kept of one wallet: 168 bytes, and beyond that 16 for each of the last 30 days with a decision, 8 for
 /// each size of holding time (a quarter of an octave), and at most eight counterparties of 48 bytes each where
 /// wallets and tokens are numbers of 32 bits: 1.2 kB for the busiest, some 400 bytes for most.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,7 +163,7 @@ impl<W: Copy + Ord, T: Copy + Eq> CopyabilitySums<W, T> {
         self.days[place].decisions += 1;
         self.days[place].new_markets += u32::from(opened.is_new_market);
         let newest = self.days.back().map_or(day, |newest| newest.number);
-        self.days.retain(|day| newest - WINDOW < day.number);
+        while self.days.pop_front_if(|day| day.number <= newest - WINDOW).is_some() {}
     }
 
     /// Counts a decision that closes.
@@ -202,6 +202,20 @@ impl<W: Copy + Ord, T: Copy + Eq> CopyabilitySums<W, T> {
     #[must_use]
     pub fn loses_pace(&self, from: i64, to: i64) -> bool {
         self.days.iter().any(|day| from - WINDOW < day.number && day.number <= to - WINDOW)
+    }
+
+    /// Reads what the next fill will need.
+    pub(crate) fn touch(&self) -> u64 {
+        // Something of each line, wherever the compiler puts it.
+        let sums = self.opened.micros() ^ self.cost.micros() ^ self.opened_ultra_short.micros();
+        let counts = self.trades ^ self.cost_unknown;
+        sums.unsigned_abs() ^ u64::from(counts) ^ self.days.len() as u64 ^ self.counterparties.touch()
+    }
+
+    /// Reads what hangs on that.
+    pub(crate) fn touch_more(&self) -> u64 {
+        let day = self.days.back().map_or(0, |day| u64::from(day.decisions));
+        day ^ self.holds.touch() ^ self.counterparties.touch_more()
     }
 
     fn figure(&self, kind: FlagKind, as_of: Timestamp) -> Option<f64> {

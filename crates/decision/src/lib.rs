@@ -21,6 +21,7 @@ pub mod population;
 pub mod portfolio;
 pub mod published;
 mod quantile;
+mod quick;
 pub mod record;
 pub mod refusal;
 pub mod reputation;

@@ -27,7 +27,6 @@ impl<T: Default> Sizes<T> {
         let place = match self.0.binary_search_by_key(&number, |(number, _)| *number) {
             Ok(place) => place,
             Err(place) => {
-                self.0.reserve_exact(1);
                 self.0.insert(place, (number, T::default()));
                 place
             }
@@ -37,6 +36,11 @@ impl<T: Default> Sizes<T> {
 }
 
 impl<T> Sizes<T> {
+    /// Reads what the next amount will need.
+    pub(crate) fn touch(&self) -> u64 {
+        self.0.get(self.0.len() / 2).map_or(0, |(number, _)| u64::from(number.unsigned_abs()))
+    }
+
     /// The sizes that occurred, each by its middle, and what is kept for it.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (f64, &T)> {
         self.0.iter().map(|(number, kept)| (edge(f64::from(*number) + 0.5), kept))

@@ -16,6 +16,7 @@ mod entry;
 mod evidence;
 mod factors;
 mod fold;
+mod glance;
 mod interner;
 mod late;
 mod record;
@@ -34,7 +35,6 @@ use crate::ledger::Holding;
 use crate::policy::Eligibility;
 use beliefs::Beliefs;
 use catalogue::Catalogue;
-use fold::{Looked, Mode};
 use interner::{Spread as _, usize_of};
 use late::Late;
 use shard::Shard;
@@ -109,12 +109,7 @@ impl History {
     pub fn apply_batch(&mut self, facts: &[Fact]) {
         let Some(last) = facts.last() else { return };
         let first = self.seq;
-        let looked = facts.iter().zip(first..).map(|(fact, seq)| Looked {
-            seq,
-            at: fact.place.block_time,
-            event: &fact.event,
-        });
-        self.fold(looked, &Mode::New);
+        self.fold_news(facts, first);
         self.seq = first.saturating_add(u64::try_from(facts.len()).unwrap_or(u64::MAX));
         self.now = self.now.max(last.place.block_time);
         for shard in &mut self.shards {

@@ -11,8 +11,6 @@ use crate::copyability::is_ultra_short;
 /// A question, seen from a shard.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Board {
-    /// The last price of the first token in millionths; zero before the first.
-    pub(super) price: u32,
     pub(super) is_ultra_short: bool,
     /// When it is expected to end.
     pub(super) end: Option<Timestamp>,
@@ -25,6 +23,23 @@ pub(super) struct Board {
     pub(super) watch: Watch<u32>,
     /// The decisions of known cost that have ended, for who wants to know what prices are worth.
     pub(super) prices: Vec<Paid>,
+}
+
+/// What every print of a question is asked; the rest of the board is looked at when it has something to do.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Quote {
+    /// No print up to this moment, itself included, changes anything for the entries that wait.
+    pub(super) quiet: Timestamp,
+    /// The last price of the first token in millionths; zero before the first.
+    pub(super) price: u32,
+    /// How many prints the watch has not been told of.
+    pub(super) untold: u32,
+}
+
+impl Default for Quote {
+    fn default() -> Self {
+        Self { quiet: Timestamp::from_micros(i64::MAX), price: 0, untold: 0 }
+    }
 }
 
 /// What a decision paid.

@@ -6,13 +6,14 @@
 use domain::{Shares, Side, Timestamp, Usd, Wallet};
 
 use super::chain::{Chain, END};
+use crate::quick::ratio_ppm;
 
 /// The day of who has not had one.
 const NO_DAY: i32 = i32::MIN;
 
-/// A wallet's record; two lines of memory.
+/// A wallet's record; two lines of memory, of which `trades` stands in the first and `decisions` in the second.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[repr(align(64))]
+#[repr(C, align(64))]
 pub(super) struct Record {
     pub(super) wallet: Wallet,
     pub(super) trades: u32,
@@ -98,7 +99,7 @@ impl Closed {
 
     /// What a share of its direction cost, in millionths, fees included.
     pub(super) fn paid_ppm(&self) -> i64 {
-        domain::price::ratio_ppm(self.cost, self.shares).unwrap_or(0)
+        ratio_ppm(self.cost, self.shares).unwrap_or(0)
     }
 
     /// What a share of its direction brought in the end, in dollars between 0 and 1. Of a decision sold in part, each
@@ -124,6 +125,11 @@ impl Record {
             decisions: 0,
             is_changed: false,
         }
+    }
+
+    /// Reads both lines, lest what comes next waits for them.
+    pub(super) fn touch(&self) -> u64 {
+        u64::from(self.trades) ^ u64::from(self.decisions)
     }
 
     /// Something of it happened.
@@ -166,6 +172,11 @@ impl Record {
         self.day(books, closed.at);
         self.decisions += u32::from(closed.counts());
         books.ended.add(&mut self.ended, closed, |closed| closed.seq);
+    }
+
+    /// Reads the last decision that ended, behind which the next one is put.
+    pub(super) fn touch_ended(&self, books: &Books) -> u64 {
+        books.ended.back_from(self.ended).next().map_or(0, |closed| closed.seq)
     }
 
     /// Its days with anything in them, oldest first.
@@ -214,5 +225,18 @@ impl Record {
         }
         // It is there now.
         books.days.find(self.day, is_it, is_past).unwrap_or(&mut self.today)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_two_lines_and_a_touch_reads_both() {
+        assert_eq!((size_of::<Record>(), align_of::<Record>()), (128, 64));
+        let line = |offset: usize| offset / 64;
+        assert_eq!(line(std::mem::offset_of!(Record, trades)), 0);
+        assert_eq!(line(std::mem::offset_of!(Record, decisions)), 1);
     }
 }
