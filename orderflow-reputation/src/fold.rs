@@ -10,6 +10,9 @@ use store::{PgConnection, Store, facts};
 
 /// The name of this reader's cursor.
 const READER: &str = crate::NAME;
+/// Which rules verdicts are made by. Raised when the same facts come to say something else, or more: then everybody
+/// is published anew.
+const RULES: u32 = 2;
 /// How many items are read at once.
 const CHUNK: u32 = 500;
 
@@ -54,7 +57,7 @@ impl Reputation {
         let cursor = feed::cursor(&mut connection, READER).await?;
         let newest = feed::newest(&mut connection).await?;
         let reverted = feed::has_reverted(&mut connection, cursor.seq, newest).await?;
-        let settings = format!("{eligibility:?}");
+        let settings = format!("{eligibility:?}, rules {RULES}");
         let is_as_published = !reverted && cursor.settings.as_ref() == Some(&settings);
         let mut reputation = Self {
             store,
