@@ -37,6 +37,7 @@ pub(crate) async fn score(
     let ever = Timestamp::from_micros(i64::MAX);
     let stored = facts::blocks_before(&mut *store.connection().await?, ever).await?;
     refuse_another_tape(&tape.blocks, &known, stored)?;
+    let mut scorer = Reputation::resume(store.clone(), settings.eligibility()).await?;
     let mut writer = Writer::new(store.clone(), ALONE);
     let progress = progress(tape.trades);
     for hour in hours(&tape) {
@@ -47,7 +48,6 @@ pub(crate) async fn score(
     }
     progress.finish_and_clear();
 
-    let mut scorer = Reputation::resume(store.clone(), settings.eligibility()).await?;
     if rebuild {
         scorer.rebuild().await?;
     }

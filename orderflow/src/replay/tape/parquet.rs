@@ -1,6 +1,7 @@
 //! The rows of a Parquet file, read in batches: what is held of the file at a time is a page of each column.
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -91,7 +92,7 @@ impl ParquetRows {
         let failed = |source| TapeError::Open { file: file.to_path_buf(), source };
         let handle = File::open(&file).map_err(failed)?;
         let broken = |source| TapeError::Parquet { file: file.to_path_buf(), row: 1, source };
-        let reader = SerializedFileReader::new(handle).map_err(broken)?;
+        let reader = guarded(|| SerializedFileReader::new(handle)).map_err(broken)?;
         let schema = reader.metadata().file_metadata().schema_descr_ptr();
         let mut places = vec![];
         for column in columns {
@@ -174,12 +175,19 @@ impl Iterator for ParquetRows {
         if self.is_over {
             return None;
         }
-        let row = self.next_row();
+        let row = guarded(|| self.next_row());
         self.is_over = !matches!(row, Ok(Some(_)));
         let broken =
             |source| TapeError::Parquet { file: self.file.to_path_buf(), row: self.given + 1, source };
         row.map_err(broken).transpose()
     }
+}
+
+/// Makes an error of a panic: the decoder trusts the lengths that a file states, and a damaged one must not end the
+/// program. Whoever was panicked in is not asked again.
+fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+    let contradiction = |_| Err(ParquetError::General("the file contradicts itself".to_owned()));
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(contradiction)
 }
 
 /// How a column's values are written, where that is a way we know.
@@ -352,4 +360,70 @@ fn of_bytes(written: Written, bytes: &[u8]) -> Cell {
 
 fn hex(bytes: &[u8]) -> String {
     alloy_primitives::hex::encode_prefixed(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use ::parquet::data_type::{ByteArrayType, DoubleType};
+    use ::parquet::file::writer::SerializedFileWriter;
+    use ::parquet::schema::parser::parse_message_type;
+
+    use super::*;
+
+    const COLUMNS: &[Column] = &[Column::name("who"), Column::amount("usd")];
+
+    /// Two row groups of two columns.
+    fn file() -> Vec<u8> {
+        let schema = "message tape { optional binary who (STRING); required double usd; }";
+        let schema = Arc::new(parse_message_type(schema).unwrap());
+        let mut writer = SerializedFileWriter::new(vec![], schema, Arc::default()).unwrap();
+        for _ in 0..2 {
+            let mut group = writer.next_row_group().unwrap();
+            let mut who = group.next_column().unwrap().unwrap();
+            let names = [ByteArray::from("one"), ByteArray::from("two")];
+            who.typed::<ByteArrayType>().write_batch(&names, Some(&[1, 0, 1]), None).unwrap();
+            who.close().unwrap();
+            let mut usd = group.next_column().unwrap().unwrap();
+            usd.typed::<DoubleType>().write_batch(&[0.5, 1.25, 7.0], None, None).unwrap();
+            usd.close().unwrap();
+            group.close().unwrap();
+        }
+        writer.into_inner().unwrap()
+    }
+
+    fn read(path: &Path) -> Result<Vec<(u64, Vec<Cell>)>, TapeError> {
+        ParquetRows::open(path.into(), COLUMNS)?.collect()
+    }
+
+    #[test]
+    fn rows_come_in_order_over_all_groups() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("some.parquet");
+        fs::write(&path, file()).unwrap();
+        let rows = read(&path).unwrap();
+        let text = |text: &str| Cell::Text(text.to_owned());
+        assert_eq!(rows.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(rows[3].1, [text("one"), text("0.500000")]);
+        assert_eq!(rows[4].1, [Cell::Missing, text("1.250000")]);
+    }
+
+    /// Whatever a damaged file says, it is read or refused.
+    #[test]
+    fn a_damaged_file_is_no_panic() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("some.parquet");
+        let whole = file();
+        let mut refused = 0;
+        for place in 0..whole.len() {
+            for flip in [0x01, 0x80, 0xFF] {
+                let mut damaged = whole.clone();
+                damaged[place] ^= flip;
+                fs::write(&path, damaged).unwrap();
+                refused += u32::from(read(&path).is_err());
+            }
+        }
+        assert!(100 < refused, "{refused}");
+    }
 }
