@@ -27,6 +27,11 @@ pub struct Reputation {
     /// The last item folded; the stored cursor follows with each pass.
     folded: i64,
     last_pass: Option<Timestamp>,
+    /// Whether the fold has been through a pass, which is when it learns what prices were worth and what wallets are
+    /// like: without one its beliefs are not what is published.
+    has_passed: bool,
+    /// The moment of the newest thing published.
+    last_told: Option<Timestamp>,
     /// Reorganisations up to this item are marked in whatever is read: meeting them changes nothing.
     marked_until: i64,
     /// Whether a reorganisation took facts back, so that everything published must be found anew.
@@ -66,6 +71,8 @@ impl Reputation {
             history: History::new(eligibility),
             folded: 0,
             last_pass: cursor.as_of,
+            has_passed: false,
+            last_told: cursor.as_of,
             marked_until: newest,
             rebuilt: reverted,
             whales: published_whales(&mut connection).await?,
@@ -76,6 +83,7 @@ impl Reputation {
             // The verdicts of that pass are published already: the fold only has to know that it was made.
             reputation.history.pass(as_of);
             reputation.history.moved();
+            reputation.has_passed = true;
         }
         Ok(reputation)
     }
@@ -90,6 +98,13 @@ impl Reputation {
         let newest = feed::newest(&mut connection).await?;
         self.rebuilt = true;
         self.fold_anew(&mut connection, newest).await
+    }
+
+    /// Whether what is published was made of another past or by other rules than what is known now: then a pass cannot
+    /// wait for its hour.
+    #[must_use]
+    pub const fn is_outdated(&self) -> bool {
+        !self.has_passed
     }
 
     /// The moment of the last pass.
@@ -150,6 +165,7 @@ impl Reputation {
     async fn fold_anew(&mut self, connection: &mut PgConnection, seq: i64) -> anyhow::Result<()> {
         self.marked_until = feed::newest(connection).await?;
         self.history = History::new(self.eligibility);
+        self.has_passed = false;
         let mut read = 0;
         loop {
             let items = feed::read(connection, read, seq, CHUNK, Wanted::Markets).await?;
@@ -201,6 +217,8 @@ impl Reputation {
         feed::set_cursor(&mut transaction, READER, cursor).await?;
         Store::commit(transaction).await?;
         self.last_pass = Some(as_of);
+        self.last_told = self.last_told.max(Some(as_of));
+        self.has_passed = true;
         self.rebuilt = false;
         self.note_whales(&beliefs);
         Ok(Pass {
@@ -216,8 +234,8 @@ impl Reputation {
     /// # Errors
     /// If the database fails.
     pub async fn publish_whales(&mut self, as_of: Timestamp, learned: Timestamp) -> anyhow::Result<usize> {
-        // Before the first pass, and while the past is another one, nobody knows yet who is a whale.
-        if self.last_pass.is_none_or(|last| as_of <= last) || self.rebuilt {
+        // What is newest must be told last, also where the clock was set back.
+        if !self.has_passed || self.last_told.is_none_or(|last| as_of <= last) {
             return Ok(0);
         }
         let mut beliefs = self.history.whales(as_of, |wallet| self.whales.contains_key(&wallet));
@@ -228,6 +246,7 @@ impl Reputation {
         let mut transaction = self.store.begin().await?;
         scores::publish(&mut transaction, as_of, learned, &beliefs, &[]).await?;
         Store::commit(transaction).await?;
+        self.last_told = Some(as_of);
         self.note_whales(&beliefs);
         Ok(beliefs.len())
     }

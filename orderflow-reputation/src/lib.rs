@@ -73,7 +73,9 @@ async fn score(settings: &ReputationSettings, passes: Passes, store: Store) -> a
         only.still_is().await?;
         reputation.catch_up(i64::MAX).await?;
         let now = clock::now();
-        if is_due(reputation.last_pass(), now, settings.interval()) {
+        // While a backfill goes on the past is another one at every look: a pass a minute is enough then.
+        let interval = if reputation.is_outdated() { Timestamp::MINUTE } else { i64::MAX };
+        if is_due(reputation.last_pass(), now, settings.interval().min(interval)) {
             let pass = reputation.publish(now, now).await?;
             tracing::info!(verdicts = pass.verdicts, rated = pass.rated, wallets = pass.wallets, "scored");
         } else {

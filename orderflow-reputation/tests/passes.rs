@@ -176,6 +176,10 @@ async fn whales_are_told_of_at_once_and_everybody_else_at_the_pass() {
     // What has been told is not told again.
     chain.block(vec![]).await;
     assert_eq!(reputation.publish_whales(chain.now(), chain.now()).await.unwrap(), 0);
+    // Nor after a crash in between, and the pass is made as if there had been none.
+    let mut reputation = Reputation::resume(chain.store.clone(), SOON).await.unwrap();
+    reputation.catch_up(i64::MAX).await.unwrap();
+    assert_eq!(reputation.publish_whales(chain.now(), chain.now()).await.unwrap(), 0);
 
     let pass = reputation.publish(chain.now(), chain.now()).await.unwrap();
     assert_eq!((pass.verdicts, pass.wallets), (3, 4));
@@ -212,6 +216,12 @@ async fn what_was_forgotten_is_found_anew() {
     let now = chain.now();
     reputation.publish(now, now).await.unwrap();
     let before = chain.rated().await;
+    // Under other rules nobody is told of anything before the first pass, and then of everybody.
+    let strict = Eligibility { decisions: 2, ..SOON };
+    let mut other = Reputation::resume(chain.store.clone(), strict).await.unwrap();
+    let later = now.plus_micros(Timestamp::MINUTE);
+    assert!(other.is_outdated());
+    assert_eq!(other.publish_whales(later, later).await.unwrap(), 0);
     // A resumed service has nothing to say; a rebuilt one says everything again, and it is the same.
     let mut again = Reputation::resume(chain.store.clone(), SOON).await.unwrap();
     let later = now.plus_micros(Timestamp::MINUTE);

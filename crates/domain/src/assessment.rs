@@ -3,7 +3,7 @@
 use crate::flag::Flag;
 use crate::id::ConditionId;
 use crate::money::Usd;
-use crate::score::{FactorScores, Tier, Verdict, WalletScore};
+use crate::score::{FactorScores, Skill, Tier, Verdict, WalletScore};
 
 /// Everything that is believed about a wallet.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,6 +86,9 @@ impl Assessment {
     #[must_use]
     pub fn essence(&self) -> Verdict {
         let WalletScore { wallet, score, tier, skill, .. } = self.verdict;
+        // What is stored has six decimals: a verdict must equal itself when it is read again.
+        let stored = |number: f64| (number * 1e6).round() / 1e6;
+        let skill = Skill { kappa: stored(skill.kappa), standard_error: stored(skill.standard_error) };
         Verdict { wallet, score, tier, skill, is_copyable: self.is_copyable() }
     }
 }

@@ -45,9 +45,10 @@ pub(super) fn verdict(
 
 /// The other figures of a tally.
 pub(super) fn figures(tally: &Tally<'_>, tier_before: Option<Tier>, as_of: Timestamp) -> Figures {
-    let since = as_of.plus_micros(-WINDOW_DAYS * Timestamp::DAY);
+    // By days and not by the hour, so that only a new day changes what an idle wallet's row says.
+    let since = as_of.day() - WINDOW_DAYS;
     let (mut decisions, mut wins, mut paid) = (0u32, 0u32, 0i64);
-    for closed in tally.counted().filter(|closed| since < closed.at) {
+    for closed in tally.counted().filter(|closed| since < closed.at.day()) {
         decisions += 1;
         wins += u32::from(closed.won());
         paid = paid.saturating_add(closed.paid_ppm());

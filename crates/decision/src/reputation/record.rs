@@ -199,12 +199,12 @@ impl Record {
         Self { day: END, ended: END, is_changed: false, ..self.clone() }
     }
 
-    /// Whether a day of trading is in the window of `length` days that ends with `from` and not in the one that ends
-    /// with `to`.
-    pub(super) fn loses_volume(&self, books: &Books, length: i64, from: i64, to: i64) -> bool {
+    /// Whether a day with a fill, a result or anything else of the wallet's is in the window of `length` days that ends
+    /// with `from` and not in the one that ends with `to`.
+    pub(super) fn loses_days(&self, books: &Books, length: i64, from: i64, to: i64) -> bool {
         let mut days = std::iter::once(&self.today).chain(books.days.back_from(self.day));
         let is_left = |day: &&Day| from - length < day.number();
-        days.by_ref().take_while(is_left).any(|day| day.number() <= to - length && day.fills > 0)
+        days.by_ref().take_while(is_left).any(|day| day.number() <= to - length)
     }
 
     fn day<'a>(&'a mut self, books: &'a mut Books, at: Timestamp) -> &'a mut Day {

@@ -204,7 +204,7 @@ impl Shard {
     pub(super) fn change_faded(&mut self, length: i64, from: i64, to: i64) {
         for number in 0..next_number(&self.records) {
             let (books, record, copying) = self.known(number);
-            if record.loses_volume(books, length, from, to) || copying.sums.loses_pace(from, to) {
+            if record.loses_days(books, length, from, to) || copying.sums.loses_pace(from, to) {
                 self.change(number);
             }
         }
