@@ -5,8 +5,6 @@
 
 use domain::{Payouts, Shares, Usd};
 
-use crate::quick::prorated;
-
 /// Shares of one token and what they cost.
 ///
 /// Shares below zero mean that more left than was ever seen arriving; the arithmetic holds all the same, but what
@@ -32,8 +30,8 @@ impl Holding {
             return Usd::ZERO;
         }
         let closing = change.abs().min(self.shares.abs());
-        let cash_of_closing = prorated(cash, closing, change.abs());
-        let cost_of_closing = prorated(self.cost, closing, self.shares.abs());
+        let cash_of_closing = cash.prorated(closing, change.abs());
+        let cost_of_closing = self.cost.prorated(closing, self.shares.abs());
         let realized = cash_of_closing - cost_of_closing;
         self.realized += realized;
         // What is left is either still the old holding or, if the change was larger, a new one the other way.

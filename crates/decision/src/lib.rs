@@ -21,7 +21,6 @@ pub mod population;
 pub mod portfolio;
 pub mod published;
 mod quantile;
-mod quick;
 pub mod record;
 pub mod refusal;
 pub mod reputation;

@@ -82,16 +82,24 @@ async fn upsert_held(connection: &mut PgConnection, held: &[HeldShares]) -> Resu
     .during("write what wallets hold")
 }
 
+/// The columns of a verdict, as [`verdict_of`] reads them. One from before copying was judged is not copied.
+macro_rules! verdict {
+    () => {
+        "wallet_address, reputation_score::float8, trader_tier, skill_kappa::float8, skill_se::float8,
+         coalesce(is_copyable, false) AS is_copyable"
+    };
+}
+
 /// The verdicts of the pass made for a moment.
 pub(crate) async fn published(
     connection: &mut PgConnection,
     as_of: Timestamp,
 ) -> Result<Vec<Verdict>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT wallet_address, reputation_score::float8, trader_tier, skill_kappa::float8, skill_se::float8,
-                coalesce(is_copyable, false) AS is_copyable
-         FROM orderflow_score_history WHERE as_of = $1 ORDER BY wallet_address",
-    )
+    let rows = sqlx::query(concat!(
+        "SELECT ",
+        verdict!(),
+        " FROM orderflow_score_history WHERE as_of = $1 ORDER BY wallet_address"
+    ))
     .bind(as_of.to_offset_date_time())
     .fetch_all(connection)
     .await
@@ -104,11 +112,11 @@ pub(crate) async fn published(
 /// # Errors
 /// If the database refuses.
 pub async fn rated(connection: &mut PgConnection) -> Result<Vec<Verdict>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT wallet_address, reputation_score::float8, trader_tier, skill_kappa::float8, skill_se::float8,
-                coalesce(is_copyable, false) AS is_copyable
-         FROM orderflow_wallet_stats WHERE trader_tier <> 'UNRATED' ORDER BY wallet_address",
-    )
+    let rows = sqlx::query(concat!(
+        "SELECT ",
+        verdict!(),
+        " FROM orderflow_wallet_stats WHERE trader_tier <> 'UNRATED' ORDER BY wallet_address"
+    ))
     .fetch_all(connection)
     .await
     .during("read the rated wallets")?;
@@ -120,14 +128,13 @@ pub async fn rated(connection: &mut PgConnection) -> Result<Vec<Verdict>, StoreE
 /// # Errors
 /// If the database refuses.
 pub async fn rated_at(connection: &mut PgConnection, seq: i64) -> Result<Vec<Verdict>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT DISTINCT ON (wallet_address) wallet_address, reputation_score::float8, trader_tier,
-                skill_kappa::float8, skill_se::float8,
-                coalesce(is_copyable, false) AS is_copyable
-         FROM orderflow_score_history
-         WHERE as_of <= (SELECT max(as_of) FROM orderflow_outbox WHERE kind = 'scores' AND seq <= $1)
-         ORDER BY wallet_address, as_of DESC",
-    )
+    let rows = sqlx::query(concat!(
+        "SELECT DISTINCT ON (wallet_address) ",
+        verdict!(),
+        " FROM orderflow_score_history
+             WHERE as_of <= (SELECT max(as_of) FROM orderflow_outbox WHERE kind = 'scores' AND seq <= $1)
+             ORDER BY wallet_address, as_of DESC"
+    ))
     .bind(seq)
     .fetch_all(connection)
     .await
@@ -164,7 +171,6 @@ fn verdict_of(found: &sqlx::postgres::PgRow) -> Result<Verdict, StoreError> {
         score: number("reputation_score")?,
         tier: row::named(found, "trader_tier", "a tier", Tier::from_name)?,
         skill: Skill { kappa: number("skill_kappa")?, standard_error: number("skill_se")? },
-        // A verdict from before this was kept: nobody knows, so nobody copies.
         is_copyable: found.try_get("is_copyable").during("read a column")?,
     })
 }

@@ -8,7 +8,6 @@ use domain::{ChainEvent, Fact, Fill, Payouts, Shares, Side, Timestamp, TokenId, 
 
 use super::catalogue::Seat;
 use super::interner::usize_of;
-use crate::quick::prorated;
 
 /// Facts in a row, as the shards fold them: the fills that need no more than a glance, and the acts that the others
 /// ask for.
@@ -145,7 +144,7 @@ impl<'a> Stretch<'a> {
 impl Trade<'_> {
     /// What a part of the fill's shares cost in a direction, without the fee.
     pub(super) fn gross(&self, outcome: u8, direction: Side, shares: Shares) -> Usd {
-        let usd = prorated(self.fill.usd, shares, self.fill.shares);
+        let usd = self.fill.usd.prorated(shares, self.fill.shares);
         let is_first = outcome == 0;
         if is_first == (direction == Side::Buy) { usd } else { Usd::from_micros(shares.micros()) - usd }
     }

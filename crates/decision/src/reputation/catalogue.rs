@@ -7,7 +7,7 @@ use alloy_primitives::{B256, U256};
 use domain::{ConditionId, Fill, Market, NegRiskPlace, Price, Shares, Timestamp, TokenId, Wallet};
 
 use crate::calibration::Category;
-use crate::quick::ratio_ppm;
+use domain::price::ratio_ppm;
 
 use super::interner::{Index, Spread as _, next_number, usize_of};
 use super::late::{Item, Print};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use domain::{Shares, Side, Timestamp, Usd};
 
-use crate::quick::ratio_ppm;
+use domain::price::ratio_ppm;
 
 /// Fills further apart than this are two entries.
 const GAP: i64 = 10 * Timestamp::MINUTE;

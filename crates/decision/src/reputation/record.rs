@@ -6,7 +6,7 @@
 use domain::{Shares, Side, Timestamp, Usd, Wallet};
 
 use super::chain::{Chain, END};
-use crate::quick::ratio_ppm;
+use domain::price::ratio_ppm;
 
 /// The day of who has not had one.
 const NO_DAY: i32 = i32::MIN;

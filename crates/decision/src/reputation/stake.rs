@@ -8,7 +8,6 @@ use domain::{Shares, Side, Timestamp, Usd};
 
 use super::entry::Making;
 use crate::ledger::Holding;
-use crate::quick::prorated;
 
 /// A wallet's shares of a question's outcomes; three lines of memory at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -150,7 +149,7 @@ impl Stake {
             && direction(change).is_some_and(|direction| direction != bet.direction)
         {
             let closing = change.abs().min(before.abs());
-            let closing_flow = prorated(flow, closing, change.abs());
+            let closing_flow = flow.prorated(closing, change.abs());
             bet.flow += closing_flow;
             let left = change.abs() - closing;
             rest = (if change.is_positive() { left } else { -left }, flow - closing_flow);

@@ -59,15 +59,11 @@ pub(crate) async fn of_blocks(
         .fetch_all(&mut *connection)
         .await
         .during("read fills")?;
-    let events = sqlx::query(
-        "SELECT block_hash, log_index::bigint, block_number, block_time, tx_hash, kind, wallet_address,
-                condition_id, token_id::text, (amount * 1000000)::bigint AS amount, detail, payout_numerators
-         FROM orderflow_ledger_events WHERE block_hash = ANY($1) AND NOT orphaned",
-    )
-    .bind(&hashes)
-    .fetch_all(&mut *connection)
-    .await
-    .during("read ledger events")?;
+    let events = sqlx::query(select_events!("WHERE f.block_hash = ANY($1) AND NOT f.orphaned"))
+        .bind(&hashes)
+        .fetch_all(&mut *connection)
+        .await
+        .during("read ledger events")?;
     let mut facts: BTreeMap<BlockHash, Vec<Fact>> = BTreeMap::new();
     for found in &fills {
         let fact = fact_of_fill(found)?;
