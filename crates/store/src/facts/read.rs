@@ -54,11 +54,22 @@ pub(crate) async fn of_blocks(
     blocks: &[BlockHash],
 ) -> Result<BTreeMap<BlockHash, Vec<Fact>>, StoreError> {
     let hashes: Vec<String> = blocks.iter().map(ToString::to_string).collect();
-    let fills = sqlx::query(select_fills!("WHERE b.block_hash = ANY($1)"))
-        .bind(&hashes)
-        .fetch_all(&mut *connection)
-        .await
-        .during("read fills")?;
+    // Which heights these are tells PostgreSQL which partitions it need not plan for; there are hundreds in time.
+    let heights: (Option<i64>, Option<i64>) = sqlx::query_as(
+        "SELECT min(block_number), max(block_number) FROM orderflow_blocks WHERE block_hash = ANY($1)",
+    )
+    .bind(&hashes)
+    .fetch_one(&mut *connection)
+    .await
+    .during("find the heights of blocks")?;
+    let fills =
+        sqlx::query(select_fills!("WHERE b.block_hash = ANY($1) AND f.block_number BETWEEN $2 AND $3"))
+            .bind(&hashes)
+            .bind(heights.0)
+            .bind(heights.1)
+            .fetch_all(&mut *connection)
+            .await
+            .during("read fills")?;
     let events = sqlx::query(select_events!("WHERE f.block_hash = ANY($1) AND NOT f.orphaned"))
         .bind(&hashes)
         .fetch_all(&mut *connection)
