@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use decision::{Eligibility, History};
 use domain::{Assessment, Fact, Tier, Timestamp, Verdict, Wallet};
 use store::feed::{self, Cursor, News, Wanted};
-use store::scores::{self, HeldShares};
+use store::scores::{self, HeldShares, Publication};
 use store::{PgConnection, Store, facts};
 
 /// The name of this reader's cursor.
@@ -208,10 +208,8 @@ impl Reputation {
             })
             .collect();
         let mut transaction = self.store.begin().await?;
-        if self.rebuilt {
-            scores::forget_beliefs(&mut transaction).await?;
-        }
-        scores::publish(&mut transaction, as_of, learned, &beliefs, &held).await?;
+        let publication = Publication { as_of, learned, folded: self.folded, is_anew: self.rebuilt };
+        scores::publish(&mut transaction, publication, &beliefs, &held).await?;
         let settings = Some(self.settings.clone());
         let cursor = Cursor { seq: self.folded, as_of: Some(as_of), settings };
         feed::set_cursor(&mut transaction, READER, cursor).await?;
@@ -219,7 +217,10 @@ impl Reputation {
         self.last_pass = Some(as_of);
         self.last_told = self.last_told.max(Some(as_of));
         self.has_passed = true;
-        self.rebuilt = false;
+        if std::mem::take(&mut self.rebuilt) {
+            // Whoever has no fact left is no whale any more, and has no belief that says so.
+            self.whales.clear();
+        }
         self.note_whales(&beliefs);
         Ok(Pass {
             rated: beliefs.iter().filter(|belief| belief.verdict.tier != Tier::Unrated).count(),
@@ -244,7 +245,8 @@ impl Reputation {
             return Ok(0);
         }
         let mut transaction = self.store.begin().await?;
-        scores::publish(&mut transaction, as_of, learned, &beliefs, &[]).await?;
+        let publication = Publication { as_of, learned, folded: self.folded, is_anew: false };
+        scores::publish(&mut transaction, publication, &beliefs, &[]).await?;
         Store::commit(transaction).await?;
         self.last_told = Some(as_of);
         self.note_whales(&beliefs);

@@ -9,10 +9,10 @@ use domain::{
     Side, Tick, Tier, Timestamp, TokenId, TxHash, Usd, Verdict, Wallet,
 };
 use orderflow_reputation::Reputation;
-use store::facts::{Block, Point, Stretch, Writer};
+use store::facts::{self, Block, Point, Stretch, Writer};
 use store::feed::{self, News, Wanted};
 use store::testing::TestDatabase;
-use store::{Store, markets, scores};
+use store::{Store, markets, reports, scores};
 
 /// One closed decision on one day is enough to be rated.
 const SOON: Eligibility = Eligibility { decisions: 1, events: 1, active_days: 1 };
@@ -230,4 +230,71 @@ async fn what_was_forgotten_is_found_anew() {
     let later = later.plus_micros(Timestamp::MINUTE);
     assert_eq!(again.publish(later, later).await.unwrap().verdicts, 3);
     assert_eq!(chain.rated().await, before);
+}
+
+/// A whale whose every fill the chain took back is nobody's whale any more, and is one again when they come back.
+#[tokio::test]
+async fn a_whale_without_facts_falls_and_can_rise_again() {
+    let mut chain = Chain::begin().await;
+    let mut reputation = Reputation::resume(chain.store.clone(), SOON).await.unwrap();
+    chain.bet(2, 1, true).await;
+    let before = chain.next - 1;
+    chain.bet(1, 2, true).await;
+    reputation.catch_up(i64::MAX).await.unwrap();
+    reputation.publish(chain.now(), chain.now()).await.unwrap();
+    let rated = chain.rated().await;
+    assert_eq!(rated.iter().filter(|verdict| verdict.tier == Tier::Whale).count(), 2, "{rated:?}");
+
+    let to = Point { number: before, hash: hash(before) };
+    let mut transaction = chain.store.begin().await.unwrap();
+    chain.writer.revert(&mut transaction, to, chain.now()).await.unwrap();
+    Store::commit(transaction).await.unwrap();
+    reputation.catch_up(i64::MAX).await.unwrap();
+    chain.next += 1;
+    reputation.publish(chain.now(), chain.now()).await.unwrap();
+    let (_, verdicts) = chain.told().await;
+    let tiers: Vec<(Wallet, Tier)> = verdicts.iter().map(|verdict| (verdict.wallet, verdict.tier)).collect();
+    assert_eq!(tiers, [(wallet(1), Tier::Unrated), (wallet(2), Tier::Whale)]);
+    assert_eq!(chain.rated().await.len(), 1);
+
+    // The same bet with the same result makes the same verdict, which must be told although it was told before.
+    chain.bet(1, 2, true).await;
+    reputation.catch_up(i64::MAX).await.unwrap();
+    assert_eq!(reputation.publish_whales(chain.now(), chain.now()).await.unwrap(), 1);
+    let (_, verdicts) = chain.told().await;
+    assert_eq!((verdicts[0].wallet, verdicts[0].tier), (wallet(1), Tier::Whale));
+}
+
+/// A fact that came while a pass was made was not part of it, although it was known by the pass's own moment.
+#[tokio::test]
+async fn a_fact_of_the_same_instant_is_not_one_of_the_verdicts() {
+    let mut chain = Chain::begin().await;
+    let mut reputation = Reputation::resume(chain.store.clone(), SOON).await.unwrap();
+    chain.bet(1, 1, true).await;
+    reputation.catch_up(i64::MAX).await.unwrap();
+    let instant = chain.now();
+    chain.block(vec![buy(1, 2)]).await;
+    reputation.publish(instant, instant).await.unwrap();
+
+    let mut connection = chain.store.connection().await.unwrap();
+    let row = reports::wallet(&mut connection, wallet(1), None).await.unwrap().unwrap();
+    let folded = row["folded_seq"].as_i64().unwrap();
+    let of_verdict = facts::of_wallet(&mut connection, wallet(1), folded).await.unwrap();
+    assert_eq!(of_verdict.facts.len(), 2, "{of_verdict:?}");
+    let by_time = feed::newest_by(&mut connection, instant).await.unwrap();
+    let known_by_then = facts::of_wallet(&mut connection, wallet(1), by_time).await.unwrap();
+    assert_eq!(known_by_then.facts.len(), 3, "its time alone does not tell it apart");
+    drop(connection);
+
+    // So does a verdict between two passes say what it was made of.
+    chain.bet(1, 3, true).await;
+    reputation.catch_up(i64::MAX).await.unwrap();
+    let instant = chain.now();
+    chain.block(vec![buy(1, 4)]).await;
+    assert_eq!(reputation.publish_whales(instant, instant).await.unwrap(), 1);
+    let mut connection = chain.store.connection().await.unwrap();
+    let row = reports::wallet(&mut connection, wallet(1), None).await.unwrap().unwrap();
+    let folded = row["folded_seq"].as_i64().unwrap();
+    let of_verdict = facts::of_wallet(&mut connection, wallet(1), folded).await.unwrap();
+    assert_eq!(of_verdict.facts.len(), 5, "{of_verdict:?}");
 }

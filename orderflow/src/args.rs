@@ -211,6 +211,10 @@ impl Backfill {
 pub(crate) struct Replay {
     /// The folder with trades.csv or trades.parquet, and resolutions.csv or resolutions.parquet.
     pub(crate) folder: PathBuf,
+    /// Compare every wallet's result with its cash and payouts by separate arithmetic, and fail where they differ by
+    /// half a cent.
+    #[arg(long)]
+    pub(crate) verify: bool,
     /// End with one JSON object instead of a table.
     #[arg(long)]
     pub(crate) json: bool,

@@ -105,7 +105,16 @@ async fn replay_into(settings: args::Replay) -> anyhow::Result<()> {
     on(&settings.database, async |store| {
         replay::play(&settings.folder, &store, &settings.strategy, &settings.reputation).await?;
         let totals = reports::totals(&mut *store.connection().await?).await?;
-        Ok(render::summary(&render::totals(&totals), settings.json)?)
+        let mut shown = render::totals(&totals);
+        let tie = match settings.verify {
+            true => Some(replay::verify(&settings.folder, &store).await?),
+            false => None,
+        };
+        if let (Some(tie), Some(shown)) = (&tie, shown.as_object_mut()) {
+            shown.insert("tie".to_owned(), tie.json());
+        }
+        render::summary(&shown, settings.json)?;
+        tie.map_or(Ok(()), |tie| tie.require())
     })
     .await
 }

@@ -7,6 +7,7 @@
 
 mod score;
 mod tape;
+mod tie;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -21,6 +22,7 @@ use store::{Store, controls, markets};
 use tape::Tape;
 
 pub(crate) use score::score;
+pub(crate) use tie::verify;
 
 /// The name of a replay's place among the writers', and of the lock of whatever plays a tape.
 const REPLAY: &str = "orderflow-replay";

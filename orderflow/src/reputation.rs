@@ -3,6 +3,7 @@
 use orderflow_reputation::Pass;
 use serde_json::json;
 use service::{Database, Supervisor};
+use store::scores::{self, Standing};
 
 use crate::args::Reputation;
 use crate::{render, replay, unless_interrupted};
@@ -36,18 +37,21 @@ async fn once(settings: &Reputation, database: &Database) -> anyhow::Result<()> 
             None => orderflow_reputation::once(&settings.reputation, passes, store.clone()).await,
         }
     };
-    match unless_interrupted(work).await? {
-        Some(pass) => Ok(show(pass, settings.json)?),
-        None => Ok(()),
-    }
+    let Some(pass) = unless_interrupted(work).await? else { return Ok(()) };
+    let standing = scores::standing(&mut *database.store.connection().await?).await?;
+    Ok(show(pass, standing, settings.json)?)
 }
 
-fn show(pass: Pass, as_json: bool) -> std::io::Result<()> {
-    let Pass { verdicts, rated, wallets } = pass;
+/// What this run published beside what stands now: of a wallet without news the verdict from before does.
+fn show(pass: Pass, standing: Standing, as_json: bool) -> std::io::Result<()> {
+    let Pass { verdicts: published, wallets, .. } = pass;
+    let Standing { verdicts, rated } = standing;
     if as_json {
-        return render::line(
-            &json!({ "published": verdicts, "rated": rated, "wallets": wallets }).to_string(),
-        );
+        let whole =
+            json!({ "published": published, "standing": verdicts, "rated": rated, "wallets": wallets });
+        return render::line(&whole.to_string());
     }
-    render::line(&format!("{wallets} wallets known, {verdicts} verdicts published, {rated} of them rated"))
+    render::line(&format!(
+        "{wallets} wallets known; {published} verdicts published; {verdicts} verdicts stand, {rated} of them rated"
+    ))
 }

@@ -15,7 +15,7 @@ use store::{PgConnection, Store, reports};
 use crate::render;
 use curve::Curve;
 use figures::Row;
-use past::Past;
+use past::{Found, Past};
 
 /// How many of the best and of the worst markets are shown.
 const MARKETS: usize = 3;
@@ -51,7 +51,7 @@ pub(crate) async fn run(
         true => reports::tier_since(&mut connection, wallet, as_of).await?,
         false => None,
     };
-    let past = Past::read(&mut connection, wallet, as_of).await?;
+    let past = Past::read(&mut connection, wallet, as_of, row.place("folded_seq")).await?;
     let explained = Explained { row, as_of, since, needed, past };
     if as_json {
         return Ok(render::line(&explained.json().to_string())?);
@@ -79,6 +79,10 @@ async fn nothing(
             "nothing is kept of what was believed about {wallet} at {at}, when it was not rated: verdicts are kept \
              from {first} on"
         ),
+        (None, Some(first)) => anyhow::anyhow!(
+            "no verdict about {wallet} any more: the chain took back everything it did. `--at TIME` shows what was \
+             believed from {first} on"
+        ),
         _ if known.is_known => {
             anyhow::anyhow!(
                 "no verdict about {wallet} yet: no pass was made since it traded (`orderflow reputation`)"
@@ -102,8 +106,18 @@ impl Explained {
         lines.push(String::new());
         lines.extend(self.markets());
         lines.extend(self.curve());
-        lines.extend(self.tie());
+        lines.extend(self.tie().iter().flat_map(|line| figures::wrapped(line, 100)));
+        lines.extend(self.how_found().iter().flat_map(|line| figures::wrapped(line, 100)));
         lines
+    }
+
+    /// What to know of facts that were not found by their place.
+    fn how_found(&self) -> Option<String> {
+        (self.past.found == Found::ByTime).then(|| {
+            "This verdict is from before it was kept which facts it was made of: they were found by its time, and \
+             one of the same instant may be missing or too many."
+                .to_owned()
+        })
     }
 
     /// The best and the worst markets.
@@ -164,6 +178,7 @@ impl Explained {
         add("worst_markets", Value::Array(results(&worst)));
         add("equity", Curve::of(&self.past.days).map_or(Value::Null, |curve| curve.json()));
         add("days", Value::Array(self.past.days.iter().map(past::day_json).collect()));
+        add("facts_found_by", json!(self.past.found.name()));
         add("folded_pnl_usd", json!(figures::float(self.past.pnl())));
         add("pnl_difference_usd", json!(self.difference().map(figures::float)));
         Value::Object(whole)

@@ -74,6 +74,37 @@ async fn a_wallets_result_ties_to_cash_and_payouts() {
     assert!(!unknown.status.success() && stderr(&unknown).contains("no verdict"));
 }
 
+/// The whole tape against its money, by the command that does it for any tape.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_wallet_is_verified_against_its_money() {
+    let desk = Desk::new().await;
+    // One sells what nobody saw it buy, and one holds shares of what has no result.
+    let (trades, resolutions) = tape();
+    let at = "2022-01-05T10:30:00Z";
+    let (short, holder) = (wallet(70), wallet(71));
+    let more = format!("{at},{short},market_4,Yes,SELL,9,4.5\n{at},{holder},open,Yes,BUY,10,3.3\n");
+    desk.write("trades.csv", &format!("{trades}{more}"));
+    desk.write("resolutions.csv", &format!("{resolutions}open,Yes|No,,\n"));
+    let verify = || desk.run(&["replay", desk.path().to_str().unwrap(), "--verify", "--json"]);
+    let tie = &json(&verify())["tie"];
+    assert_eq!((&tie["compared"], &tie["tied"]), (&10.into(), &10.into()), "{tie}");
+    assert_eq!((&tie["left_out_oversold"], &tie["left_out_open"]), (&1.into(), &1.into()), "{tie}");
+    assert!(tie["largest_difference_usd"].as_f64().unwrap() < 0.005, "{tie}");
+
+    // A cent too much is too much, and a verdict too few as well.
+    let who = wallet(11);
+    let add = format!(
+        "UPDATE orderflow_wallet_stats SET total_pnl_usd = total_pnl_usd + 0.01 WHERE wallet_address = '{who}'"
+    );
+    desk.psql(&add);
+    let output = verify();
+    let message = stderr(&output);
+    assert!(!output.status.success() && message.contains("1 of 10 wallets do not tie"), "{message}");
+    assert!(message.contains(&who), "{message}");
+    desk.psql(&format!("DELETE FROM orderflow_wallet_stats WHERE wallet_address = '{who}'"));
+    assert!(stderr(&verify()).contains("said to have made nothing"));
+}
+
 /// Killed at many moments, a replay goes on and comes to the end of an undisturbed one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_replay_comes_to_the_same_end() {

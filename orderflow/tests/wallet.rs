@@ -181,3 +181,18 @@ async fn wallets_are_listed_by_score_and_filtered() {
                 WHERE to_jsonb(s) - 'updated_at' <> to_jsonb(h)";
     assert_eq!(desk.psql(same), "0");
 }
+
+/// A verdict from before it was kept which facts it was made of is explained all the same, and says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_verdict_says_that_its_facts_were_found_by_time() {
+    let desk = Desk::new().await;
+    desk.replay();
+    let shown = stdout(&desk.run(&["wallet", &wallet(1)]));
+    let whole = json(&desk.run(&["wallet", &wallet(1), "--json"]));
+    assert!(!shown.contains("by its time") && whole["facts_found_by"] == "place", "{shown}");
+    desk.psql("UPDATE orderflow_wallet_stats SET folded_seq = NULL");
+    let shown = stdout(&desk.run(&["wallet", &wallet(1)]));
+    let older = json(&desk.run(&["wallet", &wallet(1), "--json"]));
+    assert!(shown.contains("found by its time") && widest(&shown) <= 100, "{shown}");
+    assert_eq!((&older["facts_found_by"], &older["days"]), (&"time".into(), &whole["days"]));
+}

@@ -12,6 +12,7 @@ mod live;
 mod machine;
 mod stage;
 mod storage;
+mod verdicts;
 
 use clap::Parser as _;
 use stage::Child;
@@ -73,6 +74,12 @@ enum Which {
         #[arg(long, default_value_t = 50_000)]
         markets: u32,
     },
+    /// Publishing the verdicts of one pass, and what an item of the outbox costs with and without its index by time.
+    Verdicts {
+        /// About how many wallets.
+        #[arg(long, default_value_t = 20_000)]
+        wallets: u64,
+    },
     /// The measured process of another benchmark.
     #[command(hide = true)]
     Child(Child),
@@ -93,7 +100,8 @@ async fn main() -> anyhow::Result<()> {
             live::run(60).await?;
             cost::run(2_400).await?;
             storage::run(10_000_000).await?;
-            fold::run(10_000_000, 1_000_000, 50_000)
+            fold::run(10_000_000, 1_000_000, 50_000)?;
+            verdicts::run(20_000).await
         }
         Which::Decode => decode::run().await,
         Which::Backfill { rpc, blocks, fills } => backfill::run(rpc, blocks, fills).await,
@@ -101,6 +109,7 @@ async fn main() -> anyhow::Result<()> {
         Which::Cost { blocks } => cost::run(blocks).await,
         Which::Storage { fills } => storage::run(fills).await,
         Which::Fold { fills, wallets, markets } => fold::run(fills, wallets, markets),
+        Which::Verdicts { wallets } => verdicts::run(wallets).await,
         Which::Child(_) => Ok(()),
     }
 }

@@ -78,6 +78,10 @@ pub async fn read(
     .fetch_all(&mut *connection)
     .await
     .during("read the outbox")?;
+    // Most looks find nothing, and what follows would be planned at some cost to find nothing as well.
+    if rows.is_empty() {
+        return Ok(vec![]);
+    }
     let mut hashes: Vec<BlockHash> = vec![];
     let mut conditions: Vec<String> = vec![];
     for found in &rows {

@@ -2,6 +2,8 @@
 
 mod columns;
 
+use std::collections::BTreeMap;
+
 use domain::{Assessment, Shares, Skill, Tier, Timestamp, TokenId, Usd, Verdict, Wallet};
 use sqlx::{PgConnection, Row as _};
 
@@ -26,6 +28,20 @@ pub struct HeldShares {
     pub realized: Usd,
 }
 
+/// What a pass was made for, and of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// The moment that the verdicts are about.
+    pub as_of: Timestamp,
+    /// When they were found.
+    pub learned: Timestamp,
+    /// The last item of the outbox that they were made of.
+    pub folded: i64,
+    /// Whether everybody who has a fact is among them, and whoever is not has none left: what was believed before is
+    /// forgotten then. The history stays, because it is what was believed.
+    pub is_anew: bool,
+}
+
 /// Publishes one pass: the newest verdicts, the history of the rated ones, what wallets hold; and tells the
 /// readers.
 ///
@@ -33,30 +49,66 @@ pub struct HeldShares {
 /// If the database refuses.
 pub async fn publish(
     connection: &mut PgConnection,
-    as_of: Timestamp,
-    learned: Timestamp,
+    publication: Publication,
     assessments: &[Assessment],
     held: &[HeldShares],
 ) -> Result<(), StoreError> {
     take_turn(connection).await?;
+    if publication.is_anew {
+        sqlx::query("DELETE FROM orderflow_wallet_positions")
+            .execute(&mut *connection)
+            .await
+            .during("forget what wallets hold")?;
+    }
     let mut told = 0;
     for chunk in assessments.chunks(CHUNK) {
-        let appended = columns::publish(as_of, chunk).fetch_one(&mut *connection).await;
+        let appended = columns::publish(publication, chunk).fetch_one(&mut *connection).await;
         told += appended.during("write verdicts")?.try_get::<i64, _>(0).during("read a column")?;
+    }
+    if publication.is_anew {
+        told += forget_the_gone(connection, publication).await?;
     }
     for chunk in held.chunks(CHUNK) {
         upsert_held(connection, chunk).await?;
     }
     if told > 0 {
         sqlx::query("INSERT INTO orderflow_outbox (learned_at, kind, as_of) VALUES ($1, 'scores', $2)")
-            .bind(learned.to_offset_date_time())
-            .bind(as_of.to_offset_date_time())
+            .bind(publication.learned.to_offset_date_time())
+            .bind(publication.as_of.to_offset_date_time())
             .execute(&mut *connection)
             .await
             .during("tell of new verdicts")?;
         announce(connection).await?;
     }
     Ok(())
+}
+
+/// Forgets the verdicts that a pass over everybody did not renew: all facts of these wallets were taken back. The
+/// history says of the rated ones that they are not any more, and how many that were: whoever acts on a verdict must
+/// hear that it fell.
+async fn forget_the_gone(connection: &mut PgConnection, publication: Publication) -> Result<i64, StoreError> {
+    // Nothing speaks for a skill or against it. It is no surer than it was, which the error of the last verdict says.
+    let found = sqlx::query(
+        "WITH gone AS (
+             DELETE FROM orderflow_wallet_stats WHERE as_of <> $1
+             RETURNING wallet_address, trader_tier, skill_se),
+         told AS (
+             INSERT INTO orderflow_score_history
+                 (wallet_address, as_of, folded_seq, reputation_score, trader_tier, skill_kappa, skill_se,
+                  closed_decisions, total_pnl_usd, total_trades, winning_decisions, distinct_events, active_days,
+                  is_verified, is_copyable, flags)
+             SELECT wallet_address, $1, $2, 0, 'UNRATED', 0, skill_se, 0, 0, 0, 0, 0, 0, false, false, '[]'
+             FROM gone WHERE trader_tier <> 'UNRATED'
+             ON CONFLICT (wallet_address, as_of) DO NOTHING
+             RETURNING 1)
+         SELECT count(*) FROM told",
+    )
+    .bind(publication.as_of.to_offset_date_time())
+    .bind(publication.folded)
+    .fetch_one(connection)
+    .await
+    .during("forget wallets without facts")?;
+    found.try_get(0).during("read a column")
 }
 
 async fn upsert_held(connection: &mut PgConnection, held: &[HeldShares]) -> Result<(), StoreError> {
@@ -123,6 +175,49 @@ pub async fn rated(connection: &mut PgConnection) -> Result<Vec<Verdict>, StoreE
     rows.iter().map(verdict_of).collect()
 }
 
+/// How many verdicts there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// About wallets at all.
+    pub verdicts: u64,
+    /// About those with enough history.
+    pub rated: u64,
+}
+
+/// How many verdicts stand, whenever they were published.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn standing(connection: &mut PgConnection) -> Result<Standing, StoreError> {
+    let found = sqlx::query(
+        "SELECT count(*) AS verdicts, count(*) FILTER (WHERE trader_tier <> 'UNRATED') AS rated
+         FROM orderflow_wallet_stats",
+    )
+    .fetch_one(connection)
+    .await
+    .during("count the verdicts that stand")?;
+    Ok(Standing { verdicts: row::unsigned(&found, "verdicts")?, rated: row::unsigned(&found, "rated")? })
+}
+
+/// What every wallet with a verdict has made by sales and results, as its verdict says.
+///
+/// # Errors
+/// If the database refuses, or holds what it should not.
+pub async fn results(connection: &mut PgConnection) -> Result<BTreeMap<Wallet, Usd>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT wallet_address, (total_pnl_usd * 1000000)::bigint AS micros FROM orderflow_wallet_stats",
+    )
+    .fetch_all(connection)
+    .await
+    .during("read results of wallets")?;
+    rows.iter()
+        .map(|found| {
+            let micros = found.try_get("micros").during("read a column")?;
+            Ok((row::text(found, "wallet_address", "an address")?, Usd::from_micros(micros)))
+        })
+        .collect()
+}
+
 /// What was believed about every rated wallet at a place in the outbox, and nothing of what came after.
 ///
 /// # Errors
@@ -140,28 +235,6 @@ pub async fn rated_at(connection: &mut PgConnection, seq: i64) -> Result<Vec<Ver
     .await
     .during("read what was believed")?;
     rows.iter().map(verdict_of).collect()
-}
-
-/// Forgets everything believed, so that it can be found anew from the facts: after a reorganisation.
-/// The history stays: it is what was believed then.
-///
-/// # Errors
-/// If the database refuses.
-pub async fn forget_beliefs(connection: &mut PgConnection) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM orderflow_wallet_positions")
-        .execute(&mut *connection)
-        .await
-        .during("forget what wallets hold")?;
-    // Whoever has no fact left has no verdict either; everybody else is about to get a new one.
-    sqlx::query(
-        "DELETE FROM orderflow_wallet_stats s
-         WHERE NOT EXISTS (SELECT FROM orderflow_fills f JOIN orderflow_wallets w ON w.id = f.wallet
-                           WHERE w.address = s.wallet_address)",
-    )
-    .execute(connection)
-    .await
-    .map(|_| ())
-    .during("forget wallets without facts")
 }
 
 fn verdict_of(found: &sqlx::postgres::PgRow) -> Result<Verdict, StoreError> {

@@ -11,12 +11,12 @@ use anyhow::{Context as _, bail};
 use domain::{BlockHash, Timestamp};
 use orderflow_reputation::{Pass, Reputation, ReputationSettings};
 use store::facts::{self, Block, Writer};
-use store::{Store, controls, scores};
+use store::{Store, controls};
 
 use super::tape::Tape;
 use super::{ALONE, REPLAY, hours, known_blocks, progress, take_in};
 
-/// Scores the wallets of a folder's tape, and says what stands then.
+/// Scores the wallets of a folder's tape, and says what was published.
 pub(crate) async fn score(
     folder: &Path,
     store: &Store,
@@ -52,10 +52,7 @@ pub(crate) async fn score(
         scorer.rebuild().await?;
     }
     scorer.catch_up(i64::MAX).await?;
-    let wallets = scorer.publish(last, last).await?.wallets;
-    let rated = scores::rated(&mut *store.connection().await?).await?.len();
-    // Whether this run published them or one before it: every wallet of the tape has its verdict now.
-    Ok(Pass { verdicts: wallets, rated, wallets })
+    scorer.publish(last, last).await
 }
 
 /// A replay judges hour by hour; one pass at the end would be about another past.

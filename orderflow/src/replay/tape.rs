@@ -3,6 +3,7 @@
 
 mod decimal;
 mod error;
+mod hushed;
 mod parquet;
 mod rows;
 

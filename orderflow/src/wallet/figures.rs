@@ -31,6 +31,11 @@ impl Row {
         self.0.get(column)?.as_u64()
     }
 
+    /// A place in the outbox.
+    pub(crate) fn place(&self, column: &str) -> Option<i64> {
+        self.0.get(column)?.as_i64()
+    }
+
     pub(crate) fn text(&self, column: &str) -> Option<&str> {
         self.0.get(column)?.as_str()
     }

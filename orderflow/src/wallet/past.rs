@@ -10,9 +10,6 @@ use store::{PgConnection, facts, feed};
 
 use super::figures;
 
-/// The reader whose last place the newest verdicts were made at.
-const READER: &str = "orderflow-reputation";
-
 /// How much history a verdict needs does not matter to what came of it.
 const ANY: Eligibility = Eligibility { decisions: 0, events: 0, active_days: 0 };
 
@@ -20,7 +17,29 @@ const ANY: Eligibility = Eligibility { decisions: 0, events: 0, active_days: 0 }
 pub(super) struct Past {
     /// By day.
     pub(super) days: Vec<WalletDay>,
+    /// How the facts were found.
+    pub(super) found: Found,
     results: Vec<Told>,
+}
+
+/// How the facts that a verdict was made of were found among all that are known by now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// By the place up to which they were folded, which was stored with the verdict.
+    ByPlace,
+    /// By the verdict's time, because it is from before places were stored: of facts of that very instant it does not
+    /// say which were among them.
+    ByTime,
+}
+
+impl Found {
+    /// Its name in what scripts read.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::ByPlace => "place",
+            Self::ByTime => "time",
+        }
+    }
 }
 
 /// What a market came to.
@@ -34,16 +53,16 @@ pub(super) struct Told {
 }
 
 impl Past {
-    /// Reads and folds what was known.
+    /// Reads and folds what was known when the verdict of a moment was made, of the facts up to the place `folded`.
     pub(super) async fn read(
         connection: &mut PgConnection,
         wallet: Wallet,
         as_of: Timestamp,
+        folded: Option<i64>,
     ) -> anyhow::Result<Self> {
-        let cursor = feed::cursor(connection, READER).await?;
-        let until = match cursor.as_of == Some(as_of) {
-            true => cursor.seq,
-            false => feed::newest_by(connection, as_of).await?,
+        let (until, found) = match folded {
+            Some(seq) => (seq, Found::ByPlace),
+            None => (feed::newest_by(connection, as_of).await?, Found::ByTime),
         };
         let known = facts::of_wallet(connection, wallet, until).await?;
         let mut history = History::new(ANY);
@@ -61,7 +80,7 @@ impl Past {
         };
         let mut days = history.days(wallet);
         days.sort_by_key(|day| day.day);
-        Ok(Self { days, results: history.results(wallet).into_iter().map(told).collect() })
+        Ok(Self { days, found, results: history.results(wallet).into_iter().map(told).collect() })
     }
 
     /// What was sold or resolved in all.

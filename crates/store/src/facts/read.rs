@@ -53,6 +53,9 @@ pub(crate) async fn of_blocks(
     connection: &mut PgConnection,
     blocks: &[BlockHash],
 ) -> Result<BTreeMap<BlockHash, Vec<Fact>>, StoreError> {
+    if blocks.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     let hashes: Vec<String> = blocks.iter().map(ToString::to_string).collect();
     // Which heights these are tells PostgreSQL which partitions it need not plan for; there are hundreds in time.
     let heights: (Option<i64>, Option<i64>) = sqlx::query_as(
@@ -101,12 +104,14 @@ pub async fn in_chain_order(
     seq: i64,
     limit: u32,
 ) -> Result<Vec<(u64, Vec<Fact>)>, StoreError> {
+    // When a block was told last is asked block by block, by its index: as a join, a database without statistics, such
+    // as one that was just filled, would compare every block with every item.
     let rows = sqlx::query(
         "SELECT b.block_hash, b.block_number
          FROM orderflow_blocks b
          WHERE NOT b.orphaned AND b.block_number > $1
-           AND NOT EXISTS (SELECT FROM orderflow_outbox o
-                           WHERE o.kind = 'block' AND o.block_hash = b.block_hash AND o.seq > $2)
+           AND coalesce((SELECT max(o.seq) FROM orderflow_outbox o
+                         WHERE o.kind = 'block' AND o.block_hash = b.block_hash), 0) <= $2
            AND NOT EXISTS (SELECT FROM orderflow_outbox o
                            WHERE o.kind = 'history' AND o.seq > $2
                              AND b.block_number BETWEEN o.first_block AND o.block_number)

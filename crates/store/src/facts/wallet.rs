@@ -24,8 +24,8 @@ pub struct WalletFacts {
 /// place `$2` of the outbox. As with [`super::in_chain_order`], what was told again or late counts from then on.
 macro_rules! was_known {
     () => {
-        " AND NOT EXISTS (SELECT FROM orderflow_outbox o
-                          WHERE o.kind = 'block' AND o.block_hash = b.block_hash AND o.seq > $2)
+        " AND coalesce((SELECT max(o.seq) FROM orderflow_outbox o
+                        WHERE o.kind = 'block' AND o.block_hash = b.block_hash), 0) <= $2
           AND NOT EXISTS (SELECT FROM orderflow_outbox o
                           WHERE o.kind = 'late' AND o.block_hash = b.block_hash AND o.seq > $2
                             AND f.log_index = ANY (o.log_indexes))

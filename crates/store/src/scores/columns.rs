@@ -10,6 +10,8 @@ use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
 use time::OffsetDateTime;
 
+use super::Publication;
+
 /// A column's name and how it is read off an assessment.
 struct Column {
     name: &'static str,
@@ -113,7 +115,7 @@ fn rounded(number: f64, parts: f64) -> f64 {
 
 /// Appends the verdicts about rated wallets, and about those that were rated until now, to the history: whoever acts
 /// on verdicts must hear of both. Replaces the newest ones. Says how many were appended. `$1` is the moment, `$2`
-/// the wallets, what follows the columns.
+/// the place of the last fact folded, `$3` the wallets, what follows the columns.
 ///
 /// One statement, because every part of it sees the newest verdicts as they were before it.
 pub(super) static PUBLISH: LazyLock<String> = LazyLock::new(|| {
@@ -125,8 +127,8 @@ pub(super) static PUBLISH: LazyLock<String> = LazyLock::new(|| {
         Json(_) => format!("{0}::jsonb AS {0}", column.name),
         _ => column.name.to_owned(),
     });
-    let mut arrays = "$2::text[]".to_owned();
-    for (column, number) in COLUMNS.iter().zip(3..) {
+    let mut arrays = "$3::text[]".to_owned();
+    for (column, number) in COLUMNS.iter().zip(4..) {
         let of = match column.values {
             Score(_) | Number(_) => "float8",
             Count(_) | Dollars(_) => "bigint",
@@ -139,28 +141,35 @@ pub(super) static PUBLISH: LazyLock<String> = LazyLock::new(|| {
     }
     format!(
         "WITH fresh AS MATERIALIZED (
-             SELECT wallet_address, $1::timestamptz AS as_of, {typed}
+             SELECT wallet_address, $1::timestamptz AS as_of, $2::bigint AS folded_seq, {typed}
              FROM UNNEST({arrays}) AS fresh (wallet_address, {names})),
          told AS (
-             INSERT INTO orderflow_score_history (wallet_address, as_of, {names})
-             SELECT wallet_address, as_of, {names} FROM fresh
+             INSERT INTO orderflow_score_history (wallet_address, as_of, folded_seq, {names})
+             SELECT wallet_address, as_of, folded_seq, {names} FROM fresh
              WHERE trader_tier <> 'UNRATED'
                 OR EXISTS (SELECT FROM orderflow_wallet_stats known
                            WHERE known.wallet_address = fresh.wallet_address AND known.trader_tier <> 'UNRATED')
-             ON CONFLICT (wallet_address, as_of) DO UPDATE SET {replaced}
+             ON CONFLICT (wallet_address, as_of) DO UPDATE SET folded_seq = excluded.folded_seq, {replaced}
              RETURNING 1),
          newest AS (
-             INSERT INTO orderflow_wallet_stats (wallet_address, as_of, {names})
-             SELECT wallet_address, as_of, {names} FROM fresh
-             ON CONFLICT (wallet_address) DO UPDATE SET as_of = excluded.as_of, {replaced})
+             INSERT INTO orderflow_wallet_stats (wallet_address, as_of, folded_seq, {names})
+             SELECT wallet_address, as_of, folded_seq, {names} FROM fresh
+             ON CONFLICT (wallet_address) DO UPDATE SET
+                 as_of = excluded.as_of, folded_seq = excluded.folded_seq, {replaced})
          SELECT count(*) FROM told"
     )
 });
 
-/// The statement with a moment and assessments in their columns.
-pub(super) fn publish(as_of: Timestamp, assessments: &[Assessment]) -> Query<'static, Postgres, PgArguments> {
+/// The statement with what a pass was made for, and assessments in their columns.
+pub(super) fn publish(
+    publication: Publication,
+    assessments: &[Assessment],
+) -> Query<'static, Postgres, PgArguments> {
     let addresses: Vec<String> = assessments.iter().map(|a| a.verdict.wallet.to_string()).collect();
-    let query = sqlx::query(PUBLISH.as_str()).bind(as_of.to_offset_date_time()).bind(addresses);
+    let query = sqlx::query(PUBLISH.as_str())
+        .bind(publication.as_of.to_offset_date_time())
+        .bind(publication.folded)
+        .bind(addresses);
     let all = || assessments.iter();
     COLUMNS.iter().fold(query, |query, column| match column.values {
         Score(of) => query.bind(all().map(|a| rounded(of(a), 1e4)).collect::<Vec<f64>>()),

@@ -16,6 +16,7 @@ use domain::Timestamp;
 
 use super::decimal;
 use super::error::TapeError;
+use super::hushed::hushed;
 use super::rows::{Column, Holds, names};
 
 /// How many rows are decoded at once.
@@ -187,7 +188,7 @@ impl Iterator for ParquetRows {
 /// program. Whoever was panicked in is not asked again.
 fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
     let contradiction = |_| Err(ParquetError::General("the file contradicts itself".to_owned()));
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(contradiction)
+    hushed(|| catch_unwind(AssertUnwindSafe(read))).unwrap_or_else(contradiction)
 }
 
 /// How a column's values are written, where that is a way we know.
