@@ -103,7 +103,8 @@ async fn unless_interrupted<T>(work: impl Future<Output = anyhow::Result<T>>) ->
 
 async fn replay_into(settings: args::Replay) -> anyhow::Result<()> {
     on(&settings.database, async |store| {
-        replay::play(&settings.folder, &store, &settings.strategy, &settings.reputation).await?;
+        // What a failing machine loses of it is on the tape still.
+        replay::play(&settings.folder, &store.repeatable(), &settings.strategy, &settings.reputation).await?;
         let totals = reports::totals(&mut *store.connection().await?).await?;
         let mut shown = render::totals(&totals);
         let tie = match settings.verify {

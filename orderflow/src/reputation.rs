@@ -33,7 +33,10 @@ async fn once(settings: &Reputation, database: &Database) -> anyhow::Result<()> 
     let work = async {
         let (store, passes) = (&database.store, settings.passes);
         match &settings.tape {
-            Some(folder) => replay::score(folder, store, &settings.reputation, passes.rebuild).await,
+            // What a failing machine loses of it is on the tape still.
+            Some(folder) => {
+                replay::score(folder, &store.repeatable(), &settings.reputation, passes.rebuild).await
+            }
             None => orderflow_reputation::once(&settings.reputation, passes, store.clone()).await,
         }
     };

@@ -41,6 +41,8 @@ const CHANNEL: &str = "orderflow";
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: PgPool,
+    /// Whether a commit returns only when the disk has it.
+    waits_for_disk: bool,
 }
 
 impl Store {
@@ -74,7 +76,15 @@ impl Store {
     /// If a migration fails.
     pub async fn over(pool: PgPool) -> Result<Self, StoreError> {
         migrations::run(&pool).await?;
-        Ok(Self { pool })
+        Ok(Self { pool, waits_for_disk: true })
+    }
+
+    /// The same store for work that can be done again from its source: its commits do not wait for the disk, which
+    /// takes most of the time of small ones. A machine that fails loses the newest of them, and never one without
+    /// those that followed it.
+    #[must_use]
+    pub fn repeatable(&self) -> Self {
+        Self { pool: self.pool.clone(), waits_for_disk: false }
     }
 
     /// A connection for reading.
@@ -90,7 +100,14 @@ impl Store {
     /// # Errors
     /// If there is no connection.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
-        self.pool.begin().await.during("begin a transaction")
+        let mut transaction = self.pool.begin().await.during("begin a transaction")?;
+        if !self.waits_for_disk {
+            sqlx::query("SET LOCAL synchronous_commit = off")
+                .execute(&mut *transaction)
+                .await
+                .during("not wait for the disk")?;
+        }
+        Ok(transaction)
     }
 
     /// Makes a transaction's changes real.
