@@ -17,9 +17,9 @@ use super::link::{Link, Lost, Pace, is_sign_of_life, pause};
 use crate::clob::Clob;
 use crate::http::VenueError;
 use crate::trading::moment;
+use crate::wire::Number;
 use crate::wire::channel::{ChangesBody, ResolvedBody, TickBody};
 use crate::wire::clob::{BookBody, read_condition, read_tick};
-use crate::wire::Number;
 
 /// The venue serves so many tokens on a connection.
 pub const MOST_TOKENS: usize = 500;
@@ -298,7 +298,8 @@ impl Watch {
         }
         if body.tick_size.as_ref().is_none_or(|tick| tick.0.is_empty()) {
             let known = self.books.ladders.get(&token).map(Ladder::tick);
-            body.tick_size = known.map(|tick| Number(domain::Usd::from_micros(tick.ppm().into()).to_string()));
+            body.tick_size =
+                known.map(|tick| Number(domain::Usd::from_micros(tick.ppm().into()).to_string()));
         }
         body.into_book(token).map(Some)
     }
@@ -339,10 +340,11 @@ impl Watch {
     }
 
     async fn take_tick(&mut self, event: Value) -> Result<Result<(), String>, Lost> {
-        let read = serde_json::from_value::<TickBody>(event).map_err(|error| error.to_string()).and_then(|body| {
-            let token: TokenId = body.asset_id.parse().map_err(|error| format!("{error}"))?;
-            Ok((token, read_tick(&body.new_tick_size)?))
-        });
+        let read =
+            serde_json::from_value::<TickBody>(event).map_err(|error| error.to_string()).and_then(|body| {
+                let token: TokenId = body.asset_id.parse().map_err(|error| format!("{error}"))?;
+                Ok((token, read_tick(&body.new_tick_size)?))
+            });
         let (token, tick) = match read {
             Ok(read) => read,
             Err(why) => return Ok(Err(why)),
@@ -418,9 +420,8 @@ impl Watch {
             return Ok(());
         }
         if is_comparison && let Some(ladder) = self.books.ladders.get(&token) {
-            let is_frozen = book.is_some_and(|book| {
-                book.at.micros_since(ladder.at()) > BEHIND && !ladder.equals(&book)
-            });
+            let is_frozen =
+                book.is_some_and(|book| book.at.micros_since(ladder.at()) > BEHIND && !ladder.equals(&book));
             return if is_frozen { Err(Lost::Doubtful("the channel lags behind the book")) } else { Ok(()) };
         }
         if self.books.ladders.contains_key(&token) {

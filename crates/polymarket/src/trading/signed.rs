@@ -122,7 +122,8 @@ impl OrderSigner {
             credentials.expose_secret().to_owned(),
             credentials.expose_passphrase().to_owned(),
         );
-        let client = sdk::clob::Client::new(NOWHERE, sdk::clob::Config::default()).map_err(SignError::Client)?;
+        let client =
+            sdk::clob::Client::new(NOWHERE, sdk::clob::Config::default()).map_err(SignError::Client)?;
         let mut builder = client
             .authentication_builder(account.key().signer())
             .credentials(given)
