@@ -337,35 +337,51 @@ pub(crate) async fn answer(response: reqwest::Response) -> (u16, Value) {
     (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }
 
-/// An open market of a kind whose takers need not wait, the one that lives longest, and its first outcome's touch in cents.
+/// An open market of a kind whose takers need not wait, the one that lives longest, and its first outcome's touch in
+/// cents.
 pub(crate) async fn market_of(devnet: &Devnet, ledger: Ledger) -> (Traded, u64, u64) {
-    let urls = devnet.urls();
-    loop {
-        let url = format!("{}/markets/keyset?limit=100", urls.gamma);
-        let page: Value = client().get(url).send().await.unwrap().json().await.unwrap();
-        let mut open: Vec<&Value> = page["markets"].as_array().unwrap().iter().collect();
-        open.sort_by_key(|market| std::cmp::Reverse(market["endDate"].as_str().unwrap().to_owned()));
-        for market in open {
-            let (found, tokens) = if market["version"] == "v2" {
-                (Ledger::V3, market["positionIds"].clone())
-            } else {
-                let is_neg_risk = market["negRisk"] == true;
-                let tokens = serde_json::from_str(market["clobTokenIds"].as_str().unwrap()).unwrap();
-                (if is_neg_risk { Ledger::NegRisk } else { Ledger::Standard }, tokens)
-            };
-            let waits = market["secondsDelay"].is_number();
-            if found != ledger || waits {
+    until(async || {
+        for (market, waits) in open_markets(devnet).await {
+            if market.ledger != ledger || waits {
                 continue;
             }
-            let tokens = [0, 1].map(|index: usize| tokens[index].as_str().unwrap().parse().unwrap());
-            let Some((bid, ask)) = touch(devnet, tokens[0]).await else { continue };
+            let Some((bid, ask)) = touch(devnet, market.tokens[0]).await else { continue };
             if bid >= 15 && ask <= 85 {
-                let condition = devnet.venue().condition_of(tokens[0]).unwrap().to_string();
-                return (Traded { ledger, condition, tokens }, bid, ask);
+                return Some((market, bid, ask));
             }
         }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+        None
+    })
+    .await
+}
+
+/// A game, whose takers wait, the one that lives longest.
+pub(crate) async fn game(devnet: &Devnet) -> Traded {
+    until(async || {
+        let open = open_markets(devnet).await;
+        open.into_iter().find(|(_, waits)| *waits).map(|(market, _)| market)
+    })
+    .await
+}
+
+/// The open markets, those that live longest first, and whether their takers wait.
+async fn open_markets(devnet: &Devnet) -> Vec<(Traded, bool)> {
+    let url = format!("{}/markets/keyset?limit=100", devnet.urls().gamma);
+    let page: Value = client().get(url).send().await.unwrap().json().await.unwrap();
+    let mut open: Vec<&Value> = page["markets"].as_array().unwrap().iter().collect();
+    open.sort_by_key(|market| std::cmp::Reverse(market["endDate"].as_str().unwrap().to_owned()));
+    let read = |market: &Value| {
+        let (ledger, tokens) = if market["version"] == "v2" {
+            (Ledger::V3, market["positionIds"].clone())
+        } else {
+            let tokens = serde_json::from_str(market["clobTokenIds"].as_str().unwrap()).unwrap();
+            (if market["negRisk"] == true { Ledger::NegRisk } else { Ledger::Standard }, tokens)
+        };
+        let tokens = [0, 1].map(|index: usize| tokens[index].as_str().unwrap().parse().unwrap());
+        let condition = devnet.venue().condition_of(tokens[0]).unwrap().to_string();
+        (Traded { ledger, condition, tokens }, market["secondsDelay"].is_number())
+    };
+    open.into_iter().map(read).collect()
 }
 
 /// The best bid and ask in cents; `None` where there is no book any more.

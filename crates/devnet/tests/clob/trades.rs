@@ -42,12 +42,12 @@ async fn matches_come_to_the_chain_and_the_cash_agrees_to_the_millionth() {
     let mut trader = Trader::arrive(&devnet, 31, SignatureType::Poly1271, 1_000).await;
     let mut ids = Vec::new();
     for ledger in Ledger::ALL {
-        let (market, bid, ask) = market_of(&devnet, ledger).await;
+        let (market, _, ask) = market_of(&devnet, ledger).await;
         let (status, bought, _) = trader.place(&market, 0, &Terms::spend(37, ask + 3)).await;
         assert_eq!(status, 200, "{bought}");
         ids.push(bought["tradeIDs"][0].as_str().unwrap().to_owned());
         // What is not on the chain yet cannot be sold.
-        let sale = Terms::limit(Side::Sell, 20, bid.saturating_sub(8).max(1));
+        let sale = Terms::limit(Side::Sell, 20, 1);
         let (early, said, _) = trader.place(&market, 0, &sale).await;
         assert_eq!(early, 400, "{said}");
         settled(&devnet, &trader).await;
@@ -149,11 +149,6 @@ async fn winners_of_every_ledger_are_paid_and_losers_keep_their_shares() {
     // All of these markets are answered soon, and those who won in them are paid.
     let truth = until(async || {
         let truth = devnet.venue().account(trader.wallet).unwrap();
-        let open = held.iter().filter(|(_, token)| {
-            crate::trader::client();
-            truth.shares.contains_key(token)
-        });
-        let _ = open;
         let is_over = truth.orders.values().all(|(status, _)| *status != OrderStatus::Live);
         let paid = truth.redeemed.is_positive() && devnet.venue().is_settled(trader.wallet);
         let url = format!("{}/books", devnet.urls().clob);
@@ -176,17 +171,17 @@ async fn winners_of_every_ledger_are_paid_and_losers_keep_their_shares() {
 }
 
 #[tokio::test]
-async fn good_till_a_date_and_the_dead_mans_switch_take_orders_out() {
+async fn who_falls_silent_has_nothing_in_the_book_any_more() {
     let (devnet, _stop) = begin(0.5).await;
     let mut trader = Trader::arrive(&devnet, 34, SignatureType::Eoa, 1_000).await;
-    let (market, bid, _) = market_of(&devnet, Ledger::Standard).await;
+    let (market, ..) = market_of(&devnet, Ledger::Standard).await;
     let (_, beat) = trader.ask("POST", "/v1/heartbeats", &json!({"heartbeat_id": ""})).await;
     let first = beat["heartbeat_id"].as_str().unwrap().to_owned();
     let (status, wrong) = trader.ask("POST", "/v1/heartbeats", &json!({"heartbeat_id": "x"})).await;
     assert_eq!((status, &wrong["heartbeat_id"]), (400, &json!(first)));
     let (status, _) = trader.ask("POST", "/v1/heartbeats", &json!({"heartbeat_id": first})).await;
     assert_eq!(status, 200);
-    let (_, placed, id) = trader.place(&market, 0, &Terms::limit(Side::Buy, 5, bid - 3)).await;
+    let (_, placed, id) = trader.place(&market, 0, &Terms::limit(Side::Buy, 5, 1)).await;
     assert_eq!(placed["status"], "live", "{placed}");
     let ended = until(async || {
         let truth = devnet.venue().account(trader.wallet).unwrap();
@@ -198,4 +193,25 @@ async fn good_till_a_date_and_the_dead_mans_switch_take_orders_out() {
         [OrderStatus::Canceled("heartbeat missed"), OrderStatus::CanceledMarketResolved].contains(&ended),
         "{ended:?}"
     );
+}
+
+#[tokio::test]
+async fn where_takers_wait_an_order_is_delayed_and_then_matched_like_any_other() {
+    let (devnet, _stop) = begin(0.5).await;
+    let mut trader = Trader::arrive(&devnet, 35, SignatureType::Eoa, 1_000).await;
+    let market = crate::trader::game(&devnet).await;
+    let (status, placed, id) = trader.place(&market, 0, &Terms::spend(10, 99)).await;
+    assert_eq!((status, &placed["status"]), (200, &json!("delayed")), "{placed}");
+    assert_eq!(placed["tradeIDs"], json!([]));
+    let (_, gone) = trader.ask("DELETE", "/order", &json!({"orderID": id})).await;
+    assert_eq!(gone["not_canceled"][id.to_string()], "the order is delayed and can't be canceled");
+    let order = until(async || {
+        let order = trader.get(&format!("/data/order/{id}")).await;
+        (order["status"] != "DELAYED").then_some(order)
+    })
+    .await;
+    assert_eq!(order["status"], "MATCHED", "{order}");
+    // What only rests need not wait.
+    let low = Terms::limit(Side::Buy, 5, 1);
+    assert_eq!(trader.place(&market, 0, &low).await.1["status"], "live");
 }
