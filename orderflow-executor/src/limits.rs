@@ -3,7 +3,7 @@
 use decision::{Bound, Exits, Limits};
 use domain::Timestamp;
 
-use crate::settings::percent;
+use crate::settings::{percent, within};
 
 /// Limits on all orders together, and on how long a position is held.
 #[derive(Clone, Debug, clap::Args)]
@@ -38,22 +38,22 @@ pub struct LimitSettings {
     /// How far below the best bid a sale may go, in percent of it.
     #[arg(long, env = "EXIT_SLIPPAGE_PCT", default_value = "5", value_parser = percent, help_heading = "Limits")]
     pub exit_slippage_pct: f64,
-    /// The gain, in percent of the cost, at which a position is sold. Off where not given: what it would have realised
-    /// at 50 % is recorded all the same.
-    #[arg(long, env = "TAKE_PROFIT_PCT", value_parser = percent, help_heading = "Limits")]
-    pub take_profit_pct: Option<f64>,
-    /// The loss, in percent of the cost, at which a position is sold. Off where not given: what it would have realised
-    /// at 50 % is recorded all the same.
-    #[arg(long, env = "STOP_LOSS_PCT", value_parser = percent, help_heading = "Limits")]
-    pub stop_loss_pct: Option<f64>,
+    /// The gain, in percent of the cost, at which a position is sold. 0: never, but what it would have realised at 50 %
+    /// is recorded.
+    #[arg(long, env = "TAKE_PROFIT_PCT", default_value = "0", value_parser = gain, help_heading = "Limits")]
+    pub take_profit_pct: f64,
+    /// The loss, in percent of the cost, at which a position is sold. 0: never, but what it would have realised at 50 %
+    /// is recorded.
+    #[arg(long, env = "STOP_LOSS_PCT", default_value = "0", value_parser = percent, help_heading = "Limits")]
+    pub stop_loss_pct: f64,
 }
 
 impl LimitSettings {
     /// The engine's limits.
     #[must_use]
     pub fn limits(&self) -> Limits {
-        let bound = |percent: Option<f64>, watched: Bound| {
-            percent.map_or(watched, |percent| Bound { at: percent / 100.0, is_obeyed: true })
+        let bound = |percent: f64, watched: Bound| {
+            if percent > 0.0 { Bound { at: percent / 100.0, is_obeyed: true } } else { watched }
         };
         let watched = Exits::default();
         Limits {
@@ -70,4 +70,9 @@ impl LimitSettings {
             ..Limits::default()
         }
     }
+}
+
+/// A share that cost a cent can gain ninety-nine.
+fn gain(text: &str) -> Result<f64, String> {
+    within(text, 0.0..=10_000.0)
 }

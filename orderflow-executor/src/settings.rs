@@ -167,7 +167,7 @@ fn dollars(text: &str) -> Result<Usd, String> {
     if amount.is_positive() { Ok(amount) } else { Err("it must be above zero".to_owned()) }
 }
 
-fn within(text: &str, range: std::ops::RangeInclusive<f64>) -> Result<f64, String> {
+pub(crate) fn within(text: &str, range: std::ops::RangeInclusive<f64>) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| "it is not a number".to_owned())?;
     let (least, most) = (range.start(), range.end());
     if range.contains(&number) { Ok(number) } else { Err(format!("it must be between {least} and {most}")) }
