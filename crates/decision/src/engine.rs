@@ -3,23 +3,26 @@
 //! `step` is total, synchronous and deterministic. The same events give the same outcomes, live, on paper
 //! and on a tape.
 
+mod exits;
 mod judge;
+mod orders;
 
 use std::collections::BTreeMap;
 
 use domain::{
-    Book, ConditionId, Fill, Market, Order, Payouts, Price, Report, Shares, Side, Signal, SignalKind, Tier,
-    Timestamp, TokenId, Usd, Verdict, Wallet,
+    Book, ConditionId, Fill, Market, Payouts, Price, Shares, Side, SignalKind, Tier, Timestamp, TokenId, Usd,
+    Verdict, Wallet,
 };
 
 use crate::event::{Command, Event, EventKind};
+use crate::exits::ExitState;
 use crate::fade::Tapes;
 use crate::follow::Entries;
+use crate::guards::Guards;
 use crate::policy::Policy;
 use crate::portfolio::{Holdings, Portfolio};
 use crate::record::Record;
 use crate::refusal::{Reason, Refusal};
-use crate::risk;
 
 /// Prices at which there is something to win and the bet is no long shot (`ORDER_FLOW_STRATEGY.md` §5).
 const MIN_PRICE_PPM: u32 = 100_000;
@@ -53,7 +56,10 @@ pub struct Engine {
     entries: Entries,
     tapes: Tapes,
     waiting: BTreeMap<TokenId, Candidate>,
+    guards: Guards,
+    exits: ExitState,
     last_signal: i64,
+    last_order: i64,
 }
 
 /// A possible signal that waits for its book.
@@ -88,10 +94,19 @@ pub struct Asked {
     pub followed: bool,
 }
 
+/// The last numbers given; 0 before the first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Last {
+    /// To a signal.
+    pub signal: i64,
+    /// To an order.
+    pub order: i64,
+}
+
 impl Engine {
-    /// An engine as it stood: `last_signal` is the number of the last signal raised.
+    /// An engine as it stood.
     #[must_use]
-    pub fn new(policy: Policy, holdings: Holdings, last_signal: i64) -> Self {
+    pub fn new(policy: Policy, holdings: Holdings, last: Last) -> Self {
         Self {
             portfolio: Portfolio::restore(policy.bankroll, holdings),
             policy,
@@ -102,7 +117,10 @@ impl Engine {
             entries: Entries::default(),
             tapes: Tapes::default(),
             waiting: BTreeMap::new(),
-            last_signal,
+            guards: Guards::default(),
+            exits: ExitState::default(),
+            last_signal: last.signal,
+            last_order: last.order,
         }
     }
 
@@ -123,9 +141,15 @@ impl Engine {
         self.resolved.insert(condition, payouts);
     }
 
-    /// Stops or allows new entries, as a person wishes.
-    pub fn pause(&mut self, paused: bool) {
-        self.portfolio.paused = paused;
+    /// What stops entries now.
+    #[must_use]
+    pub const fn guards(&self) -> &Guards {
+        &self.guards
+    }
+
+    /// Takes in what was remembered of positions before a restart.
+    pub fn remember_exits(&mut self, exits: ExitState) {
+        self.exits = exits;
     }
 
     /// Takes in that a candidate was already judged before a restart.
@@ -149,18 +173,23 @@ impl Engine {
             EventKind::Scores(scores) => self.rate(scores),
             EventKind::Fill { fill, block_time } => self.on_fill(fill, *block_time, at, &mut outcome),
             EventKind::Resolved { condition, payouts } => {
-                self.resolved.insert(*condition, payouts.clone());
-                let settled = self.portfolio.settle(*condition, payouts, at);
-                outcome.records.extend(settled.into_iter().map(Record::Settled));
+                self.on_result(*condition, payouts, at, &mut outcome);
             }
-            EventKind::Book(book) => self.on_book(book, at, &mut outcome),
+            EventKind::Book(book) => {
+                self.on_held_book(book, at, &mut outcome);
+                self.on_book(book, at, &mut outcome);
+            }
             EventKind::NoBook { token, detail } => {
+                outcome.records.extend(self.portfolio.bid(*token, None));
                 if let Some(candidate) = self.waiting.remove(token) {
                     let reason = Reason::NoBook { detail: detail.clone() };
                     outcome.records.push(refusal(&candidate, *token, at, reason, None));
                 }
             }
-            EventKind::Report(report) => self.on_report(report, at, &mut outcome),
+            EventKind::Order(news) => self.on_news(news, &mut outcome),
+            EventKind::Control(control) => self.obey(control, at, &mut outcome),
+            EventKind::Guard(guard) => self.guards.measure(guard),
+            EventKind::Tick => self.on_tick(at, &mut outcome),
         }
         outcome.records.extend(self.portfolio.check_daily_loss(&self.policy, at));
         outcome
@@ -182,11 +211,13 @@ impl Engine {
     fn on_fill(&mut self, fill: &Fill, block_time: Timestamp, at: Timestamp, outcome: &mut Outcome) {
         self.remember(fill, block_time);
         if let Some(price) = fill.price().filter(|_| Shares::DUST <= fill.shares) {
-            self.portfolio.mark(fill.token, price);
+            self.portfolio.print(fill.token, price);
         }
+        self.watch_leads(fill, at, outcome);
         let Some(candidate) = self.candidate(fill, block_time) else {
             return;
         };
+        self.watch_conflict(&candidate, fill.token, at, outcome);
         match self.objection(&candidate, fill.token, at) {
             Some(reason) => outcome.records.push(refusal(&candidate, fill.token, at, reason, None)),
             None => {
@@ -281,55 +312,6 @@ impl Engine {
         match self.judge(&candidate, book, at) {
             Err(reason) => outcome.records.push(refusal(&candidate, book.token, at, reason, None)),
             Ok(signal) => self.raise(&candidate, signal, outcome),
-        }
-    }
-
-    /// Records a signal, and orders if risk lets it.
-    fn raise(&mut self, candidate: &Candidate, mut signal: Signal, outcome: &mut Outcome) {
-        self.last_signal = signal.id;
-        self.entries.remember(signal.wallet, signal.token, signal.notional, true, signal.at);
-        let event =
-            self.markets.get(&signal.condition).map(|market| market.event.clone()).unwrap_or_default();
-        // The day's remaining budget makes the stake smaller before it makes it impossible.
-        let budget = risk::daily_budget(&self.portfolio, &self.policy);
-        signal.stake = signal.stake.min(Order::largest_stake(budget, signal.fee_rate_ppm));
-        let order = Order {
-            id: signal.id,
-            at: signal.at,
-            condition: signal.condition,
-            token: signal.token,
-            limit: signal.limit_price,
-            stake: signal.stake,
-            fee_rate_ppm: signal.fee_rate_ppm,
-        };
-        let (id, token, at) = (signal.id, signal.token, signal.at);
-        outcome.records.push(Record::Signal(Box::new(signal)));
-        match risk::approve(order, &event, &self.portfolio, &self.policy, at) {
-            Ok(approved) => {
-                self.portfolio.reserve(approved.get().clone(), event);
-                outcome.records.push(Record::Order(approved.get().clone()));
-                outcome.commands.push(Command::Place(approved));
-            }
-            Err(reason) => outcome.records.push(refusal(candidate, token, at, reason, Some(id))),
-        }
-    }
-
-    fn on_report(&mut self, report: &Report, at: Timestamp, outcome: &mut Outcome) {
-        let Some((order, event)) = self.portfolio.release(report.order) else {
-            return;
-        };
-        outcome.records.push(Record::Report(report.clone()));
-        if !report.shares.is_positive() {
-            return;
-        }
-        let outcome_index =
-            self.markets.get(&order.condition).and_then(|market| market.outcome_index(order.token));
-        let position = self.portfolio.open(&order, event, outcome_index.unwrap_or(0), report);
-        outcome.records.push(Record::Opened(position));
-        // The result may have come while the order was on its way.
-        if let Some(payouts) = self.resolved.get(&order.condition) {
-            let settled = self.portfolio.settle(order.condition, payouts, at);
-            outcome.records.extend(settled.into_iter().map(Record::Settled));
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What the engine is told, and what it asks for.
 
-use domain::{Book, ConditionId, Fill, Market, Order, Payouts, Report, Timestamp, TokenId, Verdict};
+use domain::{Book, ConditionId, Fill, Market, Order, OrderNews, Payouts, Timestamp, TokenId, Verdict};
 
+use crate::guards::{Control, Guard};
 use crate::risk::Approved;
 
 /// Something the engine learns.
@@ -43,8 +44,14 @@ pub enum EventKind {
         /// What the venue said.
         detail: String,
     },
-    /// What became of an order.
-    Report(Report),
+    /// What the venue said of an order.
+    Order(OrderNews),
+    /// What a person asked for.
+    Control(Control),
+    /// A measurement of the world's condition.
+    Guard(Guard),
+    /// Time went by: what waits for it is looked at again.
+    Tick,
 }
 
 /// What the engine asks the world for; answers come back as events.
@@ -54,4 +61,6 @@ pub enum Command {
     Quote(TokenId),
     /// An order that risk has seen.
     Place(Approved<Order>),
+    /// An order that is no longer wanted.
+    Cancel(i64),
 }

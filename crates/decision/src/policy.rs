@@ -2,6 +2,8 @@
 
 use domain::{ConfidenceModel, Timestamp, Usd};
 
+use crate::limits::Limits;
+
 /// How much history a verdict needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Eligibility {
@@ -44,6 +46,8 @@ pub struct Policy {
     pub confidence_model: ConfidenceModel,
     /// How old a fill may be when we learn of it, in microseconds.
     pub max_signal_age: i64,
+    /// What holds for all orders together, and for positions once they are open.
+    pub limits: Limits,
 }
 
 impl Policy {

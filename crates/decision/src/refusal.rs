@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use domain::{Price, SignalKind, Timestamp, TokenId, Usd, Wallet};
+use domain::{Price, Shares, SignalKind, Timestamp, TokenId, Usd, Wallet};
+
+use crate::guards::VenueMode;
 
 /// One thing the engine would not do.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,6 +83,63 @@ pub enum Reason {
     },
     /// Entries are paused by hand.
     Paused,
+    /// All trading was stopped by hand.
+    Killed {
+        /// Why.
+        reason: String,
+    },
+    /// The newest block is old: the chain is not seen.
+    StaleChain {
+        /// Its age in microseconds.
+        age: i64,
+        /// The most allowed.
+        limit: i64,
+    },
+    /// The newest word of the books is old: prices are not seen.
+    StaleBook {
+        /// Its age in microseconds.
+        age: i64,
+        /// The most allowed.
+        limit: i64,
+    },
+    /// Our clock is not the venue's.
+    ClockSkew {
+        /// The distance in microseconds.
+        skew: i64,
+        /// The most allowed.
+        limit: i64,
+    },
+    /// The venue does not take such orders now.
+    VenueMode {
+        /// What it takes.
+        mode: VenueMode,
+    },
+    /// Our books and the venue's disagree.
+    Disagreement {
+        /// About what.
+        detail: String,
+    },
+    /// Too many positions in a row lost.
+    Cooling {
+        /// How many.
+        losses: u32,
+        /// Until when entries rest.
+        until: Timestamp,
+    },
+    /// Too much would be in positions and orders at once.
+    Exposure {
+        /// What the order can cost, fee included.
+        cost: Usd,
+        /// What may still be added.
+        left: Usd,
+    },
+    /// There is not that much to sell.
+    NotHeld {
+        /// What was to be sold.
+        wanted: Shares,
+        /// What can be.
+        sellable: Shares,
+    },
     /// The day's loss stopped entries.
     Halted {
         /// Until when.
@@ -135,6 +194,15 @@ impl Reason {
             Self::NoEdge { .. } => "no_edge",
             Self::StakeTooSmall { .. } => "stake_too_small",
             Self::Paused => "paused",
+            Self::Killed { .. } => "killed",
+            Self::StaleChain { .. } => "stale_chain",
+            Self::StaleBook { .. } => "stale_book",
+            Self::ClockSkew { .. } => "clock_skew",
+            Self::VenueMode { .. } => "venue_mode",
+            Self::Disagreement { .. } => "disagreement",
+            Self::Cooling { .. } => "cooling",
+            Self::Exposure { .. } => "exposure",
+            Self::NotHeld { .. } => "not_held",
             Self::Halted { .. } => "halted",
             Self::TooManyPositions { .. } => "too_many_positions",
             Self::EventHeld => "event_held",
@@ -172,6 +240,35 @@ impl fmt::Display for Reason {
                 write!(f, "the stake ${} is below ${}", stake.cents(), minimum.cents())
             }
             Self::Paused => f.write_str("entries are paused"),
+            Self::Killed { reason } => write!(f, "trading was stopped: {reason}"),
+            Self::StaleChain { age, limit } => {
+                write!(
+                    f,
+                    "the newest block is {:.1} s old, more than {:.0} s",
+                    seconds(*age),
+                    seconds(*limit)
+                )
+            }
+            Self::StaleBook { age, limit } => {
+                let (age, limit) = (seconds(*age), seconds(*limit));
+                write!(f, "nothing was heard of the books for {age:.1} s, more than {limit:.0} s")
+            }
+            Self::ClockSkew { skew, limit } => {
+                let (skew, limit) = (seconds(*skew), seconds(*limit));
+                write!(f, "our clock is {skew:.1} s from the venue's, more than {limit:.0} s")
+            }
+            Self::VenueMode { mode } => write!(f, "the venue is {}", mode.name()),
+            Self::Disagreement { detail } => write!(f, "our books and the venue's disagree: {detail}"),
+            Self::Cooling { losses, until } => {
+                write!(f, "{losses} positions in a row lost: entries rest until {until}")
+            }
+            Self::Exposure { cost, left } => write!(
+                f,
+                "the trade can cost ${}, more than the ${} that may still be put at risk",
+                cost.cents(),
+                left.cents()
+            ),
+            Self::NotHeld { wanted, sellable } => write!(f, "{sellable} shares can be sold, not {wanted}"),
             Self::Halted { until } => write!(f, "the day's loss stopped entries until {until}"),
             Self::TooManyPositions { open, limit } => {
                 write!(f, "{open} positions are open or ordered, {limit} at most")

@@ -9,11 +9,13 @@
 //! }
 //! ```
 
-use domain::{Order, Timestamp, Usd};
+use domain::{Order, Shares, Side, Timestamp, Usd};
 
+use crate::guards::Guards;
 use crate::policy::Policy;
 use crate::portfolio::Portfolio;
 use crate::refusal::Reason;
+use crate::sizing;
 
 /// Something risk has seen and allowed.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,26 +29,29 @@ impl<T> Approved<T> {
     }
 }
 
-/// Lets an order pass, or says which limit it breaks.
+/// Lets an entry pass, or says which limit it breaks.
 ///
 /// # Errors
 /// The first limit that the order breaks, with its numbers.
 pub fn approve(
     order: Order,
-    event: &str,
     portfolio: &Portfolio,
+    guards: &Guards,
     policy: &Policy,
     at: Timestamp,
 ) -> Result<Approved<Order>, Reason> {
     // What the order can cost counts, fee included.
-    let (stake, cost) = (order.stake, order.most());
-    if portfolio.paused {
-        return Err(Reason::Paused);
+    let (stake, cost) = (order.stake(), order.most());
+    if let Some(reason) = guards.objection(&policy.limits, order.force) {
+        return Err(reason);
     }
     if let Some(until) = portfolio.halted_until.filter(|until| at < *until) {
         return Err(Reason::Halted { until });
     }
-    if portfolio.holds_event(event) {
+    if let Some((losses, until)) = portfolio.cooling_until(at) {
+        return Err(Reason::Cooling { losses, until });
+    }
+    if portfolio.holds_event(&order.event) {
         return Err(Reason::EventHeld);
     }
     let open = portfolio.slots_taken();
@@ -63,6 +68,10 @@ pub fn approve(
     if left < cost {
         return Err(Reason::DailyBudget { cost, left });
     }
+    let left = exposure_left(portfolio, policy);
+    if left < cost {
+        return Err(Reason::Exposure { cost, left });
+    }
     let free = portfolio.free_cash();
     if free < cost {
         return Err(Reason::Cash { cost, free });
@@ -70,8 +79,34 @@ pub fn approve(
     Ok(Approved(order))
 }
 
-/// What the day may still lose: the limit less the loss so far.
+/// Lets an order pass that reduces a position, or says why it does not: never more than is held and not being sold
+/// already. No loss stops it, because it adds none.
+///
+/// # Errors
+/// What speaks against it, with its numbers.
+pub fn reduce(order: Order, portfolio: &Portfolio, guards: &Guards) -> Result<Approved<Order>, Reason> {
+    if let Some(reason) = guards.refused_by_venue(order.force) {
+        return Err(reason);
+    }
+    let is_its_token = portfolio.held(order.position).is_some_and(|held| held.token == order.token);
+    let sellable = if is_its_token { portfolio.sellable(order.position) } else { Shares::ZERO };
+    let wanted = order.offered();
+    if order.side() == Side::Sell && wanted.is_positive() && wanted <= sellable {
+        return Ok(Approved(order));
+    }
+    Err(Reason::NotHeld { wanted, sellable })
+}
+
+/// What the day may still lose: the limit less the loss so far, and less all that open positions and orders on their
+/// way could lose of it too.
 #[must_use]
 pub fn daily_budget(portfolio: &Portfolio, policy: &Policy) -> Usd {
-    (policy.daily_loss_limit - portfolio.day_loss()).max(Usd::ZERO)
+    (policy.daily_loss_limit - portfolio.day_loss() - portfolio.at_risk()).max(Usd::ZERO)
+}
+
+/// What may still be added to positions and orders on their way.
+#[must_use]
+pub fn exposure_left(portfolio: &Portfolio, policy: &Policy) -> Usd {
+    let most = sizing::part_of(portfolio.bankroll(), policy.limits.max_exposure);
+    (most - portfolio.exposure()).max(Usd::ZERO)
 }

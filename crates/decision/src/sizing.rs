@@ -35,6 +35,15 @@ pub fn limit_price(reference: Price, slippage: f64, tick: Tick, rounding: Roundi
     Price::from_ppm(ppm).unwrap_or(reference).on_tick(tick, rounding)
 }
 
+/// The lowest price a sale may take: the best bid less the slippage allowed, moved onto the grid from below.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a clamped number of millionths")]
+pub fn floor_price(bid: Price, slippage: f64, tick: Tick) -> Price {
+    let ppm = (bid.to_f64() * (1.0 - slippage.clamp(0.0, 1.0)) * 1_000_000.0).round();
+    let floor = Price::from_ppm(ppm.clamp(1.0, 999_999.0) as u32).unwrap_or(bid).on_tick(tick, Rounding::Up);
+    floor.min(bid)
+}
+
 /// The taker fee a share, in dollars: `rate · p · (1 - p)` (docs.polymarket.com/trading/fees).
 #[must_use]
 pub fn fee_per_share(fee_rate_ppm: u32, price: f64) -> f64 {

@@ -1,23 +1,17 @@
 //! The simulated venue: an order walks the book as it stood, level by level, and pays the market's fee.
 
-use domain::{Book, Level, MICRO, Order, Price, Report, Rounding, Shares, Tick, Timestamp, TokenId, Usd};
+mod paper;
 
-use crate::risk::Approved;
+use domain::{Book, Level, MICRO, Price, Rounding, Shares, Tick, Timestamp, TokenId, Usd};
 
-/// What an approved order buys in a book: nothing above its limit, nothing beyond its stake, fill-and-kill.
-#[must_use]
-pub fn fill(order: &Approved<Order>, book: &Book) -> Report {
-    let order = order.get();
-    let bought = walk(book, order.limit, order.stake, order.fee_rate_ppm);
-    Report { order: order.id, shares: bought.shares, usd: bought.usd, fee: bought.fee }
-}
+pub use paper::{Resting, execute};
 
-/// What a purchase comes to.
+/// What a purchase or a sale comes to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Purchase {
-    /// Shares bought.
+    /// Shares that change hands.
     pub shares: Shares,
-    /// Dollars paid, fee not included.
+    /// Dollars for them, fee not included.
     pub usd: Usd,
     /// The taker fee.
     pub fee: Usd,
@@ -46,6 +40,22 @@ pub fn walk(book: &Book, limit: Price, stake: Usd, fee_rate_ppm: u32) -> Purchas
         bought.fee += taker_fee(shares, level.price, fee_rate_ppm);
     }
     bought
+}
+
+/// Sells at most `shares` at `floor` or better, best bids first. What is received is rounded down.
+#[must_use]
+pub fn walk_bids(book: &Book, floor: Price, shares: Shares, fee_rate_ppm: u32) -> Purchase {
+    let mut sold = Purchase::default();
+    for level in book.bids.iter().take_while(|level| floor <= level.price) {
+        let part = (shares - sold.shares).min(level.shares);
+        if !part.is_positive() {
+            break;
+        }
+        sold.shares += part;
+        sold.usd += part.at(level.price, Rounding::Down);
+        sold.fee += taker_fee(part, level.price, fee_rate_ppm);
+    }
+    sold
 }
 
 /// The book that a tape implies after a print: offers a tick above it and bids a tick below, as deep as the

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use decision::portfolio::Holdings;
-use decision::{Command, Engine, Event, EventKind, Outcome, Policy, Record, venue};
+use decision::{Command, Control, Engine, Event, EventKind, Last, Limits, Outcome, Policy, Record, venue};
 use domain::{
     Book, ConditionId, ConfidenceModel, Exchange, Fee, Fill, Level, Market, Payouts, Price, Role, Rounding,
     Shares, Side, Skill, Tick, Tier, Timestamp, TokenId, Usd, Verdict, Wallet,
@@ -62,6 +62,7 @@ fn policy() -> Policy {
         min_panic_sellers: 5,
         confidence_model: ConfidenceModel::Score,
         max_signal_age: 30_000_000,
+        limits: Limits::default(),
     }
 }
 
@@ -98,7 +99,7 @@ struct Desk {
 
 impl Desk {
     fn new(policy: Policy) -> Self {
-        let mut desk = Self { engine: Engine::new(policy, Holdings::default(), 0), at: NOON };
+        let mut desk = Self { engine: Engine::new(policy, Holdings::default(), Last::default()), at: NOON };
         for number in 1..=10 {
             desk.tell(EventKind::Market(market(number)));
         }
@@ -120,13 +121,18 @@ impl Desk {
         let mut records = outcome.records;
         let mut commands = outcome.commands;
         while let Some(command) = commands.pop() {
-            let kind = match command {
-                Command::Quote(_) => EventKind::Book(book.clone()),
-                Command::Place(order) => EventKind::Report(venue::fill(&order, book)),
+            let kinds = match command {
+                Command::Quote(_) => vec![EventKind::Book(book.clone())],
+                Command::Place(order) => {
+                    venue::execute(&order, book, self.at).into_iter().map(EventKind::Order).collect()
+                }
+                Command::Cancel(order) => panic!("nobody cancels {order}"),
             };
-            let outcome = self.tell(kind);
-            records.extend(outcome.records);
-            commands.extend(outcome.commands);
+            for kind in kinds {
+                let outcome = self.tell(kind);
+                records.extend(outcome.records);
+                commands.extend(outcome.commands);
+            }
         }
         records
     }
@@ -173,7 +179,7 @@ fn the_worked_example_from_fill_to_settlement() {
         assert!(opened(&records));
 
         let settled = desk.resolve(1, 0);
-        let [Record::Settled(settlement)] = settled.as_slice() else { panic!("{settled:?}") };
+        let [Record::Settled(settlement), ..] = settled.as_slice() else { panic!("{settled:?}") };
         assert!(settlement.won());
         assert_eq!(settlement.pnl.cents(), "74.32");
         let cost = settlement.proceeds - settlement.pnl;
@@ -193,9 +199,9 @@ fn a_lost_bet_loses_its_stake_and_its_fee() {
     let position = position.unwrap();
     assert!(position.fee.is_positive());
     let settled = desk.resolve(1, 1);
-    let [Record::Settled(settlement)] = settled.as_slice() else { panic!("{settled:?}") };
+    let [Record::Settled(settlement), ..] = settled.as_slice() else { panic!("{settled:?}") };
     assert!(!settlement.won());
-    assert_eq!(settlement.pnl, -position.cost);
+    assert_eq!(settlement.pnl, -position.cost());
 }
 
 #[test]
@@ -323,7 +329,7 @@ fn no_trade_stakes_more_than_its_limit() {
     let mut desk = Desk::new(limits);
     let records = desk.follow(1, "0.50", &book(1, "0.49", "0.50"));
     let order = records.iter().find_map(|record| match record {
-        Record::Order(order) => Some(order.stake),
+        Record::Order(order) => Some(order.stake()),
         _ => None,
     });
     assert_eq!(order, Some(Usd::whole(1_000)));
@@ -369,18 +375,29 @@ fn the_days_loss_is_marked_to_the_market() {
 fn a_pause_stops_entries_and_not_settlements() {
     let mut desk = Desk::new(policy());
     assert!(opened(&desk.follow(1, "0.50", &book(1, "0.49", "0.50"))));
-    desk.engine.pause(true);
+    desk.tell(EventKind::Control(Control::Pause));
     assert_eq!(reasons(&desk.follow(2, "0.50", &book(2, "0.49", "0.50"))), ["paused"]);
-    assert!(matches!(desk.resolve(1, 0).as_slice(), [Record::Settled(_)]));
-    desk.engine.pause(false);
+    assert!(matches!(desk.resolve(1, 0).as_slice(), [Record::Settled(_), ..]));
+    desk.tell(EventKind::Control(Control::Resume));
     assert!(opened(&desk.follow(3, "0.50", &book(3, "0.49", "0.50"))));
 }
 
 #[test]
 fn money_in_positions_is_not_staked_twice() {
-    let mut desk = Desk::new(Policy { bankroll: Usd::whole(500), kelly_fraction: 1.0, ..policy() });
+    let mut desk = Desk::new(Policy {
+        bankroll: Usd::whole(500),
+        kelly_fraction: 1.0,
+        daily_loss_limit: Usd::whole(2_000),
+        ..policy()
+    });
     assert!(opened(&desk.follow(1, "0.50", &book(1, "0.49", "0.50"))));
-    assert_eq!(reasons(&desk.follow(2, "0.50", &book(2, "0.49", "0.50"))), ["cash"]);
+    // What is left is less than Kelly's stake, and all that the next order gets.
+    assert!(opened(&desk.follow(2, "0.50", &book(2, "0.49", "0.50"))));
+    assert!(desk.engine.portfolio().exposure() <= Usd::whole(500));
+    desk.resolve(1, 1);
+    desk.resolve(2, 1);
+    // The day's stakes are parts of the bankroll it began with, which is lost by now.
+    assert_eq!(reasons(&desk.follow(3, "0.50", &book(3, "0.49", "0.50"))), ["cash"]);
 }
 
 /// Five wallets of score below 3 sell within minutes and the price falls: what they sell is bought.
@@ -402,7 +419,9 @@ fn a_panic_of_degens_is_faded() {
     records.extend(outcome.records);
     for command in outcome.commands {
         let Command::Place(order) = command else { panic!("an order was expected") };
-        records.extend(desk.tell(EventKind::Report(venue::fill(&order, &book))).records);
+        for news in venue::execute(&order, &book, desk.at) {
+            records.extend(desk.tell(EventKind::Order(news)).records);
+        }
     }
     let kinds: Vec<_> = records
         .iter()
@@ -484,7 +503,7 @@ mod any_sequence {
             prop_assert_eq!(&first, &run());
             for record in &first {
                 if let Record::Order(order) = record {
-                    prop_assert!(order.stake <= Usd::whole(1_000));
+                    prop_assert!(order.stake() <= Usd::whole(1_000));
                     prop_assert_eq!(order.limit, order.limit.on_tick(Tick::CENT, Rounding::Nearest));
                 }
             }

@@ -1,0 +1,113 @@
+//! From a signal to its order, and from what the venue says of orders to positions.
+
+use domain::{
+    ConditionId, Order, OrderNews, Payouts, Purpose, Signal, SignalKind, Size, TimeInForce, Timestamp,
+};
+
+use super::{Candidate, Engine, Outcome, refusal};
+use crate::event::Command;
+use crate::guards::Control;
+use crate::record::Record;
+use crate::risk;
+
+impl Engine {
+    /// Records a signal, and orders if risk lets it.
+    pub(super) fn raise(&mut self, candidate: &Candidate, mut signal: Signal, outcome: &mut Outcome) {
+        self.last_signal = signal.id;
+        self.entries.remember(signal.wallet, signal.token, signal.notional, true, signal.at);
+        // What is left of the day and of the exposure makes the stake smaller before it makes it impossible.
+        let budget = risk::daily_budget(&self.portfolio, &self.policy)
+            .min(risk::exposure_left(&self.portfolio, &self.policy));
+        signal.stake = signal.stake.min(Order::largest_stake(budget, signal.fee_rate_ppm));
+        let order = self.entry(&signal);
+        let (id, token, at) = (signal.id, signal.token, signal.at);
+        outcome.records.push(Record::Signal(Box::new(signal.clone())));
+        match risk::approve(order, &self.portfolio, &self.guards, &self.policy, at) {
+            Ok(approved) => {
+                if signal.kind == SignalKind::FollowWhale {
+                    self.exits.lead(&signal);
+                }
+                self.send(approved, outcome);
+            }
+            Err(reason) => outcome.records.push(refusal(candidate, token, at, reason, Some(id))),
+        }
+    }
+
+    /// The order that a signal asks for.
+    fn entry(&self, signal: &Signal) -> Order {
+        let market = self.markets.get(&signal.condition);
+        Order {
+            id: self.last_order + 1,
+            position: signal.id,
+            at: signal.at,
+            condition: signal.condition,
+            event: market.map(|market| market.event.clone()).unwrap_or_default(),
+            token: signal.token,
+            outcome: market.and_then(|market| market.outcome_index(signal.token)).unwrap_or(0),
+            limit: signal.limit_price,
+            size: Size::Spend(signal.stake),
+            force: TimeInForce::Fak,
+            purpose: Purpose::Enter,
+            fee_rate_ppm: signal.fee_rate_ppm,
+        }
+    }
+
+    /// Reserves what an approved order may take, and asks for it to be placed.
+    pub(super) fn send(&mut self, approved: risk::Approved<Order>, outcome: &mut Outcome) {
+        let order = approved.get().clone();
+        self.last_order = order.id;
+        self.portfolio.reserve(order.clone());
+        outcome.records.push(Record::Order(order));
+        outcome.commands.push(Command::Place(approved));
+    }
+
+    /// Takes in what the venue said of an order. Its market may have resolved while it was on its way.
+    pub(super) fn on_news(&mut self, news: &OrderNews, outcome: &mut Outcome) {
+        let condition =
+            self.portfolio.orders().find(|sent| sent.order.id == news.order).map(|sent| sent.order.condition);
+        let result = condition.and_then(|condition| self.resolved.get(&condition));
+        let records = self.portfolio.take_in(news, result, &self.policy.limits);
+        outcome.records.extend(records);
+        self.forget_exits();
+    }
+
+    /// A condition has its result.
+    pub(super) fn on_result(
+        &mut self,
+        condition: ConditionId,
+        payouts: &Payouts,
+        at: Timestamp,
+        outcome: &mut Outcome,
+    ) {
+        self.resolved.insert(condition, payouts.clone());
+        outcome.records.extend(self.portfolio.settle(condition, payouts, at, &self.policy.limits));
+        self.forget_exits();
+    }
+
+    /// Does what a person asked for.
+    pub(super) fn obey(&mut self, control: &Control, at: Timestamp, outcome: &mut Outcome) {
+        match control {
+            Control::Pause => self.guards.paused = true,
+            Control::Resume => self.guards.paused = false,
+            Control::Close(position) => self.close(*position, at, outcome),
+            Control::CloseAll => {
+                let all: Vec<i64> = self.portfolio.positions().collect();
+                for position in all {
+                    self.close(position, at, outcome);
+                }
+            }
+            Control::Kill { reason } => {
+                self.guards.killed = Some(reason.clone());
+                self.stay(at, outcome);
+                self.cancel(|_| true, outcome);
+            }
+            Control::Lift => self.guards.killed = None,
+        }
+    }
+
+    /// Asks for the cancellation of the orders that may still match.
+    pub(super) fn cancel(&self, wanted: impl Fn(&Order) -> bool, outcome: &mut Outcome) {
+        let live = self.portfolio.orders().filter(|sent| sent.is_live() && wanted(&sent.order));
+        outcome.commands.extend(live.map(|sent| Command::Cancel(sent.order.id)));
+    }
+}

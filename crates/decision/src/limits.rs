@@ -1,0 +1,73 @@
+//! Limits on all orders together, on what must be fresh before one is sent, and on how long a position is held.
+
+use domain::Timestamp;
+
+/// Limits beside those of a single trade.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    /// The part of the bankroll that may be in positions and orders at once, 0 to 1.
+    pub max_exposure: f64,
+    /// Losses in a row after which entries rest; 0: never.
+    pub cooldown_losses: u32,
+    /// How long they rest, in microseconds.
+    pub cooldown: i64,
+    /// How old the newest block may be, in microseconds.
+    pub max_chain_age: i64,
+    /// How old the newest word of the books' feed may be, in microseconds.
+    pub max_book_age: i64,
+    /// How far our clock may be from the venue's, in microseconds.
+    pub max_clock_skew: i64,
+    /// When a position is left early.
+    pub exits: Exits,
+}
+
+/// When a position is left before its market resolves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exits {
+    /// The part of the followed wallet's entry whose sale means that it has left, 0 to 1.
+    pub whale_part: f64,
+    /// How long a position may be held, in microseconds.
+    pub max_holding: i64,
+    /// How far below the best bid a sale may go, as a fraction of it.
+    pub slippage: f64,
+    /// The gain at which a position is, or would have been, left.
+    pub take_profit: Bound,
+    /// The loss at which it is, or would have been, left.
+    pub stop_loss: Bound,
+}
+
+/// A price bound on a position. One that is not obeyed is watched all the same, and what it would have realised is
+/// recorded: a price is a probability, so that a stop gains nothing before its costs and loses them after.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bound {
+    /// The gain or loss at the best bid, as a fraction of what the shares cost.
+    pub at: f64,
+    /// Whether the position is left when it is reached.
+    pub is_obeyed: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_exposure: 1.0,
+            cooldown_losses: 0,
+            cooldown: 6 * Timestamp::HOUR,
+            max_chain_age: 60_000_000,
+            max_book_age: 60_000_000,
+            max_clock_skew: 5_000_000,
+            exits: Exits::default(),
+        }
+    }
+}
+
+impl Default for Exits {
+    fn default() -> Self {
+        Self {
+            whale_part: 0.5,
+            max_holding: 30 * Timestamp::DAY,
+            slippage: 0.05,
+            take_profit: Bound { at: 0.5, is_obeyed: false },
+            stop_loss: Bound { at: 0.5, is_obeyed: false },
+        }
+    }
+}
