@@ -3,16 +3,21 @@
 //! `step` is total, synchronous and deterministic. The same events give the same outcomes, live, on paper
 //! and on a tape.
 
+mod candidate;
+mod company;
 mod judge;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    Book, ConditionId, Fill, Market, Order, Payouts, Price, Report, Shares, Side, Signal, SignalKind, Tier,
+    Appraisal, Book, ConditionId, Fill, Market, Order, Payouts, Report, Shares, Signal, SignalKind,
     Timestamp, TokenId, Usd, Verdict, Wallet,
 };
 
+use candidate::{Candidate, Held};
+
 use crate::event::{Command, Event, EventKind};
+use crate::experience::{Case, Experience, Known};
 use crate::fade::Tapes;
 use crate::follow::Entries;
 use crate::policy::Policy;
@@ -20,10 +25,6 @@ use crate::portfolio::{Holdings, Portfolio};
 use crate::record::Record;
 use crate::refusal::{Reason, Refusal};
 use crate::risk;
-
-/// Prices at which there is something to win and the bet is no long shot (`ORDER_FLOW_STRATEGY.md` §5).
-const MIN_PRICE_PPM: u32 = 100_000;
-const MAX_PRICE_PPM: u32 = 900_000;
 
 /// How far back fills must be known for the engine to be as it would have been without a restart.
 pub const LOOKBACK: i64 = if crate::follow::LOOKBACK < crate::fade::LOOKBACK {
@@ -45,30 +46,20 @@ pub struct Outcome {
 #[derive(Clone, Debug)]
 pub struct Engine {
     policy: Policy,
+    /// The policy's, found once.
+    digest: String,
     portfolio: Portfolio,
     verdicts: BTreeMap<Wallet, Verdict>,
     markets: BTreeMap<ConditionId, Market>,
     tokens: BTreeMap<TokenId, ConditionId>,
+    /// The conditions of each event.
+    events: BTreeMap<String, BTreeSet<ConditionId>>,
     resolved: BTreeMap<ConditionId, Payouts>,
     entries: Entries,
     tapes: Tapes,
     waiting: BTreeMap<TokenId, Candidate>,
+    experience: Experience,
     last_signal: i64,
-}
-
-/// A possible signal that waits for its book.
-#[derive(Clone, Debug)]
-struct Candidate {
-    kind: SignalKind,
-    wallet: Wallet,
-    wallets: usize,
-    score: f64,
-    notional: Usd,
-    reference: Price,
-    /// When the fill that led to it happened.
-    block_time: Timestamp,
-    /// How far a panic moved the price; nothing for a whale.
-    drop: f64,
 }
 
 /// A candidate that has been asked before the restart.
@@ -94,14 +85,17 @@ impl Engine {
     pub fn new(policy: Policy, holdings: Holdings, last_signal: i64) -> Self {
         Self {
             portfolio: Portfolio::restore(policy.bankroll, holdings),
+            digest: policy.digest(),
             policy,
             verdicts: BTreeMap::new(),
             markets: BTreeMap::new(),
             tokens: BTreeMap::new(),
+            events: BTreeMap::new(),
             resolved: BTreeMap::new(),
             entries: Entries::default(),
             tapes: Tapes::default(),
             waiting: BTreeMap::new(),
+            experience: Experience::default(),
             last_signal,
         }
     }
@@ -139,11 +133,22 @@ impl Engine {
         }
     }
 
+    /// Takes in a candidate that was priced before a restart and whose outcome is not known yet.
+    pub fn remember_case(&mut self, case: Case) {
+        self.experience.remember(case);
+    }
+
+    /// Takes in one whose outcome was known before a restart.
+    pub fn remember_outcome(&mut self, known: Known) {
+        self.experience.recall(known);
+    }
+
     /// Takes one event in.
     pub fn step(&mut self, event: &Event) -> Outcome {
         let mut outcome = Outcome::default();
         let at = event.at;
         outcome.records.extend(self.portfolio.roll_day(at));
+        self.experience.refresh(at);
         match &event.kind {
             EventKind::Market(market) => self.learn(market),
             EventKind::Scores(scores) => self.rate(scores),
@@ -152,12 +157,21 @@ impl Engine {
                 self.resolved.insert(*condition, payouts.clone());
                 let settled = self.portfolio.settle(*condition, payouts, at);
                 outcome.records.extend(settled.into_iter().map(Record::Settled));
+                if self.experience.resolve(*condition, payouts, at) {
+                    let (condition, payouts) = (*condition, payouts.clone());
+                    outcome.records.push(Record::Outcome { condition, payouts, at });
+                }
+            }
+            EventKind::Holdings { wallet, token, as_of, held } => {
+                if let Some(candidate) = self.waiting.get_mut(token).filter(|asked| asked.wallet == *wallet) {
+                    candidate.held = Some(Held { as_of: *as_of, shares: held.clone() });
+                }
             }
             EventKind::Book(book) => self.on_book(book, at, &mut outcome),
             EventKind::NoBook { token, detail } => {
                 if let Some(candidate) = self.waiting.remove(token) {
                     let reason = Reason::NoBook { detail: detail.clone() };
-                    outcome.records.push(refusal(&candidate, *token, at, reason, None));
+                    outcome.records.push(refusal(&candidate, *token, at, (reason, None), None));
                 }
             }
             EventKind::Report(report) => self.on_report(report, at, &mut outcome),
@@ -171,7 +185,11 @@ impl Engine {
         for token in &market.tokens {
             self.tokens.insert(*token, market.condition);
         }
-        self.markets.insert(market.condition, market.clone());
+        let before = self.markets.insert(market.condition, market.clone());
+        if let Some(before) = before.filter(|before| before.event != market.event) {
+            self.events.entry(before.event).or_default().remove(&market.condition);
+        }
+        self.events.entry(market.event.clone()).or_default().insert(market.condition);
     }
 
     /// Takes in verdicts about wallets.
@@ -184,94 +202,21 @@ impl Engine {
         if let Some(price) = fill.price().filter(|_| Shares::DUST <= fill.shares) {
             self.portfolio.mark(fill.token, price);
         }
-        let Some(candidate) = self.candidate(fill, block_time) else {
+        let Some(candidate) = self.candidate(fill, block_time, at) else {
             return;
         };
         match self.objection(&candidate, fill.token, at) {
-            Some(reason) => outcome.records.push(refusal(&candidate, fill.token, at, reason, None)),
+            Some(reason) => outcome.records.push(refusal(&candidate, fill.token, at, (reason, None), None)),
             None => {
                 // The world answers each question before it tells of the next fill, so nobody waits here yet.
+                if candidate.kind == SignalKind::FollowWhale {
+                    let (wallet, token) = (candidate.wallet, fill.token);
+                    outcome.commands.push(Command::Holdings { wallet, token });
+                }
                 self.waiting.insert(fill.token, candidate);
                 outcome.commands.push(Command::Quote(fill.token));
             }
         }
-    }
-
-    /// Whether this fill makes a whale's entry or a panic worth judging.
-    fn candidate(&mut self, fill: &Fill, block_time: Timestamp) -> Option<Candidate> {
-        let verdict = *self.verdicts.get(&fill.wallet)?;
-        if verdict.tier == Tier::Unrated {
-            return None;
-        }
-        match fill.side {
-            Side::Buy if self.policy.min_whale_score <= verdict.score => {
-                let entry = self.entries.ask(fill.wallet, fill.token, self.policy.min_whale_trade)?;
-                Some(Candidate {
-                    kind: SignalKind::FollowWhale,
-                    wallet: fill.wallet,
-                    wallets: 1,
-                    score: verdict.score,
-                    notional: entry.notional,
-                    reference: entry.price,
-                    block_time,
-                    drop: 0.0,
-                })
-            }
-            Side::Sell if self.is_degen(fill.wallet) => self.panic_candidate(fill, block_time),
-            Side::Buy | Side::Sell => None,
-        }
-    }
-
-    fn panic_candidate(&mut self, fill: &Fill, block_time: Timestamp) -> Option<Candidate> {
-        let (verdicts, below) = (&self.verdicts, self.policy.max_degen_score);
-        let is_degen = |wallet| is_degen(verdicts, wallet, below);
-        let panic = self.tapes.ask(fill.token, block_time, self.policy.min_panic_sellers, is_degen)?;
-        let sellers = u32::try_from(panic.sellers.len()).unwrap_or(u32::MAX);
-        let scores: f64 =
-            panic.sellers.iter().filter_map(|wallet| self.verdicts.get(wallet)).map(|v| v.score).sum();
-        Some(Candidate {
-            kind: SignalKind::FadeDegen,
-            wallet: fill.wallet,
-            wallets: panic.sellers.len(),
-            score: scores / f64::from(sellers.max(1)),
-            notional: panic.notional,
-            reference: panic.price,
-            block_time,
-            drop: panic.drop,
-        })
-    }
-
-    fn is_degen(&self, wallet: Wallet) -> bool {
-        is_degen(&self.verdicts, wallet, self.policy.max_degen_score)
-    }
-
-    /// What already speaks against a candidate before its book is known.
-    fn objection(&self, candidate: &Candidate, token: TokenId, at: Timestamp) -> Option<Reason> {
-        if let Some(stale) = self.staleness(candidate, at) {
-            return Some(stale);
-        }
-        let is_copyable = |verdict: &Verdict| verdict.is_copyable;
-        if candidate.kind == SignalKind::FollowWhale
-            && !self.verdicts.get(&candidate.wallet).is_some_and(is_copyable)
-        {
-            return Some(Reason::NotCopyable);
-        }
-        let Some(condition) = self.tokens.get(&token) else {
-            return Some(Reason::UnknownMarket);
-        };
-        if self.resolved.contains_key(condition) {
-            return Some(Reason::Resolved);
-        }
-        if !(MIN_PRICE_PPM..=MAX_PRICE_PPM).contains(&candidate.reference.ppm()) {
-            return Some(Reason::PriceBand { price: candidate.reference });
-        }
-        None
-    }
-
-    /// Whether what a candidate is about happened too long ago: when we learn of it, and again when its book comes.
-    fn staleness(&self, candidate: &Candidate, at: Timestamp) -> Option<Reason> {
-        let (age, limit) = (at.micros_since(candidate.block_time), self.policy.max_signal_age);
-        (limit < age).then_some(Reason::Stale { age, limit })
     }
 
     fn on_book(&mut self, book: &Book, at: Timestamp, outcome: &mut Outcome) {
@@ -279,7 +224,12 @@ impl Engine {
             return;
         };
         match self.judge(&candidate, book, at) {
-            Err(reason) => outcome.records.push(refusal(&candidate, book.token, at, reason, None)),
+            Err(refused) => {
+                if let Some(appraisal) = &refused.1 {
+                    self.experience.remember(Case::of(candidate.kind, at, appraisal));
+                }
+                outcome.records.push(refusal(&candidate, book.token, at, refused, None));
+            }
             Ok(signal) => self.raise(&candidate, signal, outcome),
         }
     }
@@ -288,6 +238,11 @@ impl Engine {
     fn raise(&mut self, candidate: &Candidate, mut signal: Signal, outcome: &mut Outcome) {
         self.last_signal = signal.id;
         self.entries.remember(signal.wallet, signal.token, signal.notional, true, signal.at);
+        self.experience.remember(Case::of(signal.kind, signal.at, &signal.appraisal));
+        if signal.shadow {
+            outcome.records.push(Record::Signal(Box::new(signal)));
+            return;
+        }
         let event =
             self.markets.get(&signal.condition).map(|market| market.event.clone()).unwrap_or_default();
         // The day's remaining budget makes the stake smaller before it makes it impossible.
@@ -310,7 +265,7 @@ impl Engine {
                 outcome.records.push(Record::Order(approved.get().clone()));
                 outcome.commands.push(Command::Place(approved));
             }
-            Err(reason) => outcome.records.push(refusal(candidate, token, at, reason, Some(id))),
+            Err(reason) => outcome.records.push(refusal(candidate, token, at, (reason, None), Some(id))),
         }
     }
 
@@ -334,15 +289,11 @@ impl Engine {
     }
 }
 
-fn is_degen(verdicts: &BTreeMap<Wallet, Verdict>, wallet: Wallet, below: f64) -> bool {
-    verdicts.get(&wallet).is_some_and(|verdict| verdict.tier != Tier::Unrated && verdict.score < below)
-}
-
 fn refusal(
     candidate: &Candidate,
     token: TokenId,
     at: Timestamp,
-    reason: Reason,
+    (reason, appraisal): (Reason, Option<Box<Appraisal>>),
     signal: Option<i64>,
 ) -> Record {
     Record::Refusal(Refusal {
@@ -353,5 +304,6 @@ fn refusal(
         notional: candidate.notional,
         reason,
         signal,
+        appraisal,
     })
 }

@@ -1,6 +1,6 @@
 //! What the engine wants remembered, as values that a database, a tape or a test can keep.
 
-use domain::{Day, Order, Position, Report, Settlement, Signal, Timestamp, Usd};
+use domain::{ConditionId, Day, Order, Payouts, Position, Report, Settlement, Signal, Timestamp, Usd};
 
 use crate::refusal::Refusal;
 
@@ -19,6 +19,15 @@ pub enum Record {
     Opened(Position),
     /// A position paid.
     Settled(Settlement),
+    /// What a condition paid about which candidates had been judged: their outcome, taken or not.
+    Outcome {
+        /// The condition.
+        condition: ConditionId,
+        /// What its outcomes pay.
+        payouts: Payouts,
+        /// When that became known.
+        at: Timestamp,
+    },
     /// A UTC day began.
     Day(Day),
     /// The day's loss stopped entries.
