@@ -20,13 +20,14 @@ ALTER TABLE orderflow_refusals
 -- The settings under which something was decided, by their digest.
 CREATE TABLE IF NOT EXISTS orderflow_policies (
     digest     text        PRIMARY KEY,
-    first_used timestamptz NOT NULL,
+    first_used timestamptz NOT NULL DEFAULT now(),
     settings   text        NOT NULL
 );
 
 -- What candidates that were priced came to at their condition's result: signals and refusals, taken or not.
 CREATE TABLE IF NOT EXISTS orderflow_outcomes (
-    id          bigint           PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    -- `s` and a signal's number, or `r` and a refusal's.
+    name        text             PRIMARY KEY,
     signal_id   bigint           UNIQUE REFERENCES orderflow_signals (id),
     refusal_id  bigint           UNIQUE REFERENCES orderflow_refusals (id),
     resolved_at timestamptz      NOT NULL,

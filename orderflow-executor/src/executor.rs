@@ -11,9 +11,9 @@ use decision::portfolio::Holdings;
 use decision::{Command, Event, EventKind, Policy, Record};
 use domain::{ChainEvent, Fact, Timestamp};
 use store::feed::{self, Cursor, Item, News, Wanted};
-use store::journal::{self, RefusalRow};
-use store::{PgConnection, Store, controls, markets, resume, scores};
+use store::{PgConnection, Store, controls, journal, markets, resume, scores, signals};
 
+use crate::diary;
 use crate::venue::Venue;
 
 /// The name of this reader's cursor.
@@ -41,6 +41,7 @@ impl Executor {
     pub async fn resume(store: Store, policy: Policy, mut venue: Venue) -> anyhow::Result<Self> {
         let mut connection = store.connection().await?;
         let Cursor { seq, .. } = feed::cursor(&mut connection, READER).await?;
+        signals::policy(&mut connection, &policy.digest(), &policy.describe()).await?;
         let (engine, paused) = engine_at(&mut connection, policy.clone(), &mut venue, seq).await?;
         drop(connection);
         Ok(Self { store, policy, engine, venue, seq, paused })
@@ -152,6 +153,12 @@ impl Executor {
             for command in outcome.commands {
                 let at = self.venue.moment(learned);
                 let kind = match &command {
+                    Command::Holdings { wallet, token } => {
+                        match diary::holdings(&self.store, *wallet, *token).await {
+                            Some(kind) => kind,
+                            None => continue,
+                        }
+                    }
                     Command::Quote(token) => match self.venue.book(*token, at).await {
                         Ok(book) => EventKind::Book(book),
                         Err(detail) => EventKind::NoBook { token: *token, detail },
@@ -201,6 +208,7 @@ async fn engine_at(
         engine.remember_result(condition, payouts);
     }
     engine.rate(&scores::rated_at(connection, seq).await?);
+    diary::remember(connection, &mut engine).await?;
     let Some(reached) = resume::reached(connection, seq).await? else { return Ok((engine, paused)) };
     let since = reached.plus_micros(-LOOKBACK);
     for (fill, at) in resume::recent_fills(connection, seq, since).await? {
@@ -222,19 +230,10 @@ async fn engine_at(
 
 async fn write(connection: &mut PgConnection, record: &Record, mode: &str) -> anyhow::Result<()> {
     match record {
-        Record::Signal(signal) => journal::signal(connection, signal).await?,
-        Record::Refusal(refusal) => {
-            let row = RefusalRow {
-                at: refusal.at,
-                kind: refusal.kind,
-                signal: refusal.signal,
-                wallet: refusal.wallet,
-                token: refusal.token,
-                notional: refusal.notional,
-                reason: refusal.reason.code(),
-                detail: refusal.reason.to_string(),
-            };
-            journal::refusal(connection, &row).await?;
+        Record::Signal(signal) => signals::signal(connection, signal).await?,
+        Record::Refusal(refusal) => diary::refusal(connection, refusal).await?,
+        Record::Outcome { condition, payouts, at } => {
+            signals::outcome(connection, *condition, payouts, *at).await?;
         }
         Record::Order(order) => journal::order(connection, order, mode).await?,
         Record::Report(report) => journal::report(connection, report).await?,
@@ -255,6 +254,7 @@ fn observe(record: &Record) {
             wallet = %signal.wallet,
             market = signal.title,
             outcome = signal.outcome,
+            shadow = signal.shadow,
             confidence = signal.confidence,
             "signal"
         ),
@@ -268,6 +268,6 @@ fn observe(record: &Record) {
         Record::Halt { until, loss } => {
             tracing::warn!(%until, %loss, "the day's loss reached its limit: no entries");
         }
-        Record::Order(_) | Record::Report(_) | Record::Day(_) => {}
+        Record::Order(_) | Record::Report(_) | Record::Day(_) | Record::Outcome { .. } => {}
     }
 }

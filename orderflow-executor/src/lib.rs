@@ -2,7 +2,9 @@
 //!
 //! The judgement is pure and lives in `decision`; here it is fed from the outbox and answered by a venue.
 
+mod diary;
 mod executor;
+mod filters;
 mod settings;
 mod venue;
 
@@ -13,6 +15,7 @@ use service::CancellationToken;
 use store::{Store, controls};
 
 pub use executor::Executor;
+pub use filters::FilterSettings;
 pub use settings::{ServiceSettings, StrategySettings, VenueSettings};
 pub use venue::{Prints, Venue};
 

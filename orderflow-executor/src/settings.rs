@@ -5,6 +5,8 @@ use domain::{ConfidenceModel, Usd};
 use service::DatabaseSettings;
 use service::telemetry::TelemetrySettings;
 
+use crate::filters::FilterSettings;
+
 /// What the strategy may do with how much money.
 #[derive(Clone, Debug, clap::Args)]
 pub struct StrategySettings {
@@ -76,6 +78,9 @@ pub struct StrategySettings {
         help_heading = "Strategy"
     )]
     pub max_signal_age_secs: u32,
+    /// What else keeps a candidate from being a signal.
+    #[command(flatten)]
+    pub filters: FilterSettings,
 }
 
 impl StrategySettings {
@@ -97,6 +102,8 @@ impl StrategySettings {
             min_panic_sellers: self.min_panic_sellers,
             confidence_model: self.confidence_model,
             max_signal_age: i64::from(self.max_signal_age_secs) * 1_000_000,
+            filters: self.filters.filters(),
+            fade: self.filters.fade(),
         }
     }
 }
@@ -152,13 +159,13 @@ fn dollars(text: &str) -> Result<Usd, String> {
     if amount.is_positive() { Ok(amount) } else { Err("it must be above zero".to_owned()) }
 }
 
-fn within(text: &str, range: std::ops::RangeInclusive<f64>) -> Result<f64, String> {
+pub(crate) fn within(text: &str, range: std::ops::RangeInclusive<f64>) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| "it is not a number".to_owned())?;
     let (least, most) = (range.start(), range.end());
     if range.contains(&number) { Ok(number) } else { Err(format!("it must be between {least} and {most}")) }
 }
 
-fn percent(text: &str) -> Result<f64, String> {
+pub(crate) fn percent(text: &str) -> Result<f64, String> {
     within(text, 0.0..=100.0)
 }
 

@@ -51,10 +51,6 @@ impl Case {
     #[must_use]
     pub fn of(kind: SignalKind, at: Timestamp, appraisal: &Appraisal) -> Self {
         let market = appraisal.market_price.to_f64();
-        let regressor = match kind {
-            SignalKind::FollowWhale => appraisal.kappa / (market * (1.0 - market)).sqrt(),
-            SignalKind::FadeDegen => appraisal.drop,
-        };
         Self {
             at,
             kind,
@@ -62,7 +58,16 @@ impl Case {
             event: appraisal.event.clone(),
             outcome: appraisal.outcome,
             market,
-            regressor,
+            regressor: Self::regressor(kind, market, appraisal.kappa, appraisal.drop),
+        }
+    }
+
+    /// What the belief about a candidate is linear in, at the price the market gives its outcome.
+    #[must_use]
+    pub fn regressor(kind: SignalKind, market: f64, kappa: f64, drop: f64) -> f64 {
+        match kind {
+            SignalKind::FollowWhale => kappa / (market * (1.0 - market)).sqrt(),
+            SignalKind::FadeDegen => drop,
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod resume;
 pub mod retention;
 mod row;
 pub mod scores;
+pub mod signals;
 pub mod sources;
 pub mod status;
 pub mod testing;

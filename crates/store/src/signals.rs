@@ -3,9 +3,7 @@
 
 mod evidence;
 
-use domain::{
-    Appraisal, ConditionId, Figure, Payouts, Signal, SignalKind, Timestamp, TokenId, Usd, Wallet,
-};
+use domain::{Appraisal, ConditionId, Figure, Payouts, Signal, SignalKind, Timestamp, TokenId, Usd, Wallet};
 use serde_json::{Map, Value};
 use sqlx::{PgConnection, Row as _};
 
@@ -128,8 +126,8 @@ pub async fn refusal(connection: &mut PgConnection, refusal: &RefusalRow<'_>) ->
              (created_at, signal_type, signal_id, wallet_address, token_id, notional_usd, reason, detail, figures,
               condition_id, evidence)
          VALUES ($1, $2, $3, $4, $5::text::numeric, $6::bigint::numeric / 1000000, $7, $8, $9::text::jsonb,
-                 coalesce($10, (SELECT condition_id FROM orderflow_conditions
-                                WHERE token_ids @> ARRAY[$5::text::numeric] LIMIT 1)), $11::text::jsonb)",
+                 coalesce($10, (SELECT condition_id FROM orderflow_markets
+                                WHERE token_ids @> ARRAY[$5::text::numeric(78,0)] LIMIT 1)), $11::text::jsonb)",
     )
     .bind(refusal.at.to_offset_date_time())
     .bind(refusal.kind.name())
@@ -158,18 +156,11 @@ pub async fn refusal(connection: &mut PgConnection, refusal: &RefusalRow<'_>) ->
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn policy(
-    connection: &mut PgConnection,
-    digest: &str,
-    settings: &str,
-    at: Timestamp,
-) -> Result<(), StoreError> {
+pub async fn policy(connection: &mut PgConnection, digest: &str, settings: &str) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO orderflow_policies (digest, first_used, settings) VALUES ($1, $2, $3)
-         ON CONFLICT (digest) DO NOTHING",
+        "INSERT INTO orderflow_policies (digest, settings) VALUES ($1, $2) ON CONFLICT (digest) DO NOTHING",
     )
     .bind(digest)
-    .bind(at.to_offset_date_time())
     .bind(settings)
     .execute(connection)
     .await
@@ -191,15 +182,17 @@ pub async fn outcome(
     let fractions: Vec<f64> =
         (0..payouts.numerators().len()).map(|outcome| payouts.fraction(outcome)).collect();
     sqlx::query(
-        "INSERT INTO orderflow_outcomes (signal_id, refusal_id, resolved_at, payoff, edge_usd, pnl_usd)
-         SELECT signal_id, refusal_id, $2, payoff, payoff - (evidence->>'cost')::float8,
+        "INSERT INTO orderflow_outcomes (name, signal_id, refusal_id, resolved_at, payoff, edge_usd, pnl_usd)
+         SELECT name, signal_id, refusal_id, $2, payoff, payoff - (evidence->>'cost')::float8,
                 stake * (payoff - expected - rate * expected * (1 - expected)) / expected
          FROM (SELECT j.*, coalesce(($3::float8[])[(j.evidence->>'outcome')::int + 1], 0) AS payoff,
                       s.stake_usd AS stake, (j.evidence->>'expected_price')::numeric AS expected,
                       s.fee_rate AS rate
                FROM orderflow_judged j LEFT JOIN orderflow_signals s ON s.id = j.signal_id
                WHERE j.condition_id = $1 AND j.created_at <= $2) AS judged
-         ON CONFLICT DO NOTHING",
+         ON CONFLICT (name) DO UPDATE SET
+             resolved_at = excluded.resolved_at, payoff = excluded.payoff, edge_usd = excluded.edge_usd,
+             pnl_usd = excluded.pnl_usd",
     )
     .bind(condition.to_string())
     .bind(at.to_offset_date_time())
