@@ -21,6 +21,7 @@ pub mod scores;
 pub mod signals;
 pub mod sources;
 pub mod status;
+pub mod stories;
 pub mod testing;
 
 use std::time::Duration;
