@@ -185,7 +185,8 @@ pub async fn outcome(
         "INSERT INTO orderflow_outcomes (name, signal_id, refusal_id, resolved_at, payoff, edge_usd, pnl_usd)
          SELECT name, signal_id, refusal_id, $2, payoff, payoff - (evidence->>'cost')::float8,
                 stake * (payoff - expected - rate * expected * (1 - expected)) / expected
-         FROM (SELECT j.*, coalesce(($3::float8[])[(j.evidence->>'outcome')::int + 1], 0) AS payoff,
+         FROM (SELECT j.name, j.signal_id, j.refusal_id, j.evidence,
+                      coalesce(($3::float8[])[(j.evidence->>'outcome')::int + 1], 0) AS payoff,
                       s.stake_usd AS stake, (j.evidence->>'expected_price')::numeric AS expected,
                       s.fee_rate AS rate
                FROM orderflow_judged j LEFT JOIN orderflow_signals s ON s.id = j.signal_id
