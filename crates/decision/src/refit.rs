@@ -115,6 +115,9 @@ fn events(rows: &[Row]) -> u32 {
 
 /// Logistic regression on the market's own log-odds: `p = σ(logit q + β κ̂/s)`, `β ~ N(0.25, 0.15²)`, at least 0.
 fn kept(rows: &[Row]) -> Coefficient {
+    if rows.is_empty() {
+        return KEPT;
+    }
     let precision = KEPT.deviation.powi(-2);
     let slope = |beta: f64| {
         let start = (-(beta - KEPT.mean) * precision, precision);
@@ -125,11 +128,14 @@ fn kept(rows: &[Row]) -> Coefficient {
         })
     };
     let (mean, curvature) = climb(KEPT.mean, slope);
-    Coefficient { mean: mean.max(0.0), deviation: curvature.powf(-0.5), events: events(rows) }
+    Coefficient { mean: mean.max(0.0), deviation: 1.0 / curvature.sqrt(), events: events(rows) }
 }
 
 /// `p = q + ρ · drop`, `ρ ~ N(0.10, 0.10²)`, by Fisher's scoring.
 fn rebound(rows: &[Row]) -> Coefficient {
+    if rows.is_empty() {
+        return REBOUND;
+    }
     let precision = REBOUND.deviation.powi(-2);
     let slope = |rho: f64| {
         let start = (-(rho - REBOUND.mean) * precision, precision);
@@ -140,7 +146,7 @@ fn rebound(rows: &[Row]) -> Coefficient {
         })
     };
     let (mean, curvature) = climb(REBOUND.mean, slope);
-    Coefficient { mean: mean.clamp(-1.0, 1.0), deviation: curvature.powf(-0.5), events: events(rows) }
+    Coefficient { mean: mean.clamp(-1.0, 1.0), deviation: 1.0 / curvature.sqrt(), events: events(rows) }
 }
 
 /// The peak of a posterior whose gradient and curvature are given, and its curvature there. Steps are bounded, so
@@ -200,7 +206,7 @@ fn split<'a>(known: &[&'a Known]) -> (Vec<&'a Known>, Vec<&'a Known>) {
     let place = (begins.len() as f64 * TRAINING) as usize;
     let Some(boundary) = begins.get(place).copied() else { return (vec![], vec![]) };
     let is_old = |known: &&Known| first.get(known.case.event.as_str()).is_some_and(|at| *at < boundary);
-    let (old, new): (Vec<&Known>, Vec<&Known>) = known.iter().copied().partition(|known| is_old(&known));
+    let (old, new): (Vec<&Known>, Vec<&Known>) = known.iter().copied().partition(is_old);
     (old.into_iter().filter(|known| known.learned < boundary).collect(), new)
 }
 
