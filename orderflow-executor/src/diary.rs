@@ -1,7 +1,8 @@
 //! The engine's records, written and said.
 
-use decision::Record;
-use store::journal::{self, Missed, RefusalRow};
+use decision::{Record, Refusal};
+use store::journal::{self, Missed};
+use store::signals::{self, RefusalRow};
 use store::{PgConnection, StoreError};
 
 /// Writes a record, in the transaction of the place it was decided at.
@@ -11,19 +12,10 @@ pub(crate) async fn write(
     mode: &str,
 ) -> Result<(), StoreError> {
     match record {
-        Record::Signal(signal) => journal::signal(connection, signal).await,
-        Record::Refusal(refusal) => {
-            let row = RefusalRow {
-                at: refusal.at,
-                kind: refusal.kind,
-                signal: refusal.signal,
-                wallet: refusal.wallet,
-                token: refusal.token,
-                notional: refusal.notional,
-                reason: refusal.reason.code(),
-                detail: refusal.reason.to_string(),
-            };
-            journal::refusal(connection, &row).await
+        Record::Signal(signal) => signals::signal(connection, signal).await,
+        Record::Refusal(refused) => refusal(connection, refused).await,
+        Record::Outcome { condition, payouts, at } => {
+            signals::outcome(connection, *condition, payouts, *at).await
         }
         Record::Order(order) => journal::order(connection, order, mode).await,
         Record::News(news) => journal::news(connection, news).await,
@@ -55,6 +47,23 @@ pub(crate) async fn write(
     }
 }
 
+/// Stores a refusal with its numbers.
+async fn refusal(connection: &mut PgConnection, refusal: &Refusal) -> Result<(), StoreError> {
+    let row = RefusalRow {
+        at: refusal.at,
+        kind: refusal.kind,
+        signal: refusal.signal,
+        wallet: refusal.wallet,
+        token: refusal.token,
+        notional: refusal.notional,
+        reason: refusal.reason.code(),
+        detail: refusal.reason.to_string(),
+        figures: refusal.reason.figures(),
+        appraisal: refusal.appraisal.as_deref(),
+    };
+    signals::refusal(connection, &row).await
+}
+
 /// Says in the log what was committed.
 pub(crate) fn observe(record: &Record) {
     match record {
@@ -64,6 +73,7 @@ pub(crate) fn observe(record: &Record) {
             wallet = %signal.wallet,
             market = signal.title,
             outcome = signal.outcome,
+            shadow = signal.shadow,
             confidence = signal.confidence,
             "signal"
         ),
@@ -98,6 +108,7 @@ pub(crate) fn observe(record: &Record) {
         | Record::Bid { .. }
         | Record::Lead { .. }
         | Record::Counterfactual(_)
+        | Record::Outcome { .. }
         | Record::Day(_) => {}
     }
 }

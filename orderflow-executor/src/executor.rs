@@ -12,11 +12,11 @@ use domain::{ChainEvent, Fact, Timestamp};
 use service::clock;
 use store::controls::CloseRequest;
 use store::feed::{self, Cursor, Item, News, Wanted};
-use store::{PgConnection, Store, controls, resume};
+use store::{PgConnection, Store, controls, resume, signals};
 
-use crate::diary;
 use crate::restore::engine_at;
 use crate::venue::Venue;
+use crate::{diary, holdings};
 
 /// The name of this reader's cursor.
 const READER: &str = "orderflow-executor";
@@ -49,6 +49,7 @@ impl Executor {
     pub async fn resume(store: Store, policy: Policy, mut venue: Venue) -> anyhow::Result<Self> {
         let mut connection = store.connection().await?;
         let Cursor { seq, .. } = feed::cursor(&mut connection, READER).await?;
+        signals::policy(&mut connection, &policy.digest(), &policy.describe()).await?;
         let engine = engine_at(&mut connection, policy.clone(), &mut venue, seq).await?;
         drop(connection);
         Ok(Self { store, policy, engine, venue, seq, obeyed: None, ticked: None })
@@ -256,6 +257,9 @@ impl Executor {
                     Ok(book) => EventKind::Book(book),
                     Err(detail) => EventKind::NoBook { token: *token, detail },
                 }]
+            }
+            Command::Holdings { wallet, token } => {
+                holdings::of(&self.store, *wallet, *token).await.into_iter().collect()
             }
             Command::Place(order) => {
                 self.venue.place(order, learned).await.into_iter().map(EventKind::Order).collect()

@@ -4,6 +4,8 @@
 
 mod diary;
 mod executor;
+mod filters;
+mod holdings;
 mod limits;
 mod restore;
 mod settings;
@@ -16,6 +18,7 @@ use service::CancellationToken;
 use store::{Store, controls};
 
 pub use executor::Executor;
+pub use filters::FilterSettings;
 pub use limits::LimitSettings;
 pub use settings::{ServiceSettings, StrategySettings, VenueSettings};
 pub use venue::{Paper, Prints, Venue};

@@ -2,11 +2,12 @@
 
 use decision::engine::{Asked, LOOKBACK};
 use decision::exits::{ExitState, Lead};
+use decision::experience::Known;
 use decision::portfolio::{Holdings, Kept, Losses};
-use decision::{Control, Engine, Last, Policy, Sent};
+use decision::{Case, Control, Engine, Last, Policy, Sent};
 use domain::SignalKind;
 use store::resume::{Books, ExitRow, SentOrder};
-use store::{PgConnection, controls, markets, resume, scores};
+use store::{PgConnection, controls, markets, resume, scores, signals};
 
 use crate::venue::Venue;
 
@@ -36,6 +37,7 @@ pub(crate) async fn engine_at(
         engine.remember_result(condition, payouts);
     }
     engine.rate(&scores::rated_at(connection, seq).await?);
+    remember_cases(connection, &mut engine).await?;
     let Some(reached) = resume::reached(connection, seq).await? else { return Ok(engine) };
     let since = reached.plus_micros(-LOOKBACK);
     for (fill, at) in resume::recent_fills(connection, seq, since).await? {
@@ -93,4 +95,24 @@ fn exits_of(rows: Vec<ExitRow>) -> ExitState {
         exits.reached.extend(row.reached.into_iter().map(|reason| (row.position, reason)));
     }
     exits
+}
+
+/// Tells the engine of every candidate that was ever priced, and what it came to.
+async fn remember_cases(connection: &mut PgConnection, engine: &mut Engine) -> anyhow::Result<()> {
+    for judged in signals::judged(connection).await? {
+        let case = Case {
+            at: judged.at,
+            kind: judged.kind,
+            condition: judged.condition,
+            event: judged.event,
+            outcome: judged.outcome,
+            market: judged.market,
+            regressor: Case::regressor(judged.kind, judged.market, judged.kappa, judged.drop),
+        };
+        match judged.known {
+            Some((payoff, learned)) => engine.remember_outcome(Known { case, payoff, learned }),
+            None => engine.remember_case(case),
+        }
+    }
+    Ok(())
 }

@@ -5,6 +5,7 @@ use domain::{ConfidenceModel, Usd};
 use service::DatabaseSettings;
 use service::telemetry::TelemetrySettings;
 
+use crate::filters::FilterSettings;
 use crate::limits::LimitSettings;
 
 /// What the strategy may do with how much money.
@@ -81,6 +82,9 @@ pub struct StrategySettings {
     /// What holds for all orders together.
     #[command(flatten)]
     pub limits: LimitSettings,
+    /// What else keeps a candidate from being a signal.
+    #[command(flatten)]
+    pub filters: FilterSettings,
 }
 
 impl StrategySettings {
@@ -103,6 +107,8 @@ impl StrategySettings {
             confidence_model: self.confidence_model,
             max_signal_age: i64::from(self.max_signal_age_secs) * 1_000_000,
             limits: self.limits.limits(),
+            filters: self.filters.filters(),
+            fade: self.filters.fade(),
         }
     }
 }

@@ -51,8 +51,10 @@ pub(crate) enum Command {
     Wallet(Box<Explain>),
     /// Show the rated wallets, best first.
     Wallets(Wallets),
-    /// Show the newest signals.
-    Signals(List),
+    /// Show the newest signals as cards, or what was refused.
+    Signals(Signals),
+    /// Tell a signal's or a refusal's whole story: everything it was decided on, and what it came to.
+    Why(Why),
     /// Show the newest positions.
     Positions(List),
     /// Stop new entries; open positions go on to their end.
@@ -118,6 +120,30 @@ pub(crate) struct List {
     /// How many rows.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) top: u32,
+    /// How it is shown.
+    #[command(flatten)]
+    pub(crate) view: View,
+}
+
+/// A list of signals.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Signals {
+    /// Go on showing signals as they are raised, and positions as they settle, until Ctrl-C.
+    #[arg(long, conflicts_with = "refused")]
+    pub(crate) watch: bool,
+    /// Show what was refused instead.
+    #[arg(long)]
+    pub(crate) refused: bool,
+    /// How many, and how they are shown. With --watch, JSON is an object a line.
+    #[command(flatten)]
+    pub(crate) list: List,
+}
+
+/// A signal or a refusal to be explained.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Why {
+    /// A signal's number, such as 847, or a refusal's, such as r123.
+    pub(crate) id: crate::why::Asked,
     /// How it is shown.
     #[command(flatten)]
     pub(crate) view: View,

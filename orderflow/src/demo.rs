@@ -113,6 +113,9 @@ fn services(settings: &Demo, world: &Devnet, folder: &Path) -> anyhow::Result<Ru
     ])?;
     let mut run = defaults.run;
     run.strategy = settings.strategy.clone();
+    // Its bets live for minutes: what keeps money out of the last hours of real ones would keep it out of all.
+    run.strategy.filters.min_minutes_to_end = 0;
+    run.strategy.filters.fade_min_minutes_to_end = 0;
     run.reputation = settings.reputation.clone();
     run.reputation.reputation_interval_secs = run.reputation.reputation_interval_secs.min(PASS_SECS);
     Ok(run)

@@ -3,33 +3,51 @@
 
 use serde_json::Value;
 use service::CancellationToken;
-use store::{Store, reports};
+use store::{Store, reports, stories};
 
-use crate::render;
 use crate::run::SCREEN;
+use crate::wallet::figures::Row;
+use crate::{card, render};
 
 /// Where lines go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum To {
     /// To the person at the terminal.
     Screen,
+    /// To a script, an object a line.
+    Script,
     /// Nowhere: standard output belongs to a script.
     Nowhere,
 }
 
 /// Shows what is new until it is told to stop.
 pub(crate) async fn lines(store: Store, to: To, stop: CancellationToken) -> anyhow::Result<()> {
-    let (mut raised, mut settled) = reports::seen_all(&mut *store.connection().await?).await?;
+    let seen = reports::seen_all(&mut *store.connection().await?).await?;
+    go_on(store, to, seen, stop).await
+}
+
+/// Shows the newest signals, and goes on for as long as it is let.
+pub(crate) async fn watch(store: Store, to: To, top: i64) -> anyhow::Result<()> {
+    let (newest, settled) = reports::seen_all(&mut *store.connection().await?).await?;
+    go_on(store, to, (newest.saturating_sub(top).max(0), settled), CancellationToken::new()).await
+}
+
+async fn go_on(
+    store: Store,
+    to: To,
+    (mut raised, mut settled): (i64, i64),
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     loop {
         let is_last = stop.is_cancelled();
         let mut connection = store.connection().await?;
-        for signal in reports::signals_after(&mut connection, raised).await? {
+        for signal in stories::signals_after(&mut connection, raised).await? {
             raised = signal["id"].as_i64().unwrap_or(raised);
-            show(to, &card(&signal))?;
+            show(to, &signal, |signal| format!("{}\n", card::signal(&Row::new(signal.clone()))))?;
         }
         for position in reports::settled_after(&mut connection, settled).await? {
             settled += 1;
-            show(to, &settlement(&position))?;
+            show(to, &position, settlement)?;
         }
         drop(connection);
         if is_last {
@@ -42,42 +60,12 @@ pub(crate) async fn lines(store: Store, to: To, stop: CancellationToken) -> anyh
     }
 }
 
-fn show(to: To, text: &str) -> std::io::Result<()> {
+fn show(to: To, row: &Value, words: impl Fn(&Value) -> String) -> std::io::Result<()> {
     match to {
-        To::Screen => render::line(text),
+        To::Screen => render::line(&words(row)),
+        To::Script => render::line(&row.to_string()),
         To::Nowhere => Ok(()),
     }
-}
-
-/// A signal with what it was decided on, in three lines.
-fn card(signal: &Value) -> String {
-    let text = |name: &str| signal[name].as_str().unwrap_or("–").to_owned();
-    let number = |name: &str| signal[name].as_f64().unwrap_or(f64::NAN);
-    let wallet = text("wallet_address");
-    let short = format!("{}…{}", wallet.get(..6).unwrap_or(""), wallet.get(38..).unwrap_or(""));
-    let skill = format!("{:+.2} ± {:.2}", number("skill_kappa"), number("skill_se"));
-    format!(
-        "{} #{}   {short}   {:.1} / 10 {}   skill {skill}\n  {}   BUY {}   paid {:.3} for ${:.0}\n  ours: BUY {} \
-         ≤ {:.2}   ${:.2} (Kelly {:.3}, applied {:.3})   confidence {:.0} %   {}",
-        text("signal_type"),
-        signal["id"],
-        number("reputation_score"),
-        text("trader_tier"),
-        text("market_title"),
-        text("outcome"),
-        number("reference_price"),
-        number("notional_usd"),
-        text("outcome"),
-        number("limit_price"),
-        number("stake_usd"),
-        number("kelly_fraction"),
-        number("kelly_applied"),
-        number("confidence") * 100.0,
-        match signal["refusal"].as_str() {
-            Some(refusal) => format!("REFUSED: {refusal}"),
-            None => text("status"),
-        },
-    )
 }
 
 /// A settled position in one line.

@@ -2,6 +2,7 @@
 
 mod args;
 mod backfill;
+mod card;
 mod decode;
 mod demo;
 mod devnet;
@@ -16,6 +17,7 @@ mod run;
 mod status;
 mod wallet;
 mod wallets;
+mod why;
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -68,9 +70,11 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Wallets(asked) => {
             on(&asked.list.view.database, async |store| wallets::run(store, &asked).await).await
         }
-        Command::Signals(list) => {
-            on(&list.view.database, async |store| report::signals(store, list.top, list.view.json).await)
-                .await
+        Command::Signals(asked) => {
+            on(&asked.list.view.database, async |store| report::signals(store, &asked).await).await
+        }
+        Command::Why(asked) => {
+            on(&asked.view.database, async |store| why::run(store, asked.id, asked.view.json).await).await
         }
         Command::Positions(list) => {
             on(&list.view.database, async |store| report::positions(store, list.top, list.view.json).await)

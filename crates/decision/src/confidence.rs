@@ -3,22 +3,19 @@
 
 use domain::{ConfidenceModel, Probability, Skill};
 
+use crate::refit::{Beliefs, logistic, logit};
 use crate::skill::normal_cdf;
 
-/// The part of a wallet's standardised edge that a copier keeps, and how unsure that is.
-const KEPT: f64 = 0.25;
-const KEPT_DEVIATION: f64 = 0.15;
 /// However strong the record: a belief this far from the market is a mistake more often than a find.
 const MAX_LEAN: f64 = 0.06;
-/// The part of a panic's drop that comes back, and how unsure that is (`ORDER_FLOW_STRATEGY.md` §6).
-const REBOUND: f64 = 0.10;
-const REBOUND_DEVIATION: f64 = 0.10;
 
 /// What is believed about one trade.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
     /// The probability that the outcome wins; Kelly's p.
     pub probability: Probability,
+    /// The standard error of that probability; 0 where the model has none.
+    pub error: f64,
     /// The confidence of the signal; compared with the minimum.
     pub confidence: Probability,
 }
@@ -26,9 +23,16 @@ pub struct Estimate {
 /// The belief about copying a wallet.
 ///
 /// `market` is the price the market gives the outcome (the middle of the book), `cost` what a share
-/// would cost us, fee included.
+/// would cost us: price, fee and what is lost until the order arrives.
 #[must_use]
-pub fn follow(model: ConfidenceModel, score: f64, skill: Skill, market: f64, cost: f64) -> Estimate {
+pub fn follow(
+    model: ConfidenceModel,
+    beliefs: &Beliefs,
+    score: f64,
+    skill: Skill,
+    market: f64,
+    cost: f64,
+) -> Estimate {
     match model {
         ConfidenceModel::Score => naive(score),
         ConfidenceModel::Skill => {
@@ -36,32 +40,49 @@ pub fn follow(model: ConfidenceModel, score: f64, skill: Skill, market: f64, cos
             if deviation <= 0.0 {
                 return certain(market, cost);
             }
-            let lean = KEPT * skill.kappa / deviation;
-            let shifted = logistic(logit(market) + lean);
-            let probability = shifted.clamp(market - MAX_LEAN, market + MAX_LEAN);
+            let kept = beliefs.kept;
+            let shifted = logistic(logit(market) + kept.mean * skill.kappa / deviation);
             // The error of a product of two independent estimates, carried through the logistic curve.
-            let error = deviation * (KEPT * skill.standard_error).hypot(KEPT_DEVIATION * skill.kappa);
-            estimate(probability, cost, error)
+            let error = deviation * (kept.mean * skill.standard_error).hypot(kept.deviation * skill.kappa);
+            let (corrected, error) = corrected(beliefs, shifted, error);
+            estimate(corrected.clamp(market - MAX_LEAN, market + MAX_LEAN), cost, error)
         }
     }
 }
 
 /// The belief about buying what a panic sold: `drop` is how far the price fell, dollars a share.
 #[must_use]
-pub fn fade(model: ConfidenceModel, mean_score: f64, drop: f64, market: f64, cost: f64) -> Estimate {
+pub fn fade(
+    model: ConfidenceModel,
+    beliefs: &Beliefs,
+    mean_score: f64,
+    drop: f64,
+    market: f64,
+    cost: f64,
+) -> Estimate {
     match model {
         ConfidenceModel::Score => naive(10.0 - mean_score),
         ConfidenceModel::Skill => {
-            let probability = market + (REBOUND * drop).min(MAX_LEAN);
-            estimate(probability, cost, REBOUND_DEVIATION * drop)
+            let lean = (beliefs.rebound.mean * drop).clamp(-MAX_LEAN, MAX_LEAN);
+            estimate(market + lean, cost, beliefs.rebound.deviation * drop)
         }
     }
+}
+
+/// A probability and its error as past outcomes correct them.
+fn corrected(beliefs: &Beliefs, probability: f64, error: f64) -> (f64, f64) {
+    let Some(correction) = beliefs.correction.filter(|_| 0.0 < probability && probability < 1.0) else {
+        return (probability, error);
+    };
+    let corrected = logistic(correction.shift + correction.slope * logit(probability));
+    let stretch = correction.slope * corrected * (1.0 - corrected) / (probability * (1.0 - probability));
+    (corrected, error * stretch)
 }
 
 /// The strategy read literally; a score of 7 gives the 0.85 of its worked example.
 fn naive(score: f64) -> Estimate {
     let probability = Probability::clamped((0.50 + 0.05 * score).min(0.95));
-    Estimate { probability, confidence: probability }
+    Estimate { probability, error: 0.0, confidence: probability }
 }
 
 fn estimate(probability: f64, cost: f64, error: f64) -> Estimate {
@@ -70,26 +91,24 @@ fn estimate(probability: f64, cost: f64, error: f64) -> Estimate {
     }
     Estimate {
         probability: Probability::clamped(probability),
+        error,
         confidence: normal_cdf((probability - cost) / error),
     }
 }
 
 fn certain(probability: f64, cost: f64) -> Estimate {
     let confidence = if probability > cost { 1.0 } else { 0.0 };
-    Estimate { probability: Probability::clamped(probability), confidence: Probability::clamped(confidence) }
-}
-
-fn logit(probability: f64) -> f64 {
-    libm::log(probability / (1.0 - probability))
-}
-
-fn logistic(log_odds: f64) -> f64 {
-    1.0 / (1.0 + libm::exp(-log_odds))
+    Estimate {
+        probability: Probability::clamped(probability),
+        error: 0.0,
+        confidence: Probability::clamped(confidence),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::refit::Correction;
     use proptest::prelude::*;
 
     fn skill(kappa: f64, standard_error: f64) -> Skill {
@@ -99,22 +118,23 @@ mod tests {
     /// `ORDER_FLOW_STRATEGY.md` §10: κ̂ = 0.12 at a middle of 0.74 moves p to 0.753.
     #[test]
     fn an_honest_estimate_is_the_published_one() {
-        let estimate = follow(ConfidenceModel::Skill, 8.5, skill(0.12, 0.05), 0.74, 0.7526);
+        let estimate =
+            follow(ConfidenceModel::Skill, &Beliefs::default(), 8.5, skill(0.12, 0.05), 0.74, 0.7526);
         assert!((estimate.probability.to_f64() - 0.753).abs() < 5e-4);
         assert!((0.45..0.55).contains(&estimate.confidence.to_f64()));
     }
 
     #[test]
     fn the_naive_reading_gives_the_worked_example() {
-        let estimate = follow(ConfidenceModel::Score, 7.0, skill(0.0, 0.1), 0.74, 0.74);
+        let estimate = follow(ConfidenceModel::Score, &Beliefs::default(), 7.0, skill(0.0, 0.1), 0.74, 0.74);
         assert!((estimate.probability.to_f64() - 0.85).abs() < 1e-12);
-        let best = follow(ConfidenceModel::Score, 10.0, skill(0.0, 0.1), 0.74, 0.74);
+        let best = follow(ConfidenceModel::Score, &Beliefs::default(), 10.0, skill(0.0, 0.1), 0.74, 0.74);
         assert!((best.probability.to_f64() - 0.95).abs() < 1e-12);
     }
 
     #[test]
     fn a_panic_alone_rarely_pays_for_its_own_costs() {
-        let estimate = fade(ConfidenceModel::Skill, 2.0, 0.10, 0.50, 0.515);
+        let estimate = fade(ConfidenceModel::Skill, &Beliefs::default(), 2.0, 0.10, 0.50, 0.515);
         assert!(estimate.confidence.to_f64() < 0.5);
     }
 
@@ -125,8 +145,10 @@ mod tests {
             error in 0.001f64..0.2,
             market in 0.01f64..0.99,
             cost in 0.01f64..0.98,
+            correction in proptest::option::of((-0.5f64..0.5, 0.5f64..1.5)),
         ) {
-            let at = |cost| follow(ConfidenceModel::Skill, 8.0, skill(kappa, error), market, cost);
+            let beliefs = Beliefs { correction: correction.map(|(shift, slope)| Correction { shift, slope }), ..Beliefs::default() };
+            let at = |cost| follow(ConfidenceModel::Skill, &beliefs, 8.0, skill(kappa, error), market, cost);
             prop_assert!(at(cost).confidence >= at(cost + 0.01).confidence);
             prop_assert!((at(cost).probability.to_f64() - market).abs() <= MAX_LEAN + 1e-12);
         }

@@ -3,19 +3,24 @@
 //! `step` is total, synchronous and deterministic. The same events give the same outcomes, live, on paper
 //! and on a tape.
 
+mod candidate;
+mod company;
 mod exits;
 mod judge;
 mod orders;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    Book, ConditionId, Fill, Market, Payouts, Price, Shares, Side, SignalKind, Tier, Timestamp, TokenId, Usd,
+    Appraisal, Book, ConditionId, Fill, Market, Payouts, Shares, SignalKind, Timestamp, TokenId, Usd,
     Verdict, Wallet,
 };
 
+use candidate::{Candidate, Held};
+
 use crate::event::{Command, Event, EventKind};
 use crate::exits::ExitState;
+use crate::experience::{Case, Experience, Known};
 use crate::fade::Tapes;
 use crate::follow::Entries;
 use crate::guards::Guards;
@@ -23,10 +28,6 @@ use crate::policy::Policy;
 use crate::portfolio::{Holdings, Portfolio};
 use crate::record::Record;
 use crate::refusal::{Reason, Refusal};
-
-/// Prices at which there is something to win and the bet is no long shot (`ORDER_FLOW_STRATEGY.md` §5).
-const MIN_PRICE_PPM: u32 = 100_000;
-const MAX_PRICE_PPM: u32 = 900_000;
 
 /// How far back fills must be known for the engine to be as it would have been without a restart.
 pub const LOOKBACK: i64 = if crate::follow::LOOKBACK < crate::fade::LOOKBACK {
@@ -48,33 +49,23 @@ pub struct Outcome {
 #[derive(Clone, Debug)]
 pub struct Engine {
     policy: Policy,
+    /// The policy's, found once.
+    digest: String,
     portfolio: Portfolio,
     verdicts: BTreeMap<Wallet, Verdict>,
     markets: BTreeMap<ConditionId, Market>,
     tokens: BTreeMap<TokenId, ConditionId>,
+    /// The conditions of each event.
+    events: BTreeMap<String, BTreeSet<ConditionId>>,
     resolved: BTreeMap<ConditionId, Payouts>,
     entries: Entries,
     tapes: Tapes,
     waiting: BTreeMap<TokenId, Candidate>,
     guards: Guards,
     exits: ExitState,
+    experience: Experience,
     last_signal: i64,
     last_order: i64,
-}
-
-/// A possible signal that waits for its book.
-#[derive(Clone, Debug)]
-struct Candidate {
-    kind: SignalKind,
-    wallet: Wallet,
-    wallets: usize,
-    score: f64,
-    notional: Usd,
-    reference: Price,
-    /// When the fill that led to it happened.
-    block_time: Timestamp,
-    /// How far a panic moved the price; nothing for a whale.
-    drop: f64,
 }
 
 /// A candidate that has been asked before the restart.
@@ -109,10 +100,12 @@ impl Engine {
     pub fn new(policy: Policy, holdings: Holdings, last: Last) -> Self {
         Self {
             portfolio: Portfolio::restore(policy.bankroll, holdings),
+            digest: policy.digest(),
             policy,
             verdicts: BTreeMap::new(),
             markets: BTreeMap::new(),
             tokens: BTreeMap::new(),
+            events: BTreeMap::new(),
             resolved: BTreeMap::new(),
             entries: Entries::default(),
             tapes: Tapes::default(),
@@ -121,6 +114,7 @@ impl Engine {
             exits: ExitState::default(),
             last_signal: last.signal,
             last_order: last.order,
+            experience: Experience::default(),
         }
     }
 
@@ -163,27 +157,47 @@ impl Engine {
         }
     }
 
+    /// Takes in a candidate that was priced before a restart and whose outcome is not known yet.
+    pub fn remember_case(&mut self, case: Case) {
+        self.experience.remember(case);
+    }
+
+    /// Takes in one whose outcome was known before a restart.
+    pub fn remember_outcome(&mut self, known: Known) {
+        self.experience.recall(known);
+    }
+
     /// Takes one event in.
     pub fn step(&mut self, event: &Event) -> Outcome {
         let mut outcome = Outcome::default();
         let at = event.at;
         outcome.records.extend(self.portfolio.roll_day(at));
+        self.experience.refresh(at);
         match &event.kind {
             EventKind::Market(market) => self.learn(market),
             EventKind::Scores(scores) => self.rate(scores),
             EventKind::Fill { fill, block_time } => self.on_fill(fill, *block_time, at, &mut outcome),
             EventKind::Resolved { condition, payouts } => {
                 self.on_result(*condition, payouts, at, &mut outcome);
+                if self.experience.resolve(*condition, payouts, at) {
+                    let (condition, payouts) = (*condition, payouts.clone());
+                    outcome.records.push(Record::Outcome { condition, payouts, at });
+                }
             }
             EventKind::Book(book) => {
                 self.on_held_book(book, at, &mut outcome);
                 self.on_book(book, at, &mut outcome);
             }
+            EventKind::Holdings { wallet, token, as_of, held } => {
+                if let Some(candidate) = self.waiting.get_mut(token).filter(|asked| asked.wallet == *wallet) {
+                    candidate.held = Some(Held { as_of: *as_of, shares: held.clone() });
+                }
+            }
             EventKind::NoBook { token, detail } => {
                 outcome.records.extend(self.portfolio.bid(*token, None));
                 if let Some(candidate) = self.waiting.remove(token) {
                     let reason = Reason::NoBook { detail: detail.clone() };
-                    outcome.records.push(refusal(&candidate, *token, at, reason, None));
+                    outcome.records.push(refusal(&candidate, *token, at, (reason, None), None));
                 }
             }
             EventKind::Order(news) => self.on_news(news, &mut outcome),
@@ -200,7 +214,11 @@ impl Engine {
         for token in &market.tokens {
             self.tokens.insert(*token, market.condition);
         }
-        self.markets.insert(market.condition, market.clone());
+        let before = self.markets.insert(market.condition, market.clone());
+        if let Some(before) = before.filter(|before| before.event != market.event) {
+            self.events.entry(before.event).or_default().remove(&market.condition);
+        }
+        self.events.entry(market.event.clone()).or_default().insert(market.condition);
     }
 
     /// Takes in verdicts about wallets.
@@ -214,95 +232,22 @@ impl Engine {
             self.portfolio.print(fill.token, price);
         }
         self.watch_leads(fill, at, outcome);
-        let Some(candidate) = self.candidate(fill, block_time) else {
+        let Some(candidate) = self.candidate(fill, block_time, at) else {
             return;
         };
         self.watch_conflict(&candidate, fill.token, at, outcome);
         match self.objection(&candidate, fill.token, at) {
-            Some(reason) => outcome.records.push(refusal(&candidate, fill.token, at, reason, None)),
+            Some(reason) => outcome.records.push(refusal(&candidate, fill.token, at, (reason, None), None)),
             None => {
                 // The world answers each question before it tells of the next fill, so nobody waits here yet.
+                if candidate.kind == SignalKind::FollowWhale {
+                    let (wallet, token) = (candidate.wallet, fill.token);
+                    outcome.commands.push(Command::Holdings { wallet, token });
+                }
                 self.waiting.insert(fill.token, candidate);
                 outcome.commands.push(Command::Quote(fill.token));
             }
         }
-    }
-
-    /// Whether this fill makes a whale's entry or a panic worth judging.
-    fn candidate(&mut self, fill: &Fill, block_time: Timestamp) -> Option<Candidate> {
-        let verdict = *self.verdicts.get(&fill.wallet)?;
-        if verdict.tier == Tier::Unrated {
-            return None;
-        }
-        match fill.side {
-            Side::Buy if self.policy.min_whale_score <= verdict.score => {
-                let entry = self.entries.ask(fill.wallet, fill.token, self.policy.min_whale_trade)?;
-                Some(Candidate {
-                    kind: SignalKind::FollowWhale,
-                    wallet: fill.wallet,
-                    wallets: 1,
-                    score: verdict.score,
-                    notional: entry.notional,
-                    reference: entry.price,
-                    block_time,
-                    drop: 0.0,
-                })
-            }
-            Side::Sell if self.is_degen(fill.wallet) => self.panic_candidate(fill, block_time),
-            Side::Buy | Side::Sell => None,
-        }
-    }
-
-    fn panic_candidate(&mut self, fill: &Fill, block_time: Timestamp) -> Option<Candidate> {
-        let (verdicts, below) = (&self.verdicts, self.policy.max_degen_score);
-        let is_degen = |wallet| is_degen(verdicts, wallet, below);
-        let panic = self.tapes.ask(fill.token, block_time, self.policy.min_panic_sellers, is_degen)?;
-        let sellers = u32::try_from(panic.sellers.len()).unwrap_or(u32::MAX);
-        let scores: f64 =
-            panic.sellers.iter().filter_map(|wallet| self.verdicts.get(wallet)).map(|v| v.score).sum();
-        Some(Candidate {
-            kind: SignalKind::FadeDegen,
-            wallet: fill.wallet,
-            wallets: panic.sellers.len(),
-            score: scores / f64::from(sellers.max(1)),
-            notional: panic.notional,
-            reference: panic.price,
-            block_time,
-            drop: panic.drop,
-        })
-    }
-
-    fn is_degen(&self, wallet: Wallet) -> bool {
-        is_degen(&self.verdicts, wallet, self.policy.max_degen_score)
-    }
-
-    /// What already speaks against a candidate before its book is known.
-    fn objection(&self, candidate: &Candidate, token: TokenId, at: Timestamp) -> Option<Reason> {
-        if let Some(stale) = self.staleness(candidate, at) {
-            return Some(stale);
-        }
-        let is_copyable = |verdict: &Verdict| verdict.is_copyable;
-        if candidate.kind == SignalKind::FollowWhale
-            && !self.verdicts.get(&candidate.wallet).is_some_and(is_copyable)
-        {
-            return Some(Reason::NotCopyable);
-        }
-        let Some(condition) = self.tokens.get(&token) else {
-            return Some(Reason::UnknownMarket);
-        };
-        if self.resolved.contains_key(condition) {
-            return Some(Reason::Resolved);
-        }
-        if !(MIN_PRICE_PPM..=MAX_PRICE_PPM).contains(&candidate.reference.ppm()) {
-            return Some(Reason::PriceBand { price: candidate.reference });
-        }
-        None
-    }
-
-    /// Whether what a candidate is about happened too long ago: when we learn of it, and again when its book comes.
-    fn staleness(&self, candidate: &Candidate, at: Timestamp) -> Option<Reason> {
-        let (age, limit) = (at.micros_since(candidate.block_time), self.policy.max_signal_age);
-        (limit < age).then_some(Reason::Stale { age, limit })
     }
 
     fn on_book(&mut self, book: &Book, at: Timestamp, outcome: &mut Outcome) {
@@ -310,21 +255,22 @@ impl Engine {
             return;
         };
         match self.judge(&candidate, book, at) {
-            Err(reason) => outcome.records.push(refusal(&candidate, book.token, at, reason, None)),
+            Err(refused) => {
+                if let Some(appraisal) = &refused.1 {
+                    self.experience.remember(Case::of(candidate.kind, at, appraisal));
+                }
+                outcome.records.push(refusal(&candidate, book.token, at, refused, None));
+            }
             Ok(signal) => self.raise(&candidate, signal, outcome),
         }
     }
-}
-
-fn is_degen(verdicts: &BTreeMap<Wallet, Verdict>, wallet: Wallet, below: f64) -> bool {
-    verdicts.get(&wallet).is_some_and(|verdict| verdict.tier != Tier::Unrated && verdict.score < below)
 }
 
 fn refusal(
     candidate: &Candidate,
     token: TokenId,
     at: Timestamp,
-    reason: Reason,
+    (reason, appraisal): (Reason, Option<Box<Appraisal>>),
     signal: Option<i64>,
 ) -> Record {
     Record::Refusal(Refusal {
@@ -335,5 +281,6 @@ fn refusal(
         notional: candidate.notional,
         reason,
         signal,
+        appraisal,
     })
 }

@@ -1,6 +1,8 @@
 //! What the engine is told, and what it asks for.
 
-use domain::{Book, ConditionId, Fill, Market, Order, OrderNews, Payouts, Timestamp, TokenId, Verdict};
+use domain::{
+    Book, ConditionId, Fill, Market, Order, OrderNews, Payouts, Shares, Timestamp, TokenId, Verdict, Wallet,
+};
 
 use crate::guards::{Control, Guard};
 use crate::risk::Approved;
@@ -37,7 +39,18 @@ pub enum EventKind {
     Scores(Vec<Verdict>),
     /// The book the engine asked for.
     Book(Book),
-    /// There is none.
+    /// What the wallet holds that the engine asked about.
+    Holdings {
+        /// Whose.
+        wallet: Wallet,
+        /// The token it was asked about.
+        token: TokenId,
+        /// The moment up to which this is known.
+        as_of: Timestamp,
+        /// What it held then of the outcomes of the token's market.
+        held: Vec<(TokenId, Shares)>,
+    },
+    /// There is no such book.
     NoBook {
         /// Whose book was asked for.
         token: TokenId,
@@ -57,6 +70,14 @@ pub enum EventKind {
 /// What the engine asks the world for; answers come back as events.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
+    /// What a wallet holds of the outcomes of a token's market. Asked before its quote; no answer means that nobody
+    /// knows.
+    Holdings {
+        /// Whose.
+        wallet: Wallet,
+        /// Which token.
+        token: TokenId,
+    },
     /// The book of a token.
     Quote(TokenId),
     /// An order that risk has seen.

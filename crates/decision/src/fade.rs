@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use domain::{Fill, Price, Shares, Side, Timestamp, TokenId, Usd, Wallet, price};
 
-const WINDOW: i64 = 15 * Timestamp::MINUTE;
+/// How long a panic takes at most.
+pub(crate) const WINDOW: i64 = 15 * Timestamp::MINUTE;
 const BASELINE: i64 = 60 * Timestamp::MINUTE;
 /// One panic a token in this time.
 const REARM: i64 = 60 * Timestamp::MINUTE;
@@ -120,6 +121,41 @@ impl Tapes {
             price: Price::average(notional, shares)?,
             drop,
         })
+    }
+
+    /// What each wallet that `counts` names net bought of a token since a moment, in dollars; negative for sales.
+    pub fn net_bought(
+        &self,
+        token: TokenId,
+        since: Timestamp,
+        counts: impl Fn(Wallet) -> bool,
+    ) -> BTreeMap<Wallet, Usd> {
+        let mut net: BTreeMap<Wallet, Usd> = BTreeMap::new();
+        for print in self.prints.get(&token).into_iter().flatten() {
+            if since <= print.at && counts(print.wallet) {
+                let bought = net.entry(print.wallet).or_default();
+                *bought += if print.side == Side::Buy { print.usd } else { -print.usd };
+            }
+        }
+        net
+    }
+
+    /// What a wallet net bought of a token in shares, from a moment on and before another.
+    pub fn flow(&self, wallet: Wallet, token: TokenId, from: Timestamp, until: Timestamp) -> Shares {
+        let prints = self.prints.get(&token).into_iter().flatten();
+        prints
+            .filter(|print| print.wallet == wallet && from <= print.at && print.at < until)
+            .map(|print| if print.side == Side::Buy { print.shares } else { -print.shares })
+            .sum()
+    }
+
+    /// How far a token's last print of the panic's minutes stands above the average of the hour before them, dollars
+    /// a share; `None` without prints in both.
+    pub fn moved(&self, token: TokenId, at: Timestamp) -> Option<f64> {
+        let tape = self.prints.get(&token)?;
+        let is_recent = |print: &&Print| at.micros_since(print.at) <= WINDOW;
+        let last = average(tape.iter().rev().take(1).filter(is_recent))?;
+        Some(last.to_f64() - average(tape.iter().filter(|print| !is_recent(print)))?.to_f64())
     }
 
     /// Forgets the tokens nobody trades any more, now and then.

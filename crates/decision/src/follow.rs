@@ -21,6 +21,8 @@ pub struct Candidate {
     pub notional: Usd,
     /// The average price paid so far.
     pub price: Price,
+    /// When the entry began.
+    pub since: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +74,8 @@ impl Entries {
             return None;
         }
         entry.asked_at = Some(entry.usd);
-        Price::average(entry.usd, entry.shares).map(|price| Candidate { notional: entry.usd, price })
+        let Entry { first: since, usd: notional, shares, .. } = *entry;
+        Price::average(notional, shares).map(|price| Candidate { notional, price, since })
     }
 
     /// Remembers that the entry under way `at` that moment asked with `notional` dollars, and whether a signal

@@ -2,6 +2,7 @@
 
 use domain::{ConfidenceModel, Timestamp, Usd};
 
+use crate::filters::{FadePolicy, Filters};
 use crate::limits::Limits;
 
 /// How much history a verdict needs.
@@ -48,9 +49,28 @@ pub struct Policy {
     pub max_signal_age: i64,
     /// What holds for all orders together, and for positions once they are open.
     pub limits: Limits,
+    /// What else keeps a candidate from being a signal.
+    pub filters: Filters,
+    /// What holds for panics alone.
+    pub fade: FadePolicy,
 }
 
 impl Policy {
     /// How long the daily stop lasts once it trips.
     pub const HALT: i64 = Timestamp::DAY;
+
+    /// Every setting, as it is kept beside what was decided under it.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        format!("{self:?}")
+    }
+
+    /// A short name of exactly these settings: 64 bits of FNV-1a over [`Policy::describe`].
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let hash = self.describe().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        format!("{hash:016x}")
+    }
 }

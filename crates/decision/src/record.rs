@@ -1,7 +1,8 @@
 //! What the engine wants remembered, as values that a database, a tape or a test can keep.
 
 use domain::{
-    Day, ExitReason, Order, OrderNews, Position, Price, Settlement, Shares, Signal, Timestamp, TokenId, Usd,
+    ConditionId, Day, ExitReason, Order, OrderNews, Payouts, Position, Price, Settlement, Shares, Signal,
+    Timestamp, TokenId, Usd,
 };
 
 use crate::portfolio::Losses;
@@ -55,6 +56,15 @@ pub enum Record {
     Counterfactual(Counterfactual),
     /// The losses in a row changed, or stopped entries.
     Losses(Losses),
+    /// What a condition paid about which candidates had been judged: their outcome, taken or not.
+    Outcome {
+        /// The condition.
+        condition: ConditionId,
+        /// What its outcomes pay.
+        payouts: Payouts,
+        /// When that became known.
+        at: Timestamp,
+    },
     /// A UTC day began.
     Day(Day),
     /// The day's loss stopped entries.

@@ -1,8 +1,10 @@
 //! Why not: every refusal has a reason with its numbers.
 
+mod figures;
+
 use std::fmt;
 
-use domain::{Price, Shares, SignalKind, Timestamp, TokenId, Usd, Wallet};
+use domain::{Appraisal, ConditionId, Price, Shares, SignalKind, Timestamp, TokenId, Usd, Wallet};
 
 use crate::guards::VenueMode;
 
@@ -23,6 +25,8 @@ pub struct Refusal {
     pub reason: Reason,
     /// The signal that had been raised by then, if one had.
     pub signal: Option<i64>,
+    /// What it looked like against its book; `None` if it was refused before, or once it was a signal.
+    pub appraisal: Option<Box<Appraisal>>,
 }
 
 /// Why not, with the numbers that decided.
@@ -35,6 +39,13 @@ pub enum Reason {
         /// The most allowed.
         limit: i64,
     },
+    /// The wallet is still a whale by its tier, and its score has slipped.
+    Score {
+        /// The score.
+        score: f64,
+        /// The least.
+        minimum: f64,
+    },
     /// Something about the wallet's ways means that copying it cannot work.
     NotCopyable,
     /// Nothing is known of the token's market yet.
@@ -45,6 +56,26 @@ pub enum Reason {
     PriceBand {
         /// The price.
         price: Price,
+        /// The least.
+        minimum: Price,
+        /// The most.
+        maximum: Price,
+    },
+    /// The market lasts minutes: whoever sees a fill on the chain is too late for it.
+    UltraShort,
+    /// The market is expected to end too soon.
+    EndsSoon {
+        /// The time left, in microseconds; below zero where the expected end has passed.
+        left: i64,
+        /// The least.
+        minimum: i64,
+    },
+    /// The market is expected to end too late.
+    EndsLate {
+        /// The time left, in microseconds.
+        left: i64,
+        /// The most.
+        maximum: i64,
     },
     /// The venue had no book.
     NoBook {
@@ -59,6 +90,61 @@ pub enum Reason {
         ask: Price,
         /// Our limit.
         limit: Price,
+    },
+    /// The best bid and the best offer lie too far apart.
+    Spread {
+        /// The best bid.
+        bid: Price,
+        /// The best offer.
+        ask: Price,
+        /// The most between them.
+        maximum: Price,
+    },
+    /// The smallest stake would be too large a part of what is on offer up to the limit.
+    Depth {
+        /// Dollars on offer.
+        depth: Usd,
+        /// The least.
+        needed: Usd,
+    },
+    /// The market has moved too far since the whale bought.
+    RunUp {
+        /// The whale's price.
+        whale: Price,
+        /// The middle of the book now.
+        mid: Price,
+        /// The most between them.
+        maximum: Price,
+    },
+    /// The wallet is not betting on the outcome: it closes a bet on the other one, or sells what it buys.
+    Closing {
+        /// Its net shares of the outcome before its entry; below zero for a bet on the others.
+        before: Shares,
+        /// Its net shares now.
+        after: Shares,
+    },
+    /// Whales disagree.
+    Conflict {
+        /// Their dollars on this outcome.
+        with: Usd,
+        /// Their dollars on the others.
+        against: Usd,
+        /// The part of all their dollars that may be against it.
+        maximum: f64,
+    },
+    /// Whales sell into the panic, so it may be right.
+    WhaleSelling {
+        /// Dollars they took out of the outcome, or put on the others.
+        sold: Usd,
+    },
+    /// Another market of the event moved as well: that is news and no panic.
+    News {
+        /// The sibling.
+        sibling: ConditionId,
+        /// How far it moved, dollars a share.
+        moved: f64,
+        /// From where on it is news.
+        maximum: Price,
     },
     /// The signal was not sure enough.
     Confidence {
@@ -183,13 +269,24 @@ impl Reason {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Stale { .. } => "stale",
+            Self::Score { .. } => "score",
             Self::NotCopyable => "not_copyable",
             Self::UnknownMarket => "unknown_market",
             Self::Resolved => "resolved",
             Self::PriceBand { .. } => "price_band",
+            Self::UltraShort => "ultra_short",
+            Self::EndsSoon { .. } => "ends_soon",
+            Self::EndsLate { .. } => "ends_late",
             Self::NoBook { .. } => "no_book",
             Self::OneSidedBook => "one_sided_book",
             Self::AboveLimit { .. } => "above_limit",
+            Self::Spread { .. } => "spread",
+            Self::Depth { .. } => "depth",
+            Self::RunUp { .. } => "run_up",
+            Self::Closing { .. } => "closing",
+            Self::Conflict { .. } => "conflict",
+            Self::WhaleSelling { .. } => "whale_selling",
+            Self::News { .. } => "news",
             Self::Confidence { .. } => "confidence",
             Self::NoEdge { .. } => "no_edge",
             Self::StakeTooSmall { .. } => "stake_too_small",
@@ -217,19 +314,59 @@ impl fmt::Display for Reason {
     #[expect(clippy::cast_precision_loss, reason = "an age in seconds, for people")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = |micros: i64| micros as f64 / 1e6;
+        let hours = |micros: i64| micros as f64 / 3.6e9;
         match self {
             Self::Stale { age, limit } => {
                 write!(f, "the fill was {:.1} s old, more than {:.0} s", seconds(*age), seconds(*limit))
             }
+            Self::Score { score, minimum } => {
+                write!(f, "the wallet's score has slipped to {score:.2}, below {minimum:.2}")
+            }
             Self::NotCopyable => f.write_str("the wallet is not to be copied: `orderflow wallet` says why"),
             Self::UnknownMarket => f.write_str("nothing is known of this token's market yet"),
             Self::Resolved => f.write_str("the market is already resolved"),
-            Self::PriceBand { price } => {
-                write!(f, "the price {price} is outside 0.10 to 0.90")
+            Self::PriceBand { price, minimum, maximum } => {
+                write!(f, "the price {price} is outside {minimum} to {maximum}")
+            }
+            Self::UltraShort => f.write_str("the market lasts fifteen minutes or less"),
+            Self::EndsSoon { left, minimum } => {
+                write!(f, "the market ends in {:.1} h, sooner than {:.1} h", hours(*left), hours(*minimum))
+            }
+            Self::EndsLate { left, maximum } => {
+                write!(f, "the market ends in {:.1} h, later than {:.1} h", hours(*left), hours(*maximum))
             }
             Self::NoBook { detail } => write!(f, "no book: {detail}"),
             Self::OneSidedBook => f.write_str("the book has only one side"),
             Self::AboveLimit { ask, limit } => write!(f, "the best offer {ask} is above the limit {limit}"),
+            Self::Spread { bid, ask, maximum } => {
+                write!(f, "the book from {bid} to {ask} is wider than {maximum}")
+            }
+            Self::Depth { depth, needed } => {
+                write!(f, "${} are on offer up to the limit, less than ${}", depth.cents(), needed.cents())
+            }
+            Self::RunUp { whale, mid, maximum } => {
+                write!(f, "the market is at {mid}, more than {maximum} above the whale's {whale}")
+            }
+            Self::Closing { before, after } => {
+                write!(
+                    f,
+                    "the wallet had {before} shares net and has {after}: it does not open or increase a bet"
+                )
+            }
+            Self::Conflict { with, against, maximum } => write!(
+                f,
+                "whales disagree: ${} with it, ${} against, {:.0} % at most",
+                with.cents(),
+                against.cents(),
+                maximum * 100.0
+            ),
+            Self::WhaleSelling { sold } => write!(f, "whales sell as well, ${}", sold.cents()),
+            Self::News { sibling, moved, maximum } => write!(
+                f,
+                "another market of the event, {sibling}, moved by {:+.1} ¢, {:.1} ¢ or more: that is news",
+                moved * 100.0,
+                maximum.to_f64() * 100.0
+            ),
             Self::Confidence { confidence, minimum } => {
                 write!(f, "confidence {:.1} % is below {:.1} %", confidence * 100.0, minimum * 100.0)
             }

@@ -3,7 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use decision::portfolio::Holdings;
-use decision::{Command, Control, Engine, Event, EventKind, Last, Limits, Outcome, Policy, Record, venue};
+use decision::{
+    Command, Control, Engine, Event, EventKind, FadePolicy, Filters, Last, Limits, Outcome, Policy, Record,
+    venue,
+};
 use domain::{
     Book, ConditionId, ConfidenceModel, Exchange, Fee, Fill, Level, Market, Payouts, Price, Role, Rounding,
     Shares, Side, Skill, Tick, Tier, Timestamp, TokenId, Usd, Verdict, Wallet,
@@ -63,6 +66,8 @@ fn policy() -> Policy {
         confidence_model: ConfidenceModel::Score,
         max_signal_age: 30_000_000,
         limits: Limits::default(),
+        filters: Filters::default(),
+        fade: FadePolicy { live: true, ..FadePolicy::default() },
     }
 }
 
@@ -122,6 +127,7 @@ impl Desk {
         let mut commands = outcome.commands;
         while let Some(command) = commands.pop() {
             let kinds = match command {
+                Command::Holdings { .. } => continue,
                 Command::Quote(_) => vec![EventKind::Book(book.clone())],
                 Command::Place(order) => {
                     venue::execute(&order, book, self.at).into_iter().map(EventKind::Order).collect()
@@ -139,7 +145,9 @@ impl Desk {
 
     fn resolve(&mut self, number: u32, winner: usize) -> Vec<Record> {
         let payouts = Payouts::winner(winner, 2).unwrap();
-        self.tell(EventKind::Resolved { condition: condition(number), payouts }).records
+        let mut records = self.tell(EventKind::Resolved { condition: condition(number), payouts }).records;
+        records.retain(|record| !matches!(record, Record::Outcome { .. }));
+        records
     }
 }
 
@@ -244,7 +252,8 @@ fn each_objection_before_the_book_has_its_reason() {
 #[test]
 fn a_book_that_comes_late_is_of_no_use() {
     let mut desk = Desk::new(policy());
-    assert_eq!(desk.fill(trade(1, 1, Side::Buy, 600, "0.50")).commands, [Command::Quote(token(10))]);
+    let asked = desk.fill(trade(1, 1, Side::Buy, 600, "0.50")).commands;
+    assert_eq!(asked, [Command::Holdings { wallet: wallet(1), token: token(10) }, Command::Quote(token(10))]);
     desk.at = desk.at.plus_micros(31_000_000);
     assert_eq!(reasons(&desk.tell(EventKind::Book(book(1, "0.49", "0.50"))).records), ["stale"]);
 }

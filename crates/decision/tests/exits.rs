@@ -4,8 +4,8 @@
 
 use decision::portfolio::Holdings;
 use decision::{
-    Bound, Command, Control, Engine, Event, EventKind, Exits, Guard, Last, Limits, Outcome, Policy, Record,
-    VenueMode, venue,
+    Bound, Command, Control, Engine, Event, EventKind, Exits, FadePolicy, Filters, Guard, Last, Limits,
+    Outcome, Policy, Record, VenueMode, venue,
 };
 use domain::{
     Book, ConditionId, ConfidenceModel, Ending, Exchange, ExitReason, Fee, Fill, Level, Market, Price,
@@ -66,6 +66,8 @@ fn policy(limits: Limits) -> Policy {
         confidence_model: ConfidenceModel::Score,
         max_signal_age: 30_000_000,
         limits,
+        filters: Filters::default(),
+        fade: FadePolicy::default(),
     }
 }
 
@@ -134,7 +136,7 @@ impl Desk {
                         kinds
                             .extend(venue::execute(&order, &book, self.at).into_iter().map(EventKind::Order));
                     }
-                    Command::Cancel(_) => {}
+                    Command::Holdings { .. } | Command::Cancel(_) => {}
                 }
             }
         }

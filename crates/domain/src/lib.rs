@@ -4,9 +4,11 @@
 //! Invariants: no IO, no clock, no serialisation.
 //! Every border (chain, venue, database, screen) owns its own wire types and translates.
 
+pub mod appraisal;
 pub mod assessment;
 pub mod book;
 pub mod chain;
+pub mod figure;
 pub mod fill;
 pub mod flag;
 pub mod id;
@@ -21,9 +23,11 @@ pub mod score;
 pub mod signal;
 pub mod time;
 
+pub use appraisal::{Appraisal, Coefficient};
 pub use assessment::{Assessment, Clv, Figures, MarketResult, RawSkill, WalletDay};
 pub use book::{Book, Level};
 pub use chain::{ChainEvent, Fact, FeeKind, Place};
+pub use figure::Figure;
 pub use fill::{Exchange, Fee, Fill, Role, Side};
 pub use flag::{Flag, FlagKind};
 pub use id::{BlockHash, ConditionId, FactKey, TokenId, TxHash, Wallet};

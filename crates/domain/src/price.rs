@@ -30,6 +30,9 @@ pub struct Tick(u32);
 pub struct PriceError(String);
 
 impl Price {
+    /// One cent.
+    pub const CENT: Self = Self(10_000);
+
     /// From parts per million; `None` outside `0 < price < 1`.
     #[must_use]
     pub fn from_ppm(ppm: u32) -> Option<Self> {

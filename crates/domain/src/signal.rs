@@ -1,5 +1,6 @@
 //! A signal: one of the strategy's two reasons to trade, with everything it was decided on.
 
+use crate::appraisal::Appraisal;
 use crate::id::{ConditionId, TokenId, Wallet};
 use crate::money::Usd;
 use crate::price::Price;
@@ -109,4 +110,8 @@ pub struct Signal {
     pub stake: Usd,
     /// The market's taker fee rate, in millionths.
     pub fee_rate_ppm: u32,
+    /// Whether it is only followed to its outcome: a shadow never becomes an order.
+    pub shadow: bool,
+    /// Everything else it was decided on.
+    pub appraisal: Box<Appraisal>,
 }

@@ -18,8 +18,10 @@ pub mod resume;
 pub mod retention;
 mod row;
 pub mod scores;
+pub mod signals;
 pub mod sources;
 pub mod status;
+pub mod stories;
 pub mod testing;
 
 use std::time::Duration;

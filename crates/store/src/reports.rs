@@ -219,19 +219,6 @@ pub async fn wallets(
     rows.iter().map(object_of).collect()
 }
 
-/// The newest signals, newest first.
-///
-/// # Errors
-/// If the database refuses.
-pub async fn signals(connection: &mut PgConnection, limit: i64) -> Result<Vec<Value>, StoreError> {
-    objects(
-        connection,
-        "SELECT to_jsonb(s)::text AS object FROM orderflow_signals s ORDER BY id DESC LIMIT $1",
-        limit,
-    )
-    .await
-}
-
 /// The newest positions, newest first.
 ///
 /// # Errors
@@ -241,21 +228,6 @@ pub async fn positions(connection: &mut PgConnection, limit: i64) -> Result<Vec<
         connection,
         "SELECT to_jsonb(p)::text AS object FROM orderflow_position_report p ORDER BY id DESC LIMIT $1",
         limit,
-    )
-    .await
-}
-
-/// The signals raised after `after`, oldest first, each with the `refusal` that ended it, if one did.
-///
-/// # Errors
-/// If the database refuses.
-pub async fn signals_after(connection: &mut PgConnection, after: i64) -> Result<Vec<Value>, StoreError> {
-    objects(
-        connection,
-        "SELECT (to_jsonb(s) || jsonb_build_object('refusal', (
-                    SELECT detail FROM orderflow_refusals r WHERE r.signal_id = s.id LIMIT 1)))::text AS object
-         FROM orderflow_signals s WHERE id > $1 ORDER BY id LIMIT 50",
-        after,
     )
     .await
 }
@@ -291,7 +263,7 @@ pub async fn seen_all(connection: &mut PgConnection) -> Result<(i64, i64), Store
     Ok((number("signal")?, number("settled")?))
 }
 
-async fn objects(
+pub(crate) async fn objects(
     connection: &mut PgConnection,
     statement: &'static str,
     number: i64,
@@ -300,7 +272,7 @@ async fn objects(
     rows.iter().map(object_of).collect()
 }
 
-fn object_of(found: &PgRow) -> Result<Value, StoreError> {
+pub(crate) fn object_of(found: &PgRow) -> Result<Value, StoreError> {
     let text: String = found.try_get("object").during("read a column")?;
     serde_json::from_str(&text).map_err(|_| StoreError::Corrupt {
         column: "object",

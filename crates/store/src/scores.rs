@@ -237,6 +237,43 @@ pub async fn rated_at(connection: &mut PgConnection, seq: i64) -> Result<Vec<Ver
     rows.iter().map(verdict_of).collect()
 }
 
+/// What a wallet held of the outcomes of a token's market when verdicts were last made, and the moment they were made
+/// for. `None` before the first.
+///
+/// # Errors
+/// If the database refuses, or holds what it should not.
+pub async fn held(
+    connection: &mut PgConnection,
+    wallet: Wallet,
+    token: TokenId,
+    scorer: &str,
+) -> Result<Option<(Timestamp, Vec<(TokenId, Shares)>)>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT c.as_of, p.token_id::text, (p.shares * 1000000)::bigint AS shares
+         FROM orderflow_cursors c
+         LEFT JOIN (orderflow_markets m
+                    JOIN orderflow_wallet_positions p ON p.token_id = ANY (m.token_ids) AND p.wallet_address = $1)
+             ON m.token_ids @> ARRAY[$2::text::numeric(78,0)]
+         WHERE c.name = $3 AND c.as_of IS NOT NULL",
+    )
+    .bind(wallet.to_string())
+    .bind(token.to_string())
+    .bind(scorer)
+    .fetch_all(connection)
+    .await
+    .during("read what a wallet holds")?;
+    let Some(first) = rows.first() else { return Ok(None) };
+    let as_of = row::time(first, "as_of")?;
+    let mut held = vec![];
+    for found in &rows {
+        let token: Option<TokenId> = row::maybe_text(found, "token_id", "a token id")?;
+        if let Some(token) = token {
+            held.push((token, row::shares(found, "shares")?));
+        }
+    }
+    Ok(Some((as_of, held)))
+}
+
 fn verdict_of(found: &sqlx::postgres::PgRow) -> Result<Verdict, StoreError> {
     let number = |column: &'static str| found.try_get::<f64, _>(column).during("read a column");
     Ok(Verdict {

@@ -1,8 +1,13 @@
 //! A candidate against its book: what it is believed to be worth, what it may cost, and so whether it is a signal.
 
-use domain::{Book, ConfidenceModel, Order, Price, Rounding, Signal, SignalKind, Skill, Timestamp, Usd};
+use domain::{
+    Appraisal, Book, ConfidenceModel, Market, Order, Price, Rounding, Signal, SignalKind, Skill, Timestamp,
+    Usd,
+};
 
-use super::{Candidate, Engine};
+use super::Engine;
+use super::candidate::Candidate;
+use super::company::{Exposure, Whales};
 use crate::confidence::{self, Estimate};
 use crate::refusal::Reason;
 use crate::{sizing, venue};
@@ -12,6 +17,9 @@ const MAX_RUN_UP: f64 = 0.02;
 /// The smallest full Kelly fraction worth an order (`ORDER_FLOW_STRATEGY.md` §7).
 const MIN_KELLY: f64 = 0.01;
 
+/// Why a candidate is no signal, and what it looked like, as far as it was looked at.
+pub(super) type Refused = (Reason, Option<Box<Appraisal>>);
+
 /// What a trade looks like at one price.
 struct View {
     estimate: Estimate,
@@ -20,48 +28,154 @@ struct View {
     stake: Usd,
 }
 
+/// A candidate with its book and market.
+#[derive(Clone, Copy)]
+struct Sight<'a> {
+    candidate: &'a Candidate,
+    book: &'a Book,
+    market: &'a Market,
+    outcome: usize,
+    bid: Price,
+    ask: Price,
+    mid: Price,
+    at: Timestamp,
+}
+
 impl Engine {
     /// Prices a candidate against its book: a signal, or why not.
-    pub(super) fn judge(&self, candidate: &Candidate, book: &Book, at: Timestamp) -> Result<Signal, Reason> {
+    pub(super) fn judge(&self, candidate: &Candidate, book: &Book, at: Timestamp) -> Result<Signal, Refused> {
+        let unseen = |reason| (reason, None);
         if let Some(stale) = self.staleness(candidate, at) {
-            return Err(stale);
+            return Err(unseen(stale));
         }
-        let market = self
-            .tokens
-            .get(&book.token)
-            .and_then(|condition| self.markets.get(condition))
-            .ok_or(Reason::UnknownMarket)?;
-        let (Some(ask), Some(mid)) = (book.best_ask(), book.mid()) else {
-            return Err(Reason::OneSidedBook);
+        let market = self.tokens.get(&book.token).and_then(|condition| self.markets.get(condition));
+        let market = market.ok_or_else(|| unseen(Reason::UnknownMarket))?;
+        let outcome = market.outcome_index(book.token).ok_or_else(|| unseen(Reason::UnknownMarket))?;
+        let (Some(bid), Some(ask), Some(mid)) = (book.best_bid(), book.best_ask(), book.mid()) else {
+            return Err(unseen(Reason::OneSidedBook));
         };
-        let slippage = self.slippage(candidate, mid, ask, market.fee_rate_ppm);
-        // The strategy's example rounds 0.756 to 0.76. A limit that is meant to protect rounds down.
-        let rounding = match self.policy.confidence_model {
-            ConfidenceModel::Score => Rounding::Nearest,
-            ConfidenceModel::Skill => Rounding::Down,
-        };
-        let limit = sizing::limit_price(candidate.reference, slippage, book.tick, rounding);
-        if limit < ask {
-            return Err(Reason::AboveLimit { ask, limit });
+        let sight = Sight { candidate, book, market, outcome, bid, ask, mid, at };
+        let (appraisal, stake) = self.appraise(sight);
+        match self.fault(sight, &appraisal) {
+            Some(reason) => Err((reason, Some(Box::new(appraisal)))),
+            None => self.signal(sight, appraisal, stake),
         }
+    }
+
+    /// Everything that a candidate is judged on, and the stake it would get.
+    fn appraise(&self, sight: Sight<'_>) -> (Appraisal, Usd) {
+        let Sight { candidate, book, market, ask, mid, at, .. } = sight;
+        let limit = self.limit(sight);
         // The stake decides how deep the order walks, and the price walked decides the stake: the first
         // estimate at the best offer, the second at the average the first would have paid.
-        let first = self.price_at(candidate, mid, ask, market.fee_rate_ppm);
-        let walked = venue::walk(book, limit, first.stake, market.fee_rate_ppm);
+        let depth = depth(book, limit);
+        let share = Usd::from_micros(depth.micros() / i64::from(self.policy.filters.depth_multiple.max(1)));
+        let first = self.price_at(sight, ask);
+        let walked = venue::walk(book, limit, first.stake.min(share), market.fee_rate_ppm);
         let expected = walked.average().unwrap_or(ask);
-        let view = self.price_at(candidate, mid, expected, market.fee_rate_ppm);
-        let confidence = view.estimate.confidence.to_f64();
-        if confidence < self.policy.min_confidence {
-            return Err(Reason::Confidence { confidence, minimum: self.policy.min_confidence });
+        let view = self.price_at(sight, expected);
+        let Whales { with, against } = self.whales(candidate, market, book.token);
+        let exposure = self.exposure(candidate, market, book.token);
+        let skill = self.skill_of(candidate);
+        let beliefs = self.experience.beliefs();
+        let levels = |side: &[domain::Level]| side.iter().take(Appraisal::LEVELS).copied().collect();
+        let appraisal = Appraisal {
+            condition: market.condition,
+            event: market.event.clone(),
+            outcome: sight.outcome,
+            book_at: book.at,
+            bids: levels(&book.bids),
+            asks: levels(&book.asks),
+            market_price: mid,
+            spread: ask.to_f64() - sight.bid.to_f64(),
+            depth,
+            reference_price: candidate.reference,
+            run_up: mid.to_f64() - candidate.reference.to_f64(),
+            age: at.micros_since(candidate.block_time),
+            waited: at.micros_since(candidate.asked),
+            score: candidate.score,
+            kappa: skill.kappa,
+            kappa_error: skill.standard_error,
+            drop: candidate.drop,
+            whales_with: with,
+            whales_against: against,
+            held_before: candidate.held.as_ref().map(|_| exposure.before),
+            coefficient: match candidate.kind {
+                SignalKind::FollowWhale => beliefs.kept,
+                SignalKind::FadeDegen => beliefs.rebound,
+            },
+            fee_rate_ppm: market.fee_rate_ppm,
+            latency_cost: self.latency_cost(),
+            expected_price: expected,
+            limit_price: limit,
+            cost: view.cost,
+            probability: view.estimate.probability.to_f64(),
+            error: view.estimate.error,
+            confidence: view.estimate.confidence.to_f64(),
+            kelly: view.kelly,
+            policy: self.digest.clone(),
+        };
+        (appraisal, view.stake.min(share))
+    }
+
+    /// The first thing that speaks against a candidate whose book is known.
+    fn fault(&self, sight: Sight<'_>, appraisal: &Appraisal) -> Option<Reason> {
+        let Sight { candidate, market, bid, ask, mid, .. } = sight;
+        let (filters, token) = (&self.policy.filters, sight.book.token);
+        if appraisal.limit_price < ask {
+            return Some(Reason::AboveLimit { ask, limit: appraisal.limit_price });
         }
-        if view.kelly < MIN_KELLY {
-            return Err(Reason::NoEdge { probability: view.estimate.probability.to_f64(), cost: view.cost });
+        if filters.max_spread.ppm() < ask.ppm() - bid.ppm() {
+            return Some(Reason::Spread { bid, ask, maximum: filters.max_spread });
         }
-        let verdict = self.verdicts.get(&candidate.wallet).copied().ok_or(Reason::UnknownMarket)?;
-        let outcome = market.outcome_index(book.token).ok_or(Reason::UnknownMarket)?;
+        if candidate.kind == SignalKind::FollowWhale {
+            let Exposure { before, after } = self.exposure(candidate, market, token);
+            if after < before.max(-before) {
+                return Some(Reason::Closing { before, after });
+            }
+            if candidate.reference.ppm().saturating_add(filters.max_run_up.ppm()) < mid.ppm() {
+                let (whale, maximum) = (candidate.reference, filters.max_run_up);
+                return Some(Reason::RunUp { whale, mid, maximum });
+            }
+        }
+        let whales = Whales { with: appraisal.whales_with, against: appraisal.whales_against };
+        if let Some(conflict) = self.conflict(candidate.kind, whales) {
+            return Some(conflict);
+        }
+        if candidate.kind == SignalKind::FadeDegen
+            && let Some(news) = self.news(sight)
+        {
+            return Some(news);
+        }
+        let needed = Usd::from_micros(
+            self.policy.min_stake.micros().saturating_mul(i64::from(filters.depth_multiple)),
+        );
+        if appraisal.depth < needed {
+            return Some(Reason::Depth { depth: appraisal.depth, needed });
+        }
+        let (confidence, minimum) = (appraisal.confidence, self.policy.min_confidence);
+        if confidence < minimum {
+            return Some(Reason::Confidence { confidence, minimum });
+        }
+        (appraisal.kelly < MIN_KELLY)
+            .then_some(Reason::NoEdge { probability: appraisal.probability, cost: appraisal.cost })
+    }
+
+    /// Whether a panic is one: where the event's other markets moved as well, something happened.
+    fn news(&self, sight: Sight<'_>) -> Option<Reason> {
+        let maximum = self.policy.fade.max_sibling_move;
+        let (sibling, moved) = self.sibling_move(sight.market, sight.candidate.block_time)?;
+        (maximum.to_f64() <= moved.abs()).then_some(Reason::News { sibling, moved, maximum })
+    }
+
+    fn signal(&self, sight: Sight<'_>, appraisal: Appraisal, stake: Usd) -> Result<Signal, Refused> {
+        let Sight { candidate, market, .. } = sight;
+        let Some(verdict) = self.verdicts.get(&candidate.wallet) else {
+            return Err((Reason::UnknownMarket, Some(Box::new(appraisal))));
+        };
         Ok(Signal {
             id: self.last_signal + 1,
-            at,
+            at: sight.at,
             kind: candidate.kind,
             wallet: candidate.wallet,
             score: candidate.score,
@@ -71,54 +185,89 @@ impl Engine {
             notional: candidate.notional,
             reference_price: candidate.reference,
             condition: market.condition,
-            token: book.token,
+            token: sight.book.token,
             title: market.title.clone(),
-            outcome: market.outcomes.get(outcome).cloned().unwrap_or_default(),
+            outcome: market.outcomes.get(sight.outcome).cloned().unwrap_or_default(),
             model: self.policy.confidence_model,
-            probability: view.estimate.probability.to_f64(),
-            confidence,
-            market_price: mid,
-            expected_price: expected,
-            limit_price: limit,
-            kelly: view.kelly,
-            kelly_applied: view.kelly * self.policy.kelly_fraction,
-            stake: view.stake,
+            probability: appraisal.probability,
+            confidence: appraisal.confidence,
+            market_price: appraisal.market_price,
+            expected_price: appraisal.expected_price,
+            limit_price: appraisal.limit_price,
+            kelly: appraisal.kelly,
+            kelly_applied: appraisal.kelly * self.policy.kelly_fraction,
+            stake,
             fee_rate_ppm: market.fee_rate_ppm,
+            shadow: candidate.kind == SignalKind::FadeDegen && !self.policy.fade.live,
+            appraisal: Box::new(appraisal),
         })
+    }
+
+    /// The highest price the order may pay.
+    fn limit(&self, sight: Sight<'_>) -> Price {
+        // The strategy's example rounds 0.756 to 0.76. A limit that is meant to protect rounds down.
+        let rounding = match self.policy.confidence_model {
+            ConfidenceModel::Score => Rounding::Nearest,
+            ConfidenceModel::Skill => Rounding::Down,
+        };
+        sizing::limit_price(sight.candidate.reference, self.slippage(sight), sight.book.tick, rounding)
     }
 
     /// How far above the reference price the order may go, as a fraction of it.
     ///
     /// The strategy's 5 % is the outer bound. It is larger than the whole documented edge, so the skill model
     /// gives away at most half of what it expects to gain, and two cents (`ORDER_FLOW_STRATEGY.md` §5).
-    fn slippage(&self, candidate: &Candidate, mid: Price, ask: Price, fee_rate_ppm: u32) -> f64 {
+    fn slippage(&self, sight: Sight<'_>) -> f64 {
         match self.policy.confidence_model {
             ConfidenceModel::Score => self.policy.max_slippage,
             ConfidenceModel::Skill => {
-                let probability =
-                    self.price_at(candidate, mid, ask, fee_rate_ppm).estimate.probability.to_f64();
-                let edge = (probability - candidate.reference.to_f64()).max(0.0);
-                let allowed = (0.5 * edge).min(MAX_RUN_UP) / candidate.reference.to_f64();
-                allowed.min(self.policy.max_slippage)
+                let reference = sight.candidate.reference.to_f64();
+                let probability = self.price_at(sight, sight.ask).estimate.probability.to_f64();
+                let edge = (probability - reference).max(0.0);
+                ((0.5 * edge).min(MAX_RUN_UP) / reference).min(self.policy.max_slippage)
             }
         }
     }
 
-    fn price_at(&self, candidate: &Candidate, mid: Price, paid: Price, fee_rate_ppm: u32) -> View {
-        let (market, paid) = (mid.to_f64(), paid.to_f64());
-        let cost = paid + sizing::fee_per_share(fee_rate_ppm, paid);
-        let model = self.policy.confidence_model;
+    /// What is lost until an order arrives. The strategy read literally knows of no such thing.
+    fn latency_cost(&self) -> f64 {
+        match self.policy.confidence_model {
+            ConfidenceModel::Score => 0.0,
+            ConfidenceModel::Skill => self.policy.filters.latency_cost,
+        }
+    }
+
+    /// The skill a candidate is judged by: that of the whale. A panic has none.
+    fn skill_of(&self, candidate: &Candidate) -> Skill {
+        let verdict = self.verdicts.get(&candidate.wallet);
+        match (candidate.kind, verdict) {
+            (SignalKind::FollowWhale, Some(verdict)) => verdict.skill,
+            _ => Skill { kappa: 0.0, standard_error: 1.0 },
+        }
+    }
+
+    fn price_at(&self, sight: Sight<'_>, paid: Price) -> View {
+        let Sight { candidate, market, mid, .. } = sight;
+        let (mid, paid, fee_rate_ppm) = (mid.to_f64(), paid.to_f64(), market.fee_rate_ppm);
+        let cost = paid + sizing::fee_per_share(fee_rate_ppm, paid) + self.latency_cost();
+        let (model, beliefs) = (self.policy.confidence_model, self.experience.beliefs());
         let estimate = match candidate.kind {
             SignalKind::FollowWhale => {
-                let skill = self.verdicts.get(&candidate.wallet).map(|verdict| verdict.skill);
-                let none = Skill { kappa: 0.0, standard_error: 1.0 };
-                confidence::follow(model, candidate.score, skill.unwrap_or(none), market, cost)
+                confidence::follow(model, beliefs, candidate.score, self.skill_of(candidate), mid, cost)
             }
-            SignalKind::FadeDegen => confidence::fade(model, candidate.score, candidate.drop, market, cost),
+            SignalKind::FadeDegen => {
+                confidence::fade(model, beliefs, candidate.score, candidate.drop, mid, cost)
+            }
         };
         let kelly = sizing::kelly(estimate.probability, cost);
         let wished = sizing::part_of(self.portfolio.bankroll(), kelly * self.policy.kelly_fraction);
         let most = Order::largest_stake(self.policy.max_position, fee_rate_ppm);
         View { estimate, cost, kelly, stake: wished.min(most) }
     }
+}
+
+/// Dollars on offer up to a limit.
+fn depth(book: &Book, limit: Price) -> Usd {
+    let levels = book.asks.iter().take_while(|level| level.price <= limit);
+    levels.map(|level| level.shares.at(level.price, Rounding::Down)).sum()
 }

@@ -6,6 +6,7 @@ use domain::{
 
 use super::{Candidate, Engine, Outcome, refusal};
 use crate::event::Command;
+use crate::experience::Case;
 use crate::guards::Control;
 use crate::record::Record;
 use crate::risk;
@@ -15,6 +16,11 @@ impl Engine {
     pub(super) fn raise(&mut self, candidate: &Candidate, mut signal: Signal, outcome: &mut Outcome) {
         self.last_signal = signal.id;
         self.entries.remember(signal.wallet, signal.token, signal.notional, true, signal.at);
+        self.experience.remember(Case::of(signal.kind, signal.at, &signal.appraisal));
+        if signal.shadow {
+            outcome.records.push(Record::Signal(Box::new(signal)));
+            return;
+        }
         // What is left of the day and of the exposure makes the stake smaller before it makes it impossible.
         let budget = risk::daily_budget(&self.portfolio, &self.policy)
             .min(risk::exposure_left(&self.portfolio, &self.policy));
@@ -29,7 +35,7 @@ impl Engine {
                 }
                 self.send(approved, outcome);
             }
-            Err(reason) => outcome.records.push(refusal(candidate, token, at, reason, Some(id))),
+            Err(reason) => outcome.records.push(refusal(candidate, token, at, (reason, None), Some(id))),
         }
     }
 

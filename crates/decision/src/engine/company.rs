@@ -1,0 +1,91 @@
+//! Who else trades the market, and what the candidate's wallet held in it: whales on the other side, whales that sell
+//! into a panic, siblings that moved too, buyers who only close a bet.
+
+use domain::{ConditionId, Market, Shares, SignalKind, Timestamp, TokenId, Usd};
+
+use super::Engine;
+use super::candidate::Candidate;
+use crate::fade;
+use crate::refusal::Reason;
+
+/// Dollars of whales in a market lately.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Whales {
+    /// On the token.
+    pub(super) with: Usd,
+    /// On the market's other outcomes, or out of the token.
+    pub(super) against: Usd,
+}
+
+/// A wallet's net shares of an outcome: those it has of it less those of the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Exposure {
+    pub(super) before: Shares,
+    pub(super) after: Shares,
+}
+
+impl Engine {
+    /// What whales lately put into a token and into its market's other outcomes.
+    pub(super) fn whales(&self, candidate: &Candidate, market: &Market, token: TokenId) -> Whales {
+        let window = match candidate.kind {
+            SignalKind::FollowWhale => self.policy.filters.conflict_window,
+            SignalKind::FadeDegen => fade::WINDOW,
+        };
+        let since = candidate.block_time.plus_micros(-window);
+        let net = |token| self.tapes.net_bought(token, since, |wallet| self.is_whales(wallet)).into_values();
+        let mut whales = Whales::default();
+        let mut count = |usd: Usd| {
+            if usd.is_positive() { whales.with += usd } else { whales.against += -usd }
+        };
+        net(token).for_each(&mut count);
+        self.others(market.condition, token).flat_map(net).for_each(|usd| count(-usd));
+        whales
+    }
+
+    /// What whales have to say against a candidate.
+    pub(super) fn conflict(&self, kind: SignalKind, whales: Whales) -> Option<Reason> {
+        let Whales { with, against } = whales;
+        match kind {
+            SignalKind::FadeDegen => against.is_positive().then_some(Reason::WhaleSelling { sold: against }),
+            SignalKind::FollowWhale => {
+                let maximum = self.policy.filters.max_opposed;
+                let opposed = against.to_f64() / (with + against).to_f64();
+                (maximum < opposed).then_some(Reason::Conflict { with, against, maximum })
+            }
+        }
+    }
+
+    /// What the wallet held net before its entry, and what it holds now. What nobody told is taken for nothing.
+    pub(super) fn exposure(&self, candidate: &Candidate, market: &Market, token: TokenId) -> Exposure {
+        let (since, oldest, latest) =
+            (candidate.since, Timestamp::from_micros(i64::MIN), Timestamp::from_micros(i64::MAX));
+        let flow = |from, until| {
+            let own = self.tapes.flow(candidate.wallet, token, from, until);
+            let others = self.others(market.condition, token);
+            own - others.map(|other| self.tapes.flow(candidate.wallet, other, from, until)).sum()
+        };
+        let before = match &candidate.held {
+            None => flow(oldest, since),
+            Some(held) => {
+                let sign = |(of, shares): &(TokenId, Shares)| if *of == token { *shares } else { -*shares };
+                let told: Shares = held.shares.iter().map(sign).sum();
+                // What was told may be older than the entry, or already hold a part of it.
+                let told_until = held.as_of.plus_micros(1);
+                told + flow(told_until, since) - flow(since, told_until)
+            }
+        };
+        Exposure { before, after: before + flow(since, latest) }
+    }
+
+    /// The market of the event that moved furthest in a panic's minutes, and how far, dollars a share.
+    pub(super) fn sibling_move(&self, market: &Market, at: Timestamp) -> Option<(ConditionId, f64)> {
+        let siblings = self.events.get(&market.event)?;
+        siblings
+            .iter()
+            .filter(|sibling| **sibling != market.condition)
+            .filter_map(|sibling| Some((*sibling, self.markets.get(sibling)?)))
+            .flat_map(|(sibling, market)| market.tokens.iter().map(move |token| (sibling, *token)))
+            .filter_map(|(sibling, token)| Some((sibling, self.tapes.moved(token, at)?)))
+            .max_by(|(_, one), (_, other)| one.abs().total_cmp(&other.abs()))
+    }
+}

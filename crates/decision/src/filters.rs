@@ -1,0 +1,71 @@
+//! What keeps a candidate from being a signal, whatever it is believed to be worth
+//! (`ORDER_FLOW_STRATEGY.md` §5 and §6).
+
+use domain::{Price, Timestamp};
+
+/// The filters every candidate passes, and those of whales.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Filters {
+    /// Below it a bet is a long shot.
+    pub min_price: Price,
+    /// Above it there is too little to win.
+    pub max_price: Price,
+    /// The least time to the market's expected end, in microseconds: just before it, prices are news.
+    pub min_time_left: i64,
+    /// The most, in microseconds: money that is held for months earns nothing elsewhere.
+    pub max_time_left: i64,
+    /// The widest book, best offer less best bid.
+    pub max_spread: Price,
+    /// How many times the stake must be on offer up to the limit. A stake is cut to it before it is refused.
+    pub depth_multiple: u32,
+    /// How far the middle of the book may have moved above the price that is followed.
+    pub max_run_up: Price,
+    /// The part of all whales' dollars in a market that may be on its other outcomes, 0 to 1.
+    pub max_opposed: f64,
+    /// How far back whales are looked for, in microseconds; at most [`crate::engine::LOOKBACK`].
+    pub conflict_window: i64,
+    /// Whether markets of fifteen minutes and less are followed, whatever their time left.
+    pub ultra_short: bool,
+    /// What the price is expected to lose us between the decision and the order's arrival, dollars a share.
+    pub latency_cost: f64,
+}
+
+/// What holds for panics alone.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FadePolicy {
+    /// Whether panics are traded. If not they are shadows: signalled and followed to their outcome, never sent.
+    pub live: bool,
+    /// The least time to the market's expected end, in microseconds.
+    pub min_time_left: i64,
+    /// A sibling market that moved this far in the same minutes makes a panic news.
+    pub max_sibling_move: Price,
+}
+
+impl Default for Filters {
+    fn default() -> Self {
+        Self {
+            min_price: cents(10),
+            max_price: cents(90),
+            min_time_left: 2 * Timestamp::HOUR,
+            max_time_left: 30 * Timestamp::DAY,
+            max_spread: cents(3),
+            depth_multiple: 3,
+            max_run_up: cents(2),
+            max_opposed: 0.35,
+            conflict_window: Timestamp::HOUR,
+            ultra_short: false,
+            latency_cost: 0.002,
+        }
+    }
+}
+
+impl Default for FadePolicy {
+    fn default() -> Self {
+        Self { live: false, min_time_left: 6 * Timestamp::HOUR, max_sibling_move: cents(3) }
+    }
+}
+
+/// A price of whole cents; the price grid's own step where the number is none.
+fn cents(cents: u32) -> Price {
+    Price::from_ppm(cents * 10_000).unwrap_or(Price::CENT)
+}

@@ -1,0 +1,91 @@
+//! What a candidate for a signal looked like against its book: everything it was judged on.
+
+use crate::book::Level;
+use crate::id::ConditionId;
+use crate::money::{Shares, Usd};
+use crate::price::Price;
+use crate::time::Timestamp;
+
+/// A number that is known with an error, and from how many events.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Coefficient {
+    /// Its mean.
+    pub mean: f64,
+    /// Its standard deviation.
+    pub deviation: f64,
+    /// The events it was learned from; 0 for what is assumed before any.
+    pub events: u32,
+}
+
+/// What a candidate looked like when its book came. The same for what was raised and for what was refused, so that
+/// what is learned from outcomes later is not learned from the chosen alone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Appraisal {
+    /// The condition.
+    pub condition: ConditionId,
+    /// The event that groups its market with its siblings.
+    pub event: String,
+    /// The token's place among the market's outcomes.
+    pub outcome: usize,
+    /// When the venue made the book.
+    pub book_at: Timestamp,
+    /// The best bids, highest first.
+    pub bids: Vec<Level>,
+    /// The best offers, lowest first.
+    pub asks: Vec<Level>,
+    /// The middle of the book.
+    pub market_price: Price,
+    /// The best offer less the best bid, dollars a share.
+    pub spread: f64,
+    /// Dollars on offer up to the limit.
+    pub depth: Usd,
+    /// The average price of those who led to it.
+    pub reference_price: Price,
+    /// How far the middle of the book stood above that price, dollars a share.
+    pub run_up: f64,
+    /// How old the fill was when the book came, in microseconds.
+    pub age: i64,
+    /// How long the book was waited for, in microseconds.
+    pub waited: i64,
+    /// The score it was judged by; in a panic, the sellers' mean.
+    pub score: f64,
+    /// κ̂ of the wallet; 0 in a panic.
+    pub kappa: f64,
+    /// The standard error of κ̂.
+    pub kappa_error: f64,
+    /// How far a panic had moved the price, dollars a share; 0 for a whale.
+    pub drop: f64,
+    /// Dollars of other whales on the same outcome, the candidate's own included.
+    pub whales_with: Usd,
+    /// Dollars of whales on the market's other outcomes.
+    pub whales_against: Usd,
+    /// The wallet's net shares of the outcome before its entry; `None` where nobody knows.
+    pub held_before: Option<Shares>,
+    /// The part of the edge that is kept (of a whale), or of the drop that comes back (of a panic).
+    pub coefficient: Coefficient,
+    /// The market's taker fee rate, in millionths.
+    pub fee_rate_ppm: u32,
+    /// What the price is expected to lose us until the order arrives, dollars a share.
+    pub latency_cost: f64,
+    /// The average price the stake would have paid.
+    pub expected_price: Price,
+    /// The highest price the order may pay.
+    pub limit_price: Price,
+    /// What a share costs: price, fee and latency.
+    pub cost: f64,
+    /// The probability that the outcome wins.
+    pub probability: f64,
+    /// The standard error of that probability.
+    pub error: f64,
+    /// The probability that the trade pays.
+    pub confidence: f64,
+    /// Kelly's full fraction.
+    pub kelly: f64,
+    /// The policy it was judged under, by its digest.
+    pub policy: String,
+}
+
+impl Appraisal {
+    /// Levels of a book that are kept, a side.
+    pub const LEVELS: usize = 10;
+}

@@ -1,0 +1,163 @@
+//! The settings of what keeps a candidate from being a signal.
+
+use decision::{FadePolicy, Filters, engine};
+use domain::{Price, Timestamp};
+
+use crate::settings::{percent, within};
+
+/// What keeps a candidate from being a signal, whatever it is believed to be worth.
+#[derive(Clone, Debug, clap::Args)]
+pub struct FilterSettings {
+    /// The least price that is followed, in dollars a share.
+    #[arg(long, env = "MIN_PRICE", default_value = "0.10", help_heading = "Filters")]
+    pub min_price: Price,
+    /// The highest price that is followed, in dollars a share.
+    #[arg(long, env = "MAX_PRICE", default_value = "0.90", help_heading = "Filters")]
+    pub max_price: Price,
+    /// The least minutes to a market's expected end, for whales.
+    #[arg(long, env = "MIN_MINUTES_TO_END", default_value_t = 120, help_heading = "Filters")]
+    pub min_minutes_to_end: u32,
+    /// The most days to a market's expected end.
+    #[arg(long, env = "MAX_DAYS_TO_END", default_value_t = 30, help_heading = "Filters")]
+    pub max_days_to_end: u32,
+    /// The widest book, best offer less best bid, in cents.
+    #[arg(long, env = "MAX_SPREAD_CENTS", default_value = "3", value_parser = cents, help_heading = "Filters")]
+    pub max_spread_cents: Price,
+    /// How many times the stake must be on offer up to the limit; a stake is cut to it before it is refused.
+    #[arg(
+        long,
+        env = "MIN_DEPTH_MULTIPLE",
+        default_value_t = 3,
+        value_parser = clap::value_parser!(u32).range(1..=1_000),
+        help_heading = "Filters"
+    )]
+    pub min_depth_multiple: u32,
+    /// How far the middle of the book may stand above the whale's price, in cents.
+    #[arg(long, env = "MAX_RUN_UP_CENTS", default_value = "2", value_parser = cents, help_heading = "Filters")]
+    pub max_run_up_cents: Price,
+    /// The part of all whales' dollars in a market that may be against the trade, in percent.
+    #[arg(long, env = "MAX_OPPOSED_PCT", default_value = "35", value_parser = percent, help_heading = "Filters")]
+    pub max_opposed_pct: f64,
+    /// How many minutes back whales are looked for that disagree.
+    #[arg(
+        long,
+        env = "CONFLICT_WINDOW_MINUTES",
+        default_value_t = 60,
+        value_parser = clap::value_parser!(u32).range(1..=LONGEST_WINDOW),
+        help_heading = "Filters"
+    )]
+    pub conflict_window_minutes: u32,
+    /// Whether markets of fifteen minutes and less are followed.
+    #[arg(
+        long,
+        env = "FOLLOW_ULTRA_SHORT",
+        default_value = "false",
+        action = clap::ArgAction::Set,
+        help_heading = "Filters"
+    )]
+    pub follow_ultra_short: bool,
+    /// What the price is expected to lose us between the decision and the order's arrival, in cents a share.
+    #[arg(
+        long,
+        env = "LATENCY_COST_CENTS",
+        default_value = "0.2",
+        value_parser = few_cents,
+        help_heading = "Filters"
+    )]
+    pub latency_cost_cents: f64,
+    /// Whether panics are traded. If not they are shadows: signalled and followed to their outcome, never sent.
+    #[arg(
+        long,
+        env = "FADE_LIVE",
+        default_value = "false",
+        action = clap::ArgAction::Set,
+        help_heading = "Filters"
+    )]
+    pub fade_live: bool,
+    /// The least minutes to a market's expected end, for panics.
+    #[arg(long, env = "FADE_MIN_MINUTES_TO_END", default_value_t = 360, help_heading = "Filters")]
+    pub fade_min_minutes_to_end: u32,
+    /// How far another market of the event must have moved to make a panic news, in cents.
+    #[arg(
+        long,
+        env = "FADE_MAX_SIBLING_MOVE_CENTS",
+        default_value = "3",
+        value_parser = cents,
+        help_heading = "Filters"
+    )]
+    pub fade_max_sibling_move_cents: Price,
+}
+
+/// The minutes that the engine remembers.
+const LONGEST_WINDOW: i64 = engine::LOOKBACK / Timestamp::MINUTE;
+
+impl FilterSettings {
+    pub(crate) fn filters(&self) -> Filters {
+        Filters {
+            min_price: self.min_price,
+            max_price: self.max_price,
+            min_time_left: i64::from(self.min_minutes_to_end) * Timestamp::MINUTE,
+            max_time_left: i64::from(self.max_days_to_end) * Timestamp::DAY,
+            max_spread: self.max_spread_cents,
+            depth_multiple: self.min_depth_multiple,
+            max_run_up: self.max_run_up_cents,
+            max_opposed: self.max_opposed_pct / 100.0,
+            conflict_window: i64::from(self.conflict_window_minutes) * Timestamp::MINUTE,
+            ultra_short: self.follow_ultra_short,
+            latency_cost: self.latency_cost_cents / 100.0,
+        }
+    }
+
+    pub(crate) fn fade(&self) -> FadePolicy {
+        FadePolicy {
+            live: self.fade_live,
+            min_time_left: i64::from(self.fade_min_minutes_to_end) * Timestamp::MINUTE,
+            max_sibling_move: self.fade_max_sibling_move_cents,
+        }
+    }
+}
+
+/// Cents as the distance between two prices, above zero and below a dollar.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0.0001 and 99 cents")]
+fn cents(text: &str) -> Result<Price, String> {
+    let number = within(text, 0.0001..=99.0)?;
+    Price::from_ppm((number * 10_000.0).round() as u32)
+        .ok_or_else(|| "it is no distance of prices".to_owned())
+}
+
+fn few_cents(text: &str) -> Result<f64, String> {
+    within(text, 0.0..=10.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser as _;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        settings: FilterSettings,
+    }
+
+    #[test]
+    fn what_is_not_set_is_what_the_strategy_says() {
+        let settings = Line::parse_from(["line"]).settings;
+        assert_eq!(settings.filters(), Filters::default());
+        assert_eq!(settings.fade(), FadePolicy::default());
+    }
+
+    #[test]
+    fn what_is_set_is_what_holds() {
+        let line = ["line", "--max-spread-cents", "1.5", "--fade-live", "true", "--max-days-to-end", "2"];
+        let settings = Line::parse_from(line).settings;
+        assert_eq!(settings.filters().max_spread.to_string(), "0.015");
+        assert_eq!(settings.filters().max_time_left, 2 * Timestamp::DAY);
+        assert!(settings.fade().live);
+        for wrong in
+            [["--max-spread-cents", "0"], ["--min-price", "1.2"], ["--conflict-window-minutes", "90"]]
+        {
+            assert!(Line::try_parse_from(std::iter::once("line").chain(wrong)).is_err(), "{wrong:?}");
+        }
+    }
+}
