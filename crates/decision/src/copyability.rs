@@ -9,6 +9,7 @@ use domain::{Role, Side, Timestamp, Usd};
 use crate::quantile::Sizes;
 
 mod counterparties;
+mod saved;
 
 use counterparties::Counterparties;
 

@@ -37,6 +37,16 @@ impl<T: Default> Sizes<T> {
 }
 
 impl<T> Sizes<T> {
+    /// What is kept, by the bin's number.
+    pub(crate) fn bins(&self) -> &[(i16, T)] {
+        &self.0
+    }
+
+    /// Back from [`Self::bins`]; `None` unless they are in order.
+    pub(crate) fn from_bins(bins: Vec<(i16, T)>) -> Option<Self> {
+        bins.is_sorted_by(|one, next| one.0 < next.0).then_some(Self(bins))
+    }
+
     /// The sizes that occurred, each by its middle, and what is kept for it.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (f64, &T)> {
         self.0.iter().map(|(number, kept)| (edge(f64::from(*number) + 0.5), kept))

@@ -19,8 +19,10 @@ mod fold;
 mod interner;
 mod late;
 mod record;
+pub(crate) mod saved;
 mod shard;
 mod stake;
+mod states;
 mod tally;
 
 use domain::{Fact, Timestamp, TokenId, Wallet, WalletScore};
@@ -28,6 +30,7 @@ use domain::{Fact, Timestamp, TokenId, Wallet, WalletScore};
 use crate::ledger::Holding;
 use crate::policy::Eligibility;
 use beliefs::Beliefs;
+pub use beliefs::Survey;
 use catalogue::Catalogue;
 pub use evidence::Assessment;
 pub use factors::Figures;
@@ -35,7 +38,9 @@ use fold::{Looked, Mode};
 use interner::{Spread as _, usize_of};
 use late::Late;
 use record::{Books, Record};
+pub use saved::Damaged;
 use shard::Shard;
+pub use states::{Needs, SavedWallet};
 use tally::{Tally, WINDOW_DAYS};
 
 /// As many parts as the smallest machines have cores.
@@ -51,11 +56,13 @@ pub struct History {
     late: Late,
     beliefs: Beliefs,
     shards: Vec<Shard>,
-    /// How many facts there were.
+    /// Behind the number of the last fact.
     seq: u64,
     /// The time of the last one.
     now: Timestamp,
     scored_day: Option<i64>,
+    /// What tells each question's bytes from those that were saved or loaded last; zero where there were none.
+    marks: Vec<u64>,
 }
 
 /// What a wallet holds of a token, for those who ask.
@@ -89,6 +96,7 @@ impl History {
             seq: 0,
             now: Timestamp::from_micros(i64::MIN),
             scored_day: None,
+            marks: Vec::new(),
         }
     }
 
@@ -106,14 +114,14 @@ impl History {
     /// Takes in facts in the order they happened, large batches on several threads.
     pub fn apply_batch(&mut self, facts: &[Fact]) {
         let Some(last) = facts.last() else { return };
-        let first = self.seq;
-        let looked = facts.iter().zip(first..).map(|(fact, seq)| Looked {
-            seq,
-            at: fact.place.block_time,
-            event: &fact.event,
+        let mut next = self.seq;
+        let looked = facts.iter().map(|fact| {
+            let seq = states::chain_position(&fact.place).max(next);
+            next = seq.saturating_add(1);
+            Looked { seq, at: fact.place.block_time, event: &fact.event }
         });
         self.fold(looked, &Mode::New);
-        self.seq = first.saturating_add(u64::try_from(facts.len()).unwrap_or(u64::MAX));
+        self.seq = next;
         self.now = self.now.max(last.place.block_time);
         for shard in &mut self.shards {
             shard.mature(self.now);

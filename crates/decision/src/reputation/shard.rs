@@ -2,7 +2,10 @@
 //! folded side by side; which wallets are where makes no difference to any of them.
 
 mod changes;
+mod paging;
 mod timing;
+
+pub(super) use paging::Clock;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -53,6 +56,9 @@ pub(super) struct Shard {
     changed: Vec<u32>,
     moved: Vec<u32>,
     moved_bare: Vec<(u32, TokenId)>,
+    /// By the wallet's number: what tells its bytes from those that were saved or loaded last; zero or nothing where
+    /// there were none.
+    saved: Vec<u64>,
 }
 
 /// A holding of a token that nobody has described, and what it realised on which day.
@@ -249,10 +255,9 @@ impl Shard {
         if let (Some(seat), Some(price)) = (trade.seat, trade.price) {
             let board = &mut self.boards[usize_of(seat.question)];
             board.price = price;
-            if !board.watch.is_idle() {
-                board.watch.print(at, f64::from(price) / 1e6, &mut self.matured);
-                self.count_matured();
-            }
+            // Even where nothing waits: entries that are away have their prints counted.
+            board.watch.print(at, f64::from(price) / 1e6, &mut self.matured);
+            self.count_matured();
         }
         if !self.is_home(trade.spread) {
             return;

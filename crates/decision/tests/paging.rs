@@ -1,0 +1,355 @@
+//! Wallets that are saved, forgotten and loaded are as if they had been in memory all the time, in one process or in
+//! several, at whatever moment.
+
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+#[expect(dead_code, reason = "the other tests of these worlds keep other books")]
+mod closed;
+
+use std::collections::BTreeMap;
+
+use closed::{ANYONE, World, condition, ends, market, token, wallet, wishes};
+use decision::History;
+use decision::reputation::{Assessment, Damaged, Needs, SavedWallet, WalletPosition};
+use domain::{Fact, Market, Timestamp, Wallet, WalletScore};
+use proptest::prelude::*;
+
+/// What is done between facts.
+#[derive(Clone, Copy, Debug)]
+enum Stop {
+    /// Verdicts are asked for.
+    Pass,
+    /// Holdings are asked for.
+    Ask,
+    /// Everything is saved, and the wallets are forgotten.
+    Forget,
+    /// Everything is saved and not forgotten.
+    Save,
+    /// Another process goes on from what was saved.
+    Restart,
+    /// A market is described, if it was not.
+    Learn(usize),
+}
+
+/// What keeps the bytes.
+#[derive(Default)]
+struct Database {
+    wallets: BTreeMap<Wallet, SavedWallet>,
+    questions: BTreeMap<u32, Vec<u8>>,
+    world: Vec<u8>,
+}
+
+impl Database {
+    fn save(&mut self, history: &mut History) {
+        self.wallets.extend(history.changed().map(|saved| (saved.wallet, saved)));
+        self.questions.extend(history.changed_questions());
+        self.world = history.save_world();
+        assert_eq!(history.changed().count() + history.changed_questions().count(), 0);
+    }
+
+    fn load(&self, history: &mut History, is_needed: impl Fn(&SavedWallet) -> bool) {
+        for saved in self.wallets.values().filter(|saved| is_needed(saved)) {
+            if !history.has(saved.wallet) {
+                history.load(saved.wallet, &saved.bytes).unwrap();
+            }
+        }
+    }
+
+    fn load_needs(&self, history: &mut History, needs: &Needs) {
+        let number = |which| (0..9).find(|number| condition(*number) == which);
+        let tokens: Vec<_> = needs
+            .resolved
+            .iter()
+            .filter_map(|which| number(*which))
+            .flat_map(|number| [token(number, 0), token(number, 1)])
+            .collect();
+        self.load(history, |saved| {
+            needs.wallets.contains(&saved.wallet)
+                || saved.tokens.iter().any(|token| tokens.contains(token))
+                || saved.wake.zip(needs.until).is_some_and(|(wake, until)| wake <= until)
+        });
+    }
+}
+
+/// A history that pages, and the one it must be equal to.
+struct Pair {
+    paged: History,
+    whole: History,
+    database: Database,
+    shards: usize,
+    learned: Vec<Market>,
+}
+
+type Looked = Vec<(WalletScore, Option<Assessment>)>;
+
+fn looked(history: &History, verdicts: Vec<WalletScore>) -> Looked {
+    let look = |verdict: WalletScore| {
+        let assessment = history.assess(verdict.wallet, verdict.as_of);
+        (verdict, assessment)
+    };
+    verdicts.into_iter().map(look).collect()
+}
+
+impl Pair {
+    fn new(shards: usize) -> Self {
+        let (paged, whole) = (History::in_shards(ANYONE, shards), History::new(ANYONE));
+        Self { paged, whole, database: Database::default(), shards, learned: Vec::new() }
+    }
+
+    fn learn(&mut self, market: Market) {
+        if self.learned.iter().all(|known| known.condition != market.condition) {
+            let needs = self.paged.needs_to_learn(&market);
+            self.database.load_needs(&mut self.paged, &needs);
+            self.paged.learn(&market);
+            self.whole.learn(&market);
+            self.learned.push(market);
+        }
+    }
+
+    fn apply(&mut self, facts: &[Fact]) {
+        let needs = self.paged.needs(facts);
+        self.database.load_needs(&mut self.paged, &needs);
+        self.paged.apply_batch(facts);
+        self.whole.apply_batch(facts);
+    }
+
+    fn pass(&mut self, as_of: Timestamp) -> (Looked, Looked) {
+        if let Some(mut survey) = self.paged.survey(as_of) {
+            // Two wallets at a time.
+            self.database.save(&mut self.paged);
+            self.paged.forget_wallets();
+            let wallets: Vec<SavedWallet> = self.database.wallets.values().cloned().collect();
+            for some in wallets.chunks(2) {
+                some.iter().for_each(|saved| self.paged.load(saved.wallet, &saved.bytes).unwrap());
+                self.paged.take_part(&mut survey);
+                self.paged.forget_wallets();
+            }
+            self.paged.conclude(survey);
+        }
+        self.database.load(&mut self.paged, |saved| saved.wake.is_some_and(|wake| wake <= as_of));
+        let (paged, whole) = (self.paged.pass(as_of), self.whole.pass(as_of));
+        (looked(&self.paged, paged), looked(&self.whole, whole))
+    }
+
+    fn ask(&mut self) -> (Vec<WalletPosition>, Vec<WalletPosition>) {
+        // What moved and was not asked for before it was forgotten is due at once.
+        self.database.load(&mut self.paged, |saved| saved.wake.is_some());
+        (self.paged.moved(), self.whole.moved())
+    }
+
+    fn restart(&mut self) {
+        self.database.save(&mut self.paged);
+        self.paged = History::in_shards(ANYONE, 3 - self.shards.min(2));
+        for market in &self.learned {
+            self.paged.learn(market);
+        }
+        for (number, bytes) in &self.database.questions {
+            self.paged.load_question(*number, bytes).unwrap();
+        }
+        self.paged.load_world(&self.database.world).unwrap();
+    }
+
+    fn stop(&mut self, stop: Stop, at: Timestamp) -> Result<(), TestCaseError> {
+        match stop {
+            Stop::Pass => {
+                let (paged, whole) = self.pass(at);
+                prop_assert_eq!(paged, whole);
+            }
+            Stop::Ask => {
+                let (paged, whole) = self.ask();
+                prop_assert_eq!(paged, whole);
+            }
+            Stop::Save => self.database.save(&mut self.paged),
+            Stop::Forget => {
+                self.database.save(&mut self.paged);
+                self.paged.forget_wallets();
+                prop_assert_eq!(self.paged.wallets(), 0);
+            }
+            Stop::Restart => self.restart(),
+            Stop::Learn(number) => self.learn(ending(number)),
+        }
+        Ok(())
+    }
+}
+
+/// The markets, some of which say when they end.
+fn ending(number: usize) -> Market {
+    let days = i64::try_from(number).unwrap() * 4;
+    let end = (number % 3 > 0).then(|| Timestamp::from_micros(days * Timestamp::DAY));
+    Market { end, ..market(number) }
+}
+
+fn stops() -> impl Strategy<Value = Vec<(usize, Stop)>> {
+    let stop = prop_oneof![
+        2 => Just(Stop::Pass),
+        1 => Just(Stop::Ask),
+        4 => Just(Stop::Forget),
+        1 => Just(Stop::Save),
+        2 => Just(Stop::Restart),
+        2 => (0usize..9).prop_map(Stop::Learn),
+    ];
+    prop::collection::vec((0usize..200, stop), 0..30)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Some markets are described from the start, some while facts wait for them, and all in the end; time goes up to
+    /// nine times as fast, so that days leave the window.
+    #[test]
+    fn a_fold_that_is_interrupted_is_the_whole_one(
+        wishes in wishes(90),
+        ends in ends(),
+        stops in stops(),
+        known in 0usize..=9,
+        shards in 1usize..3,
+        pace in 1i64..10,
+    ) {
+        let mut world = World::of(&wishes, ends);
+        for fact in &mut world.facts {
+            fact.place.block_time = Timestamp::from_micros(fact.place.block_time.micros() * pace);
+        }
+        let mut pair = Pair::new(shards);
+        (0..known).for_each(|number| pair.learn(ending(number)));
+        let mut start = 0;
+        for end in 1..=world.facts.len() {
+            let here: Vec<Stop> = stops.iter().filter(|stop| stop.0 == end).map(|stop| stop.1).collect();
+            if here.is_empty() && end < world.facts.len() {
+                continue;
+            }
+            pair.apply(&world.facts[start..end]);
+            start = end;
+            let at = world.facts[end - 1].place.block_time;
+            for stop in here {
+                pair.stop(stop, at)?;
+            }
+        }
+        (0..9).for_each(|number| pair.learn(ending(number)));
+        let at = world.facts.last().map_or(Timestamp::default(), |fact| fact.place.block_time);
+        let at = at.plus_micros(Timestamp::HOUR);
+        pair.stop(Stop::Pass, at)?;
+        pair.stop(Stop::Ask, at)?;
+        pair.database.load(&mut pair.paged, |_| true);
+        prop_assert!(pair.paged == pair.whole);
+        for who in 0..5 {
+            prop_assert_eq!(pair.paged.verdict(wallet(who), at), pair.whole.verdict(wallet(who), at));
+            prop_assert_eq!(pair.paged.figures(wallet(who), at), pair.whole.figures(wallet(who), at));
+            prop_assert_eq!(pair.paged.assess(wallet(who), at), pair.whole.assess(wallet(who), at));
+        }
+    }
+
+    /// Where the facts stand on the chain numbers them, and changes nothing else.
+    #[test]
+    fn only_the_order_of_places_matters(
+        wishes in wishes(60),
+        ends in ends(),
+        steps in prop::collection::vec((0u64..3, 0u32..3), 1..20),
+    ) {
+        let world = World::of(&wishes, ends);
+        let mut moved = world.facts.clone();
+        let (mut block, mut log) = (7, 0);
+        for (fact, (blocks, logs)) in moved.iter_mut().zip(steps.iter().cycle()) {
+            (block, log) = (block + blocks, if *blocks > 0 { *logs } else { log + logs });
+            (fact.place.block_number, fact.place.log_index) = (block, log);
+        }
+        let at = world.facts.last().unwrap().place.block_time.plus_micros(Timestamp::HOUR);
+        let told = |facts: &[Fact]| {
+            let mut history = History::new(ANYONE);
+            (0..5).for_each(|number| history.learn(&ending(number)));
+            history.apply_batch(facts);
+            (5..9).rev().for_each(|number| history.learn(&ending(number)));
+            let verdicts = history.pass(at);
+            let looked = looked(&history, verdicts);
+            (looked, history.moved())
+        };
+        prop_assert_eq!(told(&world.facts), told(&moved));
+    }
+
+    /// Whatever happens to the bytes, they are read or they are not; nothing else happens.
+    #[test]
+    fn damaged_bytes_are_errors(
+        wishes in wishes(40),
+        ends in ends(),
+        known in 3usize..9,
+        cut in any::<prop::sample::Index>(),
+        place in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+    ) {
+        let world = World::of(&wishes, ends);
+        let cut = cut.index(world.facts.len()) + 1;
+        let mut pair = Pair::new(1);
+        (0..known).for_each(|number| pair.learn(ending(number)));
+        pair.apply(&world.facts[..cut]);
+        pair.database.save(&mut pair.paged);
+        let fresh = || {
+            let mut history = History::new(ANYONE);
+            pair.learned.iter().for_each(|market| history.learn(market));
+            history
+        };
+        let harm = |bytes: &[u8]| {
+            let mut harmed = bytes.to_vec();
+            let place = place.index(harmed.len());
+            harmed[place] ^= byte;
+            (bytes[..place].to_vec(), harmed)
+        };
+        for saved in pair.database.wallets.values() {
+            let (short, harmed) = harm(&saved.bytes);
+            let mut history = fresh();
+            prop_assert!(history.load(saved.wallet, &short).is_err());
+            prop_assert_eq!(history.wallets(), 0);
+            let is_read = history.load(saved.wallet, &harmed).is_ok();
+            prop_assert_eq!(history.wallets(), usize::from(is_read));
+        }
+        for (number, bytes) in &pair.database.questions {
+            let (short, harmed) = harm(bytes);
+            let mut history = fresh();
+            prop_assert!(history.load_question(*number, &short).is_err());
+            let _ = history.load_question(*number, &harmed);
+        }
+        let (short, harmed) = harm(&pair.database.world);
+        prop_assert!(fresh().load_world(&short).is_err());
+        let _ = fresh().load_world(&harmed);
+    }
+}
+
+/// A result pays who is in memory: that is why the holders are asked for.
+#[test]
+fn a_result_misses_a_holder_who_is_away() {
+    use proptest::strategy::ValueTree as _;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let wishes = wishes(90).new_tree(&mut runner).unwrap().current();
+    let world = World::of(&wishes, (0, 0, 0, false));
+    let is_result = |fact: &Fact| matches!(fact.event, domain::ChainEvent::Resolution { .. });
+    let first = world.facts.iter().position(is_result).unwrap();
+    let mut pair = Pair::new(2);
+    (0..9).for_each(|number| pair.learn(market(number)));
+    pair.apply(&world.facts[..first]);
+    pair.database.save(&mut pair.paged);
+    pair.paged.forget_wallets();
+    let needs = pair.paged.needs(&world.facts[first..]);
+    assert_eq!(needs.resolved.len(), 9);
+    assert!(needs.wallets.is_empty());
+    // Nobody is loaded: nobody is paid.
+    pair.paged.apply_batch(&world.facts[first..]);
+    pair.whole.apply_batch(&world.facts[first..]);
+    assert_eq!(pair.paged.wallets(), 0);
+    pair.database.load(&mut pair.paged, |_| true);
+    assert!(pair.paged != pair.whole);
+    // Each token of which somebody had something is among those by which he is found.
+    for ((who, number, outcome), micros) in world.held.iter().filter(|(_, micros)| **micros > 0) {
+        let saved = &pair.database.wallets[&wallet(*who)];
+        assert!(saved.tokens.contains(&token(*number, *outcome)), "{micros} of {number}:{outcome}");
+    }
+}
+
+#[test]
+fn what_is_not_there_or_there_twice_is_refused() {
+    let mut pair = Pair::new(1);
+    pair.learn(market(0));
+    let world = World::of(&[], (0, 0, 0, false));
+    pair.apply(&world.facts);
+    pair.database.save(&mut pair.paged);
+    assert_eq!(pair.paged.load_world(&pair.database.world), Err(Damaged::Late));
+    assert_eq!(pair.paged.load_question(0, &pair.database.questions[&0]), Err(Damaged::Late));
+    assert_eq!(pair.paged.load_question(1, &[]), Err(Damaged::Question(1)));
+}
