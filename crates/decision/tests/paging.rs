@@ -175,7 +175,7 @@ impl Pair {
 /// The markets, some of which say when they end.
 fn ending(number: usize) -> Market {
     let days = i64::try_from(number).unwrap() * 4;
-    let end = (number % 3 > 0).then(|| Timestamp::from_micros(days * Timestamp::DAY));
+    let end = (!number.is_multiple_of(3)).then(|| Timestamp::from_micros(days * Timestamp::DAY));
     Market { end, ..market(number) }
 }
 

@@ -268,7 +268,7 @@ mod tests {
                 assert_eq!(read(|to| to.since(earlier, at), |from| from.since(earlier)), at);
             }
         }
-        assert_eq!(read(|to| to.whole(u64::MAX), Reader::whole::<u64>), u64::MAX);
+        assert_eq!(read(|to| to.whole(u64::MAX), |from| from.whole::<u64>()), u64::MAX);
     }
 
     #[test]
