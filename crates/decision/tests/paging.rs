@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use closed::{ANYONE, World, condition, ends, market, token, wallet, wishes};
 use decision::History;
 use decision::reputation::{Assessment, Damaged, Needs, SavedWallet, WalletPosition};
-use domain::{Fact, Market, Timestamp, Wallet, WalletScore};
+use domain::{ChainEvent, Fact, Fill, Market, Shares, Timestamp, Usd, Wallet, WalletScore};
 use proptest::prelude::*;
 
 /// What is done between facts.
@@ -194,8 +194,8 @@ fn stops() -> impl Strategy<Value = Vec<(usize, Stop)>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Some markets are described from the start, some while facts wait for them, and all in the end; time goes up to
-    /// nine times as fast, so that days leave the window.
+    /// Some markets are described from the start, some while facts wait for them, and all in the end. Time goes a tenth as
+    /// fast, so that prices move before entries are due, or up to nine times, so that days leave the window.
     #[test]
     fn a_fold_that_is_interrupted_is_the_whole_one(
         wishes in wishes(90),
@@ -203,11 +203,11 @@ proptest! {
         stops in stops(),
         known in 0usize..=9,
         shards in 1usize..3,
-        pace in 1i64..10,
+        pace in prop_oneof![1i64..10, 10i64..90],
     ) {
         let mut world = World::of(&wishes, ends);
         for fact in &mut world.facts {
-            fact.place.block_time = Timestamp::from_micros(fact.place.block_time.micros() * pace);
+            fact.place.block_time = Timestamp::from_micros(fact.place.block_time.micros() / 10 * pace);
         }
         let mut pair = Pair::new(shards);
         (0..known).for_each(|number| pair.learn(ending(number)));
@@ -319,7 +319,7 @@ fn a_result_misses_a_holder_who_is_away() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let wishes = wishes(90).new_tree(&mut runner).unwrap().current();
     let world = World::of(&wishes, (0, 0, 0, false));
-    let is_result = |fact: &Fact| matches!(fact.event, domain::ChainEvent::Resolution { .. });
+    let is_result = |fact: &Fact| matches!(fact.event, ChainEvent::Resolution { .. });
     let first = world.facts.iter().position(is_result).unwrap();
     let mut pair = Pair::new(2);
     (0..9).for_each(|number| pair.learn(market(number)));
@@ -352,4 +352,75 @@ fn what_is_not_there_or_there_twice_is_refused() {
     assert_eq!(pair.paged.load_world(&pair.database.world), Err(Damaged::Late));
     assert_eq!(pair.paged.load_question(0, &pair.database.questions[&0]), Err(Damaged::Late));
     assert_eq!(pair.paged.load_question(1, &[]), Err(Damaged::Question(1)));
+}
+
+/// What a wallet costs to keep: a bit more than what one decision costs, for each of its decisions.
+#[test]
+fn a_decision_takes_some_sixty_bytes() {
+    use proptest::strategy::ValueTree as _;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let wishes = prop::collection::vec(wishes(90), 100).new_tree(&mut runner).unwrap().current().concat();
+    let mut world = World::of(&wishes, (1, 0, 333_333, true));
+    // Two weeks instead of three years: days cost as well.
+    for fact in &mut world.facts {
+        let micros = fact.place.block_time.micros() / 100;
+        fact.place.block_time = Timestamp::from_seconds(micros / 1_000_000);
+    }
+    let mut pair = Pair::new(2);
+    (0..9).for_each(|number| pair.learn(market(number)));
+    pair.apply(&world.facts);
+    let at = world.facts.last().unwrap().place.block_time.plus_micros(Timestamp::HOUR);
+    let verdicts = pair.paged.pass(at);
+    pair.paged.moved();
+    pair.database.save(&mut pair.paged);
+    let decisions: usize = verdicts.iter().map(|verdict| usize::try_from(verdict.decisions).unwrap()).sum();
+    let bytes: usize = pair.database.wallets.values().map(|saved| saved.bytes.len()).sum();
+    let questions: usize = pair.database.questions.values().map(Vec::len).sum();
+    let facts = world.facts.len();
+    println!(
+        "{facts} facts, {decisions} decisions: {bytes} bytes of {} wallets, {questions} of 9 questions, {} of the \
+         world",
+        verdicts.len(),
+        pair.database.world.len()
+    );
+    assert!(bytes < 80 * decisions, "{bytes} bytes for {decisions} decisions");
+    assert!(questions < 12 * decisions, "{questions} bytes for {decisions} decisions");
+}
+
+/// What a copier would have paid, and that the price moved since, is seen while the wallet is away.
+#[test]
+fn prints_are_seen_for_who_is_away() {
+    use proptest::strategy::ValueTree as _;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let wishes = wishes(90).new_tree(&mut runner).unwrap().current();
+    let world = World::of(&wishes, (0, 0, 0, false));
+    let is_fill = |fact: &&Fact| matches!(fact.event, ChainEvent::Fill(_));
+    let template = world.facts.iter().find(is_fill).unwrap();
+    let ChainEvent::Fill(some) = &template.event else { return };
+    // The minute, who buys in which market, and at how many cents.
+    let facts =
+        [(0, 1, 1, 50), (9, 2, 1, 60), (10, 1, 2, 30), (11, 2, 2, 35), (600, 3, 1, 70), (601, 3, 2, 45)];
+    let facts = facts.into_iter().chain([(1_500, 4, 3, 50), (1_510, 4, 3, 50)]);
+    for forgets in 0u32..256 {
+        let mut pair = Pair::new(1);
+        (0..9).for_each(|number| pair.learn(market(number)));
+        for (number, (minute, who, market, cents)) in facts.clone().enumerate() {
+            let (shares, usd) = (Shares::whole(100), Usd::whole(cents));
+            let (wallet, token, side) = (wallet(who), token(market, 0), domain::Side::Buy);
+            let fee = domain::Fee::NONE;
+            let fill = Fill { wallet, token, side, shares, usd, fee, ..*some };
+            let mut fact = Fact { event: ChainEvent::Fill(fill), ..template.clone() };
+            fact.place.block_time = Timestamp::from_micros(minute * Timestamp::MINUTE);
+            pair.apply(&[fact]);
+            if forgets & (1 << number) != 0 {
+                pair.restart();
+            }
+        }
+        let at = Timestamp::from_micros(1_511 * Timestamp::MINUTE);
+        pair.stop(Stop::Pass, at).unwrap();
+        pair.database.load(&mut pair.paged, |_| true);
+        let assessed = pair.paged.assess(wallet(1), at).unwrap();
+        assert_eq!(assessed.clv.map(|clv| clv.observations), Some(2));
+        assert_eq!(Some(assessed), pair.whole.assess(wallet(1), at), "{forgets:b}");
+    }
 }
