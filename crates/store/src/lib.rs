@@ -19,6 +19,7 @@ pub mod retention;
 mod row;
 pub mod scores;
 pub mod sources;
+pub mod states;
 pub mod status;
 pub mod testing;
 
