@@ -126,14 +126,15 @@ impl Pair {
             }
             self.paged.conclude(survey);
         }
-        self.database.load(&mut self.paged, |saved| saved.wake.is_some_and(|wake| wake <= as_of));
+        self.database
+            .load(&mut self.paged, |saved| saved.is_due || saved.wake.is_some_and(|wake| wake <= as_of));
         let (paged, whole) = (self.paged.pass(as_of), self.whole.pass(as_of));
         (looked(&self.paged, paged), looked(&self.whole, whole))
     }
 
     fn ask(&mut self) -> (Vec<WalletPosition>, Vec<WalletPosition>) {
-        // What moved and was not asked for before it was forgotten is due at once.
-        self.database.load(&mut self.paged, |saved| saved.wake.is_some());
+        // What moved and was not asked for before it was forgotten is due.
+        self.database.load(&mut self.paged, |saved| saved.is_due);
         (self.paged.moved(), self.whole.moved())
     }
 

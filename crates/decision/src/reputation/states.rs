@@ -9,7 +9,7 @@
 //!    fact. Whoever has no bytes yet is new, and needs nothing. **A result pays the holders in memory and nobody
 //!    else.**
 //! 3. Apply the batch.
-//! 4. Before a pass: load every wallet whose wake-up time is no later than the pass, and hold a survey where one is
+//! 4. Before a pass: load every wallet that is due or whose wake-up time is no later than the pass, and hold a survey where one is
 //!    due ([`History::survey`]).
 //! 5. Save what changed ([`History::changed`], [`History::changed_questions`], [`History::save_world`]), all in one
 //!    transaction, and forget ([`History::forget_wallets`]) when there is too much.
@@ -33,6 +33,9 @@ pub struct SavedWallet {
     /// When it must be in memory again at the latest: before the first fact or pass that is not before this. `None`:
     /// not before something happens to it.
     pub wake: Option<Timestamp>,
+    /// Whether it changed since the last pass, or a holding of its since [`History::moved`] was asked: it must be in
+    /// memory before either is asked again. Nobody is due where both were asked before saving.
+    pub is_due: bool,
     /// The tokens for whose results it must be in memory, in order.
     pub tokens: Vec<TokenId>,
     /// Its decisions that have ended and count: those with enough of them take part in surveys.
@@ -136,7 +139,7 @@ impl History {
 
     /// The wallets that are not as they were saved or loaded last. Each counts as saved when it has been given.
     pub fn changed(&mut self) -> impl Iterator<Item = SavedWallet> {
-        let clock = Clock { now: self.now, scored: self.scored_day };
+        let clock = Clock { scored: self.scored_day };
         let catalogue = &self.catalogue;
         self.shards.iter_mut().flat_map(move |shard| shard.unsaved(catalogue, clock))
     }

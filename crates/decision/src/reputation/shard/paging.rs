@@ -18,7 +18,6 @@ use crate::ledger::Holding;
 /// How far the history is, for those who say when a wallet has to be looked at again.
 #[derive(Clone, Copy)]
 pub(in crate::reputation) struct Clock {
-    pub(in crate::reputation) now: Timestamp,
     /// The day of the last pass.
     pub(in crate::reputation) scored: Option<i64>,
 }
@@ -154,7 +153,9 @@ impl Shard {
         let record = &self.records[usize_of(number)];
         let places = part(&belongings.places, number, |place| self.stakes[usize_of(*place)].wallet);
         let stakes = || places.iter().map(|place| &self.stakes[usize_of(*place)]);
-        let is_asked_for = record.is_changed || stakes().any(|stake| stake.is_moved);
+        let has_moved_bare =
+            self.bare_of(number).any(|(token, _)| belongings.moved_bare.contains(&(number, token)));
+        let is_due = record.is_changed || has_moved_bare || stakes().any(|stake| stake.is_moved);
         let timers = part(&belongings.timers, number, |(_, timer)| timer.wallet);
         let watched = part(&belongings.watched, number, |watched| watched.0);
         let looked = clock.scored.unwrap_or(i64::MIN);
@@ -164,13 +165,12 @@ impl Shard {
             .map(|day| Timestamp::from_micros(day.saturating_mul(Timestamp::DAY)))
             .chain(timers.iter().map(|(_, timer)| timer.due))
             .chain(watched.iter().map(|(_, _, watched)| watched.due))
-            .chain(is_asked_for.then_some(clock.now))
             .min();
         let mut tokens: Vec<TokenId> = stakes()
             .flat_map(|stake| open_tokens(stake, catalogue.question(stake.question).tokens))
             .collect();
         tokens.sort_unstable();
-        SavedWallet { wallet: record.wallet, bytes, wake, tokens, decisions: record.decisions }
+        SavedWallet { wallet: record.wallet, bytes, wake, is_due, tokens, decisions: record.decisions }
     }
 
     /// The entries that wait in a question.
