@@ -122,6 +122,7 @@ impl Pair {
             for some in wallets.chunks(2) {
                 some.iter().for_each(|saved| self.paged.load(saved.wallet, &saved.bytes).unwrap());
                 self.paged.take_part(&mut survey);
+                self.database.save(&mut self.paged);
                 self.paged.forget_wallets();
             }
             self.paged.conclude(survey);

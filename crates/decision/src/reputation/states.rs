@@ -144,7 +144,8 @@ impl History {
         self.shards.iter_mut().flat_map(move |shard| shard.unsaved(catalogue, clock))
     }
 
-    /// Lets all wallets go, whether they were saved or not, and keeps everything else.
+    /// Lets all wallets go, and keeps everything else. Save first, even those that were only loaded: loading takes
+    /// over what the questions kept for a wallet while it was away.
     pub fn forget_wallets(&mut self) {
         self.shards.iter_mut().for_each(super::shard::Shard::forget);
     }

@@ -32,7 +32,7 @@ impl Survey {
 impl History {
     /// Whether wallets at large have to be looked at before the next pass as of a moment. If so: load all wallets
     /// whose [`super::super::SavedWallet::decisions`] reach the eligibility, some at a time, let those in memory
-    /// take part ([`Self::take_part`]), forget them, and [`Self::conclude`]. A pass for which that was not done
+    /// take part ([`Self::take_part`]), save what changed and forget them, and [`Self::conclude`]. A pass for which that was not done
     /// looks at the wallets in memory alone.
     pub fn survey(&mut self, as_of: Timestamp) -> Option<Survey> {
         self.learn_prices();
