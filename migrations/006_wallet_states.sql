@@ -9,8 +9,10 @@ CREATE TABLE IF NOT EXISTS orderflow_wallet_states (
     -- 0: a wallet, by its number; above: what belongs to a question, or to everybody.
     kind      smallint    NOT NULL,
     id        bigint      NOT NULL,
-    -- The save that wrote this row. Whoever was changed since the last pass is found by it.
+    -- The save that wrote this row.
     save      bigint      NOT NULL,
+    -- Whether the next pass has to look at it.
+    is_due    boolean     NOT NULL DEFAULT false,
     -- When it has to be looked at, at the latest, whether anything happens to it or not.
     wake      timestamptz,
     -- Closed decisions: what wallets are like at large is learned from those with many.
@@ -19,13 +21,13 @@ CREATE TABLE IF NOT EXISTS orderflow_wallet_states (
     state     bytea       NOT NULL,
     PRIMARY KEY (kind, id)
 ) WITH (
-    -- Every save changes an indexed column, so that room left in a page for the row's next version would never be
-    -- used: pages are filled, and cleaned often, so that the versions left behind are.
+    -- Most saves change when a wallet wakes, which is indexed, so that room left in a page for the row's next version
+    -- would hardly be used: pages are filled, and cleaned often, so that the versions left behind are.
     fillfactor = 100, autovacuum_vacuum_scale_factor = 0.05
 );
 -- The bytes are packed already: compressing them again costs time and brings little.
 ALTER TABLE orderflow_wallet_states ALTER COLUMN state SET STORAGE EXTERNAL;
-CREATE INDEX IF NOT EXISTS orderflow_wallet_states_save ON orderflow_wallet_states (save) WHERE kind = 0;
+CREATE INDEX IF NOT EXISTS orderflow_wallet_states_due ON orderflow_wallet_states (id) WHERE kind = 0 AND is_due;
 CREATE INDEX IF NOT EXISTS orderflow_wallet_states_wake ON orderflow_wallet_states (wake)
     WHERE kind = 0 AND wake IS NOT NULL;
 

@@ -1,15 +1,21 @@
 //! The fold over everything known, fed from the outbox and published into the database.
 
-use decision::{Eligibility, History};
-use domain::{Fact, Tier, Timestamp};
-use store::feed::{self, Cursor, News, Wanted};
-use store::scores::{self, HeldShares};
-use store::{PgConnection, Store, facts};
+use std::collections::BTreeSet;
+
+use decision::Eligibility;
+use decision::reputation::Needs;
+use domain::{Tier, Timestamp, Wallet};
+use store::feed::{self, Cursor};
+use store::{Store, scores, states};
+
+use crate::working_set::WorkingSet;
 
 /// The name of this reader's cursor.
 const READER: &str = "orderflow-reputation";
-/// How many items are read at once.
-const CHUNK: u32 = 500;
+/// How many wallets are looked at together where all of them are.
+const PAGE: usize = 2_000;
+/// How many bytes of wallets are in memory, unless somebody says otherwise.
+const MEMORY: usize = 128 << 20;
 
 /// Everything known of every wallet, and the place it is known up to.
 #[derive(Debug)]
@@ -18,14 +24,12 @@ pub struct Reputation {
     eligibility: Eligibility,
     /// What the verdicts are made under, in words: other settings make other verdicts of the same facts.
     settings: String,
-    history: History,
-    /// The last item folded; the stored cursor follows with each pass.
-    folded: i64,
+    known: WorkingSet,
     last_pass: Option<Timestamp>,
-    /// Reorganisations up to this item are marked in whatever is read: meeting them changes nothing.
-    marked_until: i64,
-    /// Whether a reorganisation took facts back, so that everything published must be found anew.
-    rebuilt: bool,
+    /// The save the last pass was made at; `None`: everything published must be found anew.
+    passed: Option<i64>,
+    /// Whether the pass looks at wallets at large by itself, so that nobody may be forgotten during it.
+    is_surveyed_by_pass: bool,
 }
 
 /// What a pass came to.
@@ -40,36 +44,54 @@ pub struct Pass {
 }
 
 impl Reputation {
-    /// Goes on where the last pass was committed: the fold is made again from the facts up to there. Where those
-    /// facts or the settings are not what that pass was made of, the next one publishes everybody.
+    /// Goes on from the last save. Where there is none, everything that was known at the last pass is folded anew;
+    /// where the settings are not what that pass was made under, the next one publishes everybody.
     ///
     /// # Errors
     /// If the database fails.
     pub async fn resume(store: Store, eligibility: Eligibility) -> anyhow::Result<Self> {
+        Self::resume_within(store, eligibility, MEMORY).await
+    }
+
+    /// The same with another bound for the bytes of wallets in memory. What is found is the same for any.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn resume_within(
+        store: Store,
+        eligibility: Eligibility,
+        memory: usize,
+    ) -> anyhow::Result<Self> {
         let mut connection = store.connection().await?;
         let cursor = feed::cursor(&mut connection, READER).await?;
-        let newest = feed::newest(&mut connection).await?;
-        let reverted = feed::has_reverted(&mut connection, cursor.seq, newest).await?;
+        drop(connection);
+        let known = WorkingSet::open(store.clone(), eligibility, memory, cursor.seq).await?;
         let settings = format!("{eligibility:?}");
-        let is_as_published = !reverted && cursor.settings.as_ref() == Some(&settings);
-        let mut reputation = Self {
+        let passed = match cursor.settings.as_ref() == Some(&settings) {
+            true => states::passed(&mut *store.connection().await?).await?,
+            false => None,
+        };
+        Ok(Self {
             store,
             eligibility,
             settings,
-            history: History::new(eligibility),
-            folded: 0,
+            known,
             last_pass: cursor.as_of,
-            marked_until: newest,
-            rebuilt: reverted,
-        };
-        reputation.fold_anew(&mut connection, cursor.seq).await?;
-        drop(connection);
-        if let Some(as_of) = cursor.as_of.filter(|_| is_as_published) {
-            // The verdicts of that pass are published already: the fold only has to know that it was made.
-            reputation.history.pass(as_of);
-            reputation.history.moved();
-        }
-        Ok(reputation)
+            passed,
+            is_surveyed_by_pass: false,
+        })
+    }
+
+    /// Forgets everything believed, and makes the fold again from the facts that are stored; the next pass publishes
+    /// everybody.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn rebuild(&mut self) -> anyhow::Result<()> {
+        let newest = feed::newest(&mut *self.store.connection().await?).await?;
+        self.passed = None;
+        self.known.forget_all(newest).await?;
+        self.known.catch_up(newest).await
     }
 
     /// The moment of the last pass.
@@ -81,75 +103,13 @@ impl Reputation {
     /// Folds what became known, up to the item `until`.
     ///
     /// # Errors
-    /// If the database fails.
+    /// If the database fails; the fold must be resumed anew then.
     pub async fn catch_up(&mut self, until: i64) -> anyhow::Result<()> {
-        let mut connection = self.store.connection().await?;
-        // What becomes known meanwhile is for the next time, or a backfill would never let this end.
-        let until = until.min(feed::newest(&mut connection).await?);
-        let mut is_past = false;
-        while self.fold_chunk(&mut connection, until, &mut is_past).await? {}
-        if is_past {
-            tracing::info!(until, "the past is another one now: folding anew");
-            self.rebuilt = true;
-            self.fold_anew(&mut connection, until).await?;
+        self.known.catch_up(until).await?;
+        // Whatever was taken back altogether has taken the mark of the last pass with it.
+        if self.passed.is_some() {
+            self.passed = states::passed(&mut *self.store.connection().await?).await?;
         }
-        Ok(())
-    }
-
-    /// Folds the next items, as long as there are some; `is_past` is set by one that changes what is folded
-    /// already, which ends it.
-    async fn fold_chunk(
-        &mut self,
-        connection: &mut PgConnection,
-        until: i64,
-        is_past: &mut bool,
-    ) -> anyhow::Result<bool> {
-        let items = feed::read(connection, self.folded, until, CHUNK, Wanted::Facts).await?;
-        let Some(last) = items.last() else {
-            return Ok(false);
-        };
-        self.folded = last.seq;
-        for item in items {
-            match item.news {
-                News::Reverted(_) if item.seq <= self.marked_until => {}
-                // What a wallet paid on average depends on the order: facts from before what is folded already
-                // ask for a new beginning.
-                News::Reverted(_) | News::History(_) | News::Late(_) => {
-                    *is_past = true;
-                    return Ok(false);
-                }
-                News::Block(facts) => self.history.apply_batch(&facts),
-                News::Market(market) => self.history.learn(&market),
-                News::Scores(_) => {}
-            }
-        }
-        Ok(true)
-    }
-
-    /// Folds everything that was known at a place in the outbox, in the order in which it happened.
-    async fn fold_anew(&mut self, connection: &mut PgConnection, seq: i64) -> anyhow::Result<()> {
-        self.marked_until = feed::newest(connection).await?;
-        self.history = History::new(self.eligibility);
-        let mut read = 0;
-        loop {
-            let items = feed::read(connection, read, seq, CHUNK, Wanted::Markets).await?;
-            let Some(last) = items.last() else { break };
-            read = last.seq;
-            for item in &items {
-                if let News::Market(market) = &item.news {
-                    self.history.learn(market);
-                }
-            }
-        }
-        let mut height = None;
-        loop {
-            let blocks = facts::in_chain_order(connection, height, seq, CHUNK).await?;
-            let Some((last, _)) = blocks.last() else { break };
-            height = Some(*last);
-            let facts: Vec<Fact> = blocks.into_iter().flat_map(|(_, facts)| facts).collect();
-            self.history.apply_batch(&facts);
-        }
-        self.folded = seq;
         Ok(())
     }
 
@@ -158,34 +118,78 @@ impl Reputation {
     /// # Errors
     /// If the database fails: nothing was published then, and the fold must be resumed anew.
     pub async fn publish(&mut self, as_of: Timestamp, learned: Timestamp) -> anyhow::Result<Pass> {
-        let verdicts = self.history.pass(as_of);
-        let held: Vec<HeldShares> = self
-            .history
-            .moved()
-            .into_iter()
-            .map(|position| HeldShares {
-                wallet: position.wallet,
-                token: position.token,
-                shares: position.holding.shares,
-                cost: position.holding.cost,
-                realized: position.holding.realized,
-            })
-            .collect();
+        self.survey(as_of).await?;
+        let mut connection = self.store.connection().await?;
+        let awake = Needs { until: Some(as_of), ..Needs::default() };
+        self.known.load_needs(&mut connection, &awake).await?;
+        let due = states::due(&mut connection, self.passed.is_none()).await?;
+        drop(connection);
         let mut transaction = self.store.begin().await?;
-        if self.rebuilt {
-            scores::forget_beliefs(&mut transaction).await?;
+        // Those who were awake anyway first, among them everybody whose verdict changes with the day; then, page by
+        // page, those with news since the last pass.
+        let mut verdicts = self.known.history.pass(as_of);
+        self.known.save_within(&mut transaction).await?;
+        let mut is_someone_unknown = self.passed.is_none();
+        let seen: BTreeSet<Wallet> = verdicts.iter().map(|verdict| verdict.wallet).collect();
+        let others: Vec<Wallet> = due.into_iter().filter(|wallet| !seen.contains(wallet)).collect();
+        for page in others.chunks(PAGE) {
+            if self.known.is_full() && !self.is_surveyed_by_pass {
+                self.known.forget();
+            }
+            self.known.load(&mut transaction, page).await?;
+            let news = self.known.history.pass(as_of);
+            let told: BTreeSet<Wallet> = news.iter().map(|verdict| verdict.wallet).collect();
+            verdicts.extend(news);
+            // Who went back to what was known before has no news of its own.
+            for wallet in page.iter().filter(|wallet| !told.contains(wallet)) {
+                let verdict = self.known.history.verdict(*wallet, as_of);
+                is_someone_unknown |= verdict.is_none();
+                verdicts.extend(verdict);
+            }
+            self.known.save_within(&mut transaction).await?;
         }
-        scores::publish(&mut transaction, as_of, learned, &verdicts, &held).await?;
+        if is_someone_unknown {
+            states::forget_unknown(&mut transaction).await?;
+        }
+        verdicts.sort_by_key(|verdict| verdict.wallet);
+        scores::publish(&mut transaction, as_of, learned, &verdicts, &[]).await?;
         let settings = Some(self.settings.clone());
-        let cursor = Cursor { seq: self.folded, as_of: Some(as_of), settings };
+        let cursor = Cursor { seq: self.known.seq(), as_of: Some(as_of), settings };
         feed::set_cursor(&mut transaction, READER, cursor).await?;
+        states::set_passed(&mut transaction, self.known.saved()).await?;
+        let wallets = states::count(&mut transaction).await?;
         Store::commit(transaction).await?;
         self.last_pass = Some(as_of);
-        self.rebuilt = false;
-        Ok(Pass {
-            rated: verdicts.iter().filter(|verdict| verdict.tier != Tier::Unrated).count(),
-            verdicts: verdicts.len(),
-            wallets: self.history.wallets(),
-        })
+        self.passed = Some(self.known.saved());
+        if self.known.is_full() {
+            self.known.forget();
+        }
+        let rated = verdicts.iter().filter(|verdict| verdict.tier != Tier::Unrated).count();
+        Ok(Pass { rated, verdicts: verdicts.len(), wallets })
+    }
+
+    /// Looks at wallets at large where a new week asks for it: at all of them with enough decisions, a page at a
+    /// time.
+    async fn survey(&mut self, as_of: Timestamp) -> anyhow::Result<()> {
+        self.is_surveyed_by_pass = false;
+        let Some(mut survey) = self.known.history.survey(as_of) else { return Ok(()) };
+        self.known.save().await?;
+        self.known.forget();
+        let mut connection = self.store.connection().await?;
+        for page in states::seasoned(&mut connection, self.eligibility.decisions).await?.chunks(PAGE) {
+            self.known.load(&mut connection, page).await?;
+            self.known.history.take_part(&mut survey);
+            // Loading takes over what the questions kept for who was away.
+            self.known.save().await?;
+            self.known.forget();
+        }
+        self.known.history.conclude(survey);
+        if self.known.history.survey(as_of).is_some() {
+            // No fact of this week has come yet: the pass looks by itself, at whoever is in memory.
+            self.is_surveyed_by_pass = true;
+            let seasoned = states::seasoned(&mut connection, self.eligibility.decisions).await?;
+            self.known.load(&mut connection, &seasoned).await?;
+        }
+        Ok(())
     }
 }

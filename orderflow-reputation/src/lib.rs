@@ -5,6 +5,7 @@
 
 mod fold;
 mod settings;
+mod working_set;
 
 use std::time::Duration;
 
@@ -27,7 +28,8 @@ pub async fn run(settings: ReputationSettings, store: Store, stop: CancellationT
     controls::refuse_tape(&mut *store.connection().await?).await?;
     let mut news = store.listen().await?;
     let work = async {
-        let mut reputation = Reputation::resume(store, settings.eligibility()).await?;
+        let mut reputation =
+            Reputation::resume_within(store, settings.eligibility(), settings.memory()).await?;
         loop {
             only.still_is().await?;
             reputation.catch_up(i64::MAX).await?;

@@ -12,7 +12,7 @@ use crate::error::{During as _, StoreError};
 use crate::row;
 use crate::scores::HeldShares;
 
-pub use find::{Wanted, changed_since, count, find, load, seasoned, world};
+pub use find::{Wanted, count, due, find, load, seasoned, world};
 pub use undo::{changed_from, forget_all, go_back};
 
 /// The kind of a wallet's bytes; what belongs to a question or to everybody has kinds above.
@@ -33,6 +33,8 @@ pub struct WalletState {
     pub bytes: Vec<u8>,
     /// When it has to be looked at, at the latest, whether anything happens to it or not.
     pub wake: Option<Timestamp>,
+    /// Whether the next pass has to look at it.
+    pub is_due: bool,
     /// Its closed decisions.
     pub decisions: u32,
     /// The tokens whose results concern it.
@@ -76,6 +78,7 @@ struct Rows<'a> {
     kinds: Vec<i16>,
     ids: Vec<i64>,
     wakes: Vec<Option<time::OffsetDateTime>>,
+    dues: Vec<bool>,
     decisions: Vec<i32>,
     states: Vec<&'a [u8]>,
 }
@@ -118,11 +121,15 @@ pub async fn passed(connection: &mut PgConnection) -> Result<Option<i64>, StoreE
     Ok(passed.flatten())
 }
 
-/// Says at which save a pass was made; part of the transaction that publishes it.
+/// Says at which save a pass was made, after which nobody is due; part of the transaction that publishes it.
 ///
 /// # Errors
 /// If the database refuses.
 pub async fn set_passed(connection: &mut PgConnection, save: i64) -> Result<(), StoreError> {
+    sqlx::query("UPDATE orderflow_wallet_states SET is_due = false WHERE kind = 0 AND is_due")
+        .execute(&mut *connection)
+        .await
+        .during("note that nobody is due")?;
     sqlx::query("UPDATE orderflow_cursors SET passed_save = $2 WHERE name = $1")
         .bind(READER)
         .bind(save)
@@ -209,18 +216,19 @@ async fn stand(connection: &mut PgConnection, seq: i64, block: i64) -> Result<()
 
 async fn put(connection: &mut PgConnection, number: i64, rows: Rows<'_>) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO orderflow_wallet_states (kind, id, save, wake, decisions, state)
-         SELECT kind, id, $1, wake, decisions, state
-         FROM UNNEST($2::smallint[], $3::bigint[], $4::timestamptz[], $5::integer[], $6::bytea[])
-              AS fresh (kind, id, wake, decisions, state)
+        "INSERT INTO orderflow_wallet_states (kind, id, save, wake, is_due, decisions, state)
+         SELECT kind, id, $1, wake, is_due, decisions, state
+         FROM UNNEST($2::smallint[], $3::bigint[], $4::timestamptz[], $5::boolean[], $6::integer[], $7::bytea[])
+              AS fresh (kind, id, wake, is_due, decisions, state)
          ON CONFLICT (kind, id) DO UPDATE SET
-             save = excluded.save, wake = excluded.wake, decisions = excluded.decisions,
+             save = excluded.save, wake = excluded.wake, is_due = excluded.is_due, decisions = excluded.decisions,
              state = excluded.state",
     )
     .bind(number)
     .bind(rows.kinds)
     .bind(rows.ids)
     .bind(rows.wakes)
+    .bind(rows.dues)
     .bind(rows.decisions)
     .bind(rows.states)
     .execute(connection)
@@ -235,6 +243,7 @@ impl<'a> Rows<'a> {
             kinds: Vec::with_capacity(rows),
             ids: Vec::with_capacity(rows),
             wakes: Vec::with_capacity(rows),
+            dues: Vec::with_capacity(rows),
             decisions: Vec::with_capacity(rows),
             states: Vec::with_capacity(rows),
         }
@@ -244,13 +253,17 @@ impl<'a> Rows<'a> {
         self.kinds.push(kind);
         self.ids.push(id);
         self.wakes.push(None);
+        self.dues.push(false);
         self.decisions.push(0);
         self.states.push(state);
     }
 
     /// Adds to the newest row when its wallet is to be looked at.
     fn tell(&mut self, state: &WalletState) {
-        if let (Some(wake), Some(decisions)) = (self.wakes.last_mut(), self.decisions.last_mut()) {
+        if let (Some(wake), Some(is_due), Some(decisions)) =
+            (self.wakes.last_mut(), self.dues.last_mut(), self.decisions.last_mut())
+        {
+            *is_due = state.is_due;
             *wake = state.wake.map(Timestamp::to_offset_date_time);
             *decisions = row::small(state.decisions);
         }

@@ -50,6 +50,7 @@ fn state(number: u32, text: &str) -> WalletState {
         wallet: wallet(number),
         bytes: text.as_bytes().to_vec(),
         wake: None,
+        is_due: false,
         decisions: 0,
         tokens: vec![],
     }
@@ -120,9 +121,11 @@ async fn what_is_saved_is_found_by_whoever_needs_it() {
     assert_eq!(found(&store, &[3, 9], Some(hours(10))).await, BTreeSet::from([wallet(1), wallet(3)]));
     assert_eq!(states::seasoned(&mut connection, 30).await.unwrap(), [wallet(2)]);
 
-    // Who changes is found by the save; who does not, stays as it was.
-    save(&store, 200, u64::MAX, &[state(1, "one again"), state(4, "four")]).await;
-    assert_eq!(states::changed_since(&mut connection, first).await.unwrap(), [wallet(1), wallet(4)]);
+    // Who has news is found; who has none, stays as it was.
+    save(&store, 200, u64::MAX, &[state(1, "one again"), WalletState { is_due: true, ..state(4, "four") }])
+        .await;
+    assert_eq!(states::due(&mut connection, false).await.unwrap(), [wallet(4)]);
+    assert_eq!(states::due(&mut connection, true).await.unwrap(), [1, 2, 3, 4].map(wallet));
     // It sleeps now, and is found as somebody who held it once.
     assert_eq!(found(&store, &[3], Some(hours(8))).await, BTreeSet::from([wallet(1)]));
     let known = known(&store, 9).await;
@@ -226,7 +229,7 @@ async fn who_was_not_known_is_forgotten_again() {
 
     let mut connection = store.connection().await.unwrap();
     assert_eq!(states::passed(&mut connection).await.unwrap(), Some(passed));
-    assert_eq!(states::changed_since(&mut connection, passed).await.unwrap(), [wallet(2)]);
+    assert_eq!(states::due(&mut connection, false).await.unwrap(), [wallet(2)]);
     assert_eq!(states::load(&mut connection, &[wallet(2)]).await.unwrap(), []);
     let holders: Vec<String> =
         sqlx::query_scalar("SELECT wallet_address || ' ' || shares FROM orderflow_wallet_positions")

@@ -112,19 +112,22 @@ pub async fn world(connection: &mut PgConnection) -> Result<Vec<(WorldKey, Vec<u
     rows.iter().map(state).collect()
 }
 
-/// The wallets saved after a save, those of which nothing is known any more among them.
+/// The wallets that the next pass has to look at, or all of them; those of which nothing is known any more among them.
 ///
 /// # Errors
 /// If the database refuses, or holds what it should not.
-pub async fn changed_since(connection: &mut PgConnection, save: i64) -> Result<Vec<Wallet>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT w.address FROM orderflow_wallet_states s JOIN orderflow_wallets w ON w.id = s.id
-         WHERE s.kind = 0 AND s.save > $1 ORDER BY w.address",
-    )
-    .bind(save)
-    .fetch_all(connection)
-    .await
-    .during("find the wallets with news")?;
+pub async fn due(connection: &mut PgConnection, or_all: bool) -> Result<Vec<Wallet>, StoreError> {
+    let statement = match or_all {
+        true => {
+            "SELECT w.address FROM orderflow_wallet_states s JOIN orderflow_wallets w ON w.id = s.id
+             WHERE s.kind = 0 ORDER BY w.address"
+        }
+        false => {
+            "SELECT w.address FROM orderflow_wallet_states s JOIN orderflow_wallets w ON w.id = s.id
+             WHERE s.kind = 0 AND s.is_due ORDER BY w.address"
+        }
+    };
+    let rows = sqlx::query(statement).fetch_all(connection).await.during("find the wallets with news")?;
     rows.iter().map(|found| row::text(found, "address", "an address")).collect()
 }
 

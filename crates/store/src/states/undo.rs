@@ -83,7 +83,7 @@ pub async fn go_back(
              FROM orderflow_wallet_states_before WHERE save > $1 ORDER BY kind, id, save),
          gone AS (
              UPDATE orderflow_wallet_states s
-             SET save = $2, wake = b.wake, decisions = b.decisions, state = b.state
+             SET save = $2, is_due = true, wake = b.wake, decisions = b.decisions, state = b.state
              FROM before b WHERE s.kind = b.kind AND s.id = b.id
              RETURNING s.kind, s.id)
          SELECT w.address FROM gone JOIN orderflow_wallets w ON w.id = gone.id WHERE gone.kind = 0",
