@@ -154,7 +154,7 @@ impl World {
     }
 
     async fn newest(&self) -> i64 {
-        feed::newest(&mut *self.store.connection().await.unwrap()).await.unwrap()
+        feed::newest(&mut self.store.connection().await.unwrap()).await.unwrap()
     }
 
     /// Everything published, as text.
