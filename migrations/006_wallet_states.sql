@@ -15,6 +15,8 @@ CREATE TABLE IF NOT EXISTS orderflow_wallet_states (
     is_due    boolean     NOT NULL DEFAULT false,
     -- When it has to be looked at, at the latest, whether anything happens to it or not.
     wake      timestamptz,
+    -- When a day of its leaves a window, which only a pass has to see.
+    fades     timestamptz,
     -- Closed decisions: what wallets are like at large is learned from those with many.
     decisions integer     NOT NULL DEFAULT 0,
     -- Empty: nothing is known any more, because a reorganisation took it back.
@@ -30,6 +32,10 @@ ALTER TABLE orderflow_wallet_states ALTER COLUMN state SET STORAGE EXTERNAL;
 CREATE INDEX IF NOT EXISTS orderflow_wallet_states_due ON orderflow_wallet_states (id) WHERE kind = 0 AND is_due;
 CREATE INDEX IF NOT EXISTS orderflow_wallet_states_wake ON orderflow_wallet_states (wake)
     WHERE kind = 0 AND wake IS NOT NULL;
+CREATE INDEX IF NOT EXISTS orderflow_wallet_states_fades ON orderflow_wallet_states (fades)
+    WHERE kind = 0 AND fades IS NOT NULL;
+CREATE INDEX IF NOT EXISTS orderflow_wallet_states_unknown ON orderflow_wallet_states (id)
+    WHERE kind = 0 AND state = '';
 
 -- Whom a token's result concerns, or once did. Rows are added and never taken away: whoever is loaded in vain does no
 -- harm, so that neither a sale nor a reorganisation has to write here.
@@ -57,14 +63,23 @@ CREATE TABLE IF NOT EXISTS orderflow_wallet_states_before (
     kind      smallint NOT NULL,
     id        bigint   NOT NULL,
     wake      timestamptz,
+    fades     timestamptz,
     decisions integer  NOT NULL DEFAULT 0,
     state     bytea    NOT NULL,
     PRIMARY KEY (save, kind, id)
 );
 ALTER TABLE orderflow_wallet_states_before ALTER COLUMN state SET STORAGE EXTERNAL;
 
--- The save that the reader's last pass was made at; null: everybody has to be looked at.
-ALTER TABLE orderflow_cursors ADD COLUMN IF NOT EXISTS passed_save bigint;
+-- How what the reader published stands to what it knows: 'current'; 'outdated' where a reorganisation or a late fact
+-- has taken something back since; null where everything published has to be found anew.
+ALTER TABLE orderflow_cursors ADD COLUMN IF NOT EXISTS published text
+    CHECK (published IN ('current', 'outdated'));
+-- The save with which everything was begun to be folded anew last.
+ALTER TABLE orderflow_cursors ADD COLUMN IF NOT EXISTS begun_save bigint;
+
+-- The save that wrote what a wallet holds; null where nobody knows. Where everything is folded anew, what was written
+-- before stays until it is written again, and what is not is nothing in the end.
+ALTER TABLE orderflow_wallet_positions ADD COLUMN IF NOT EXISTS save bigint;
 
 -- What wallets held before a save wrote it anew; null where there was no row.
 CREATE TABLE IF NOT EXISTS orderflow_wallet_positions_before (
@@ -74,5 +89,7 @@ CREATE TABLE IF NOT EXISTS orderflow_wallet_positions_before (
     shares           numeric(20,6),
     cost_usd         numeric(20,6),
     realized_pnl_usd numeric(20,6),
+    -- The save that had written that.
+    written_by       bigint,
     PRIMARY KEY (save, wallet_address, token_id)
 );

@@ -1,19 +1,21 @@
 //! The fold over everything known, fed from the outbox and published into the database.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use decision::Eligibility;
-use decision::reputation::Needs;
-use domain::{Tier, Timestamp, Wallet};
+use decision::reputation::Passing;
+use domain::{Assessment, Tier, Timestamp, Verdict, Wallet};
 use store::feed::{self, Cursor};
-use store::{Store, scores, states};
+use store::states::{self, Published};
+use store::{PgConnection, Store, scores};
 
-use crate::working_set::WorkingSet;
+use crate::working_set::{PAGE, WorkingSet};
 
 /// The name of this reader's cursor.
-const READER: &str = "orderflow-reputation";
-/// How many wallets are looked at together where all of them are.
-const PAGE: usize = 2_000;
+const READER: &str = crate::NAME;
+/// Which rules verdicts are made by. Raised when the same facts come to say something else, or more: then everybody
+/// is published anew.
+const RULES: u32 = 2;
 /// How many bytes of wallets are in memory, unless somebody says otherwise.
 const MEMORY: usize = 128 << 20;
 
@@ -26,14 +28,15 @@ pub struct Reputation {
     settings: String,
     known: WorkingSet,
     last_pass: Option<Timestamp>,
-    /// The save the last pass was made at; `None`: everything published must be found anew.
-    passed: Option<i64>,
-    /// Whether the pass looks at wallets at large by itself, so that nobody may be forgotten during it.
-    is_surveyed_by_pass: bool,
+    /// The moment of the newest thing published.
+    last_told: Option<Timestamp>,
+    /// What was last published of those who were whales then: they are acted on, and cannot wait for a pass.
+    whales: BTreeMap<Wallet, Verdict>,
+    published: Published,
 }
 
 /// What a pass came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pass {
     /// Verdicts published.
     pub verdicts: usize,
@@ -41,6 +44,16 @@ pub struct Pass {
     pub rated: usize,
     /// Wallets known in all.
     pub wallets: usize,
+}
+
+/// A pass under way.
+#[derive(Debug)]
+struct Passage {
+    as_of: Timestamp,
+    passing: Passing,
+    /// Verdicts that readers have to hear of.
+    told: i64,
+    pass: Pass,
 }
 
 impl Reputation {
@@ -64,22 +77,24 @@ impl Reputation {
     ) -> anyhow::Result<Self> {
         let mut connection = store.connection().await?;
         let cursor = feed::cursor(&mut connection, READER).await?;
+        let whales = published_whales(&mut connection).await?;
         drop(connection);
-        let known = WorkingSet::open(store.clone(), eligibility, memory, cursor.seq).await?;
-        let settings = format!("{eligibility:?}");
-        let passed = match cursor.settings.as_ref() == Some(&settings) {
-            true => states::passed(&mut *store.connection().await?).await?,
-            false => None,
-        };
-        Ok(Self {
-            store,
-            eligibility,
-            settings,
-            known,
-            last_pass: cursor.as_of,
-            passed,
-            is_surveyed_by_pass: false,
-        })
+        let mut known = WorkingSet::open(store.clone(), eligibility, memory, cursor.seq).await?;
+        let settings = format!("{eligibility:?}, rules {RULES}");
+        let mut published = Published::Nothing;
+        if cursor.settings.as_ref() == Some(&settings) {
+            let mut connection = store.connection().await?;
+            published = states::published(&mut connection).await?;
+            // Whoever had news when the last process ended may be a whale by now.
+            if published == Published::Current {
+                known.note_due(&mut connection).await?;
+            }
+        } else {
+            known.history.survey_again();
+        }
+        known.heeds_news = published == Published::Current;
+        let (last_pass, last_told) = (cursor.as_of, cursor.as_of);
+        Ok(Self { store, eligibility, settings, known, last_pass, last_told, whales, published })
     }
 
     /// Forgets everything believed, and makes the fold again from the facts that are stored; the next pass publishes
@@ -89,9 +104,16 @@ impl Reputation {
     /// If the database fails.
     pub async fn rebuild(&mut self) -> anyhow::Result<()> {
         let newest = feed::newest(&mut *self.store.connection().await?).await?;
-        self.passed = None;
+        self.published = Published::Nothing;
         self.known.forget_all(newest).await?;
-        self.known.catch_up(newest).await
+        self.known.catch_up(newest).await.map(|_| ())
+    }
+
+    /// Whether what is published was made of another past or by other rules than what is known now: then a pass cannot
+    /// wait for its hour.
+    #[must_use]
+    pub fn is_outdated(&self) -> bool {
+        self.published != Published::Current
     }
 
     /// The moment of the last pass.
@@ -105,91 +127,199 @@ impl Reputation {
     /// # Errors
     /// If the database fails; the fold must be resumed anew then.
     pub async fn catch_up(&mut self, until: i64) -> anyhow::Result<()> {
-        self.known.catch_up(until).await?;
-        // Whatever was taken back altogether has taken the mark of the last pass with it.
-        if self.passed.is_some() {
-            self.passed = states::passed(&mut *self.store.connection().await?).await?;
+        if self.known.catch_up(until).await? && self.published != Published::Nothing {
+            // What could not be taken back is found anew, all of it.
+            self.published = states::published(&mut *self.store.connection().await?).await?;
+            self.known.heeds_news = self.published == Published::Current;
         }
         Ok(())
     }
 
-    /// Makes a pass as of a moment and publishes it, together with the place it was made at.
+    /// Makes a pass as of a moment and publishes it, together with the place it was made at: a page of wallets after
+    /// the other, in one transaction.
     ///
     /// # Errors
     /// If the database fails: nothing was published then, and the fold must be resumed anew.
     pub async fn publish(&mut self, as_of: Timestamp, learned: Timestamp) -> anyhow::Result<Pass> {
         self.survey(as_of).await?;
-        let mut connection = self.store.connection().await?;
-        let awake = Needs { until: Some(as_of), ..Needs::default() };
-        self.known.load_needs(&mut connection, &awake).await?;
-        let due = states::due(&mut connection, self.passed.is_none()).await?;
-        drop(connection);
         let mut transaction = self.store.begin().await?;
-        // Those who were awake anyway first, among them everybody whose verdict changes with the day; then, page by
-        // page, those with news since the last pass.
-        let mut verdicts = self.known.history.pass(as_of);
-        self.known.save_within(&mut transaction).await?;
-        let mut is_someone_unknown = self.passed.is_none();
-        let seen: BTreeSet<Wallet> = verdicts.iter().map(|verdict| verdict.wallet).collect();
-        let others: Vec<Wallet> = due.into_iter().filter(|wallet| !seen.contains(wallet)).collect();
-        for page in others.chunks(PAGE) {
-            if self.known.is_full() && !self.is_surveyed_by_pass {
-                self.known.forget();
+        let saving = self.known.begin_save(&mut transaction).await?;
+        let is_anew = self.published == Published::Nothing;
+        // Those who go back to what was known before have no news of their own, and are published all the same.
+        let due = if is_anew {
+            states::everybody(&mut transaction).await?
+        } else {
+            states::due(&mut transaction).await?
+        };
+        let mut others = states::restless(&mut transaction, as_of).await?;
+        others.retain(|number| due.binary_search(number).is_err());
+        let mut pass =
+            Passage { as_of, told: 0, pass: Pass::default(), passing: self.known.history.begin_pass(as_of) };
+        // Those in memory first: they are judged before they are saved.
+        let news = self.known.history.judge(&pass.passing);
+        pass.write(&mut transaction, &mut self.whales, &news).await?;
+        let judged: BTreeSet<Wallet> = news.iter().map(|belief| belief.verdict.wallet).collect();
+        for (pages, are_due) in [(due.chunks(PAGE), true), (others.chunks(PAGE), false)] {
+            for page in pages {
+                if self.known.is_full() {
+                    self.known.save_wallets(&mut transaction, &saving).await?;
+                    self.known.forget();
+                }
+                let wallets = self.known.load_numbered(&mut transaction, page).await?;
+                let mut news = self.known.history.judge(&pass.passing);
+                news.retain(|belief| !judged.contains(&belief.verdict.wallet));
+                if are_due {
+                    let fresh: BTreeSet<Wallet> = news.iter().map(|belief| belief.verdict.wallet).collect();
+                    for (wallet, _) in wallets.iter().filter(|(wallet, _)| !fresh.contains(wallet)) {
+                        if !judged.contains(wallet) {
+                            let known = self.known.history.assess(*wallet, as_of);
+                            news.push(
+                                known.unwrap_or_else(|| self.known.history.assess_unknown(*wallet, as_of)),
+                            );
+                        }
+                    }
+                }
+                pass.write(&mut transaction, &mut self.whales, &news).await?;
             }
-            self.known.load(&mut transaction, page).await?;
-            let news = self.known.history.pass(as_of);
-            let told: BTreeSet<Wallet> = news.iter().map(|verdict| verdict.wallet).collect();
-            verdicts.extend(news);
-            // Who went back to what was known before has no news of its own.
-            for wallet in page.iter().filter(|wallet| !told.contains(wallet)) {
-                let verdict = self.known.history.verdict(*wallet, as_of);
-                is_someone_unknown |= verdict.is_none();
-                verdicts.extend(verdict);
+        }
+        if is_anew {
+            for page in states::unknown(&mut transaction).await?.chunks(PAGE) {
+                let nothing = |wallet: &Wallet| self.known.history.assess_unknown(*wallet, as_of);
+                let nothing: Vec<Assessment> = page.iter().map(nothing).collect();
+                pass.write(&mut transaction, &mut self.whales, &nothing).await?;
             }
-            self.known.save_within(&mut transaction).await?;
+            states::clear_stale(&mut transaction).await?;
         }
-        if is_someone_unknown {
-            states::forget_unknown(&mut transaction).await?;
-        }
-        verdicts.sort_by_key(|verdict| verdict.wallet);
-        scores::publish(&mut transaction, as_of, learned, &verdicts, &[]).await?;
+        self.known.save_wallets(&mut transaction, &saving).await?;
+        self.known.end_save(&mut transaction, saving).await?;
         let settings = Some(self.settings.clone());
         let cursor = Cursor { seq: self.known.seq(), as_of: Some(as_of), settings };
         feed::set_cursor(&mut transaction, READER, cursor).await?;
-        states::set_passed(&mut transaction, self.known.saved()).await?;
-        let wallets = states::count(&mut transaction).await?;
+        states::set_published(&mut transaction).await?;
+        pass.pass.wallets = states::count(&mut transaction).await?;
+        if pass.told > 0 {
+            scores::tell(&mut transaction, as_of, learned).await?;
+        }
         Store::commit(transaction).await?;
-        self.last_pass = Some(as_of);
-        self.passed = Some(self.known.saved());
+        (self.last_pass, self.last_told) = (Some(as_of), self.last_told.max(Some(as_of)));
+        self.published = Published::Current;
+        self.known.heeds_news = true;
+        self.known.take_absent();
         if self.known.is_full() {
             self.known.forget();
         }
-        let rated = verdicts.iter().filter(|verdict| verdict.tier != Tier::Unrated).count();
-        Ok(Pass { rated, verdicts: verdicts.len(), wallets })
+        Ok(pass.pass)
     }
 
     /// Looks at wallets at large where a new week asks for it: at all of them with enough decisions, a page at a
     /// time.
     async fn survey(&mut self, as_of: Timestamp) -> anyhow::Result<()> {
-        self.is_surveyed_by_pass = false;
         let Some(mut survey) = self.known.history.survey(as_of) else { return Ok(()) };
-        self.known.save().await?;
+        let mut transaction = self.store.begin().await?;
+        // Loading takes over what the questions kept for who was away, which is saved with everybody.
+        let saving = self.known.begin_save(&mut transaction).await?;
+        self.known.save_wallets(&mut transaction, &saving).await?;
         self.known.forget();
-        let mut connection = self.store.connection().await?;
-        for page in states::seasoned(&mut connection, self.eligibility.decisions).await?.chunks(PAGE) {
-            self.known.load(&mut connection, page).await?;
+        for page in states::seasoned(&mut transaction, self.eligibility.decisions).await?.chunks(PAGE) {
+            self.known.load_numbered(&mut transaction, page).await?;
             self.known.history.take_part(&mut survey);
-            // Loading takes over what the questions kept for who was away.
-            self.known.save().await?;
+            self.known.save_wallets(&mut transaction, &saving).await?;
             self.known.forget();
         }
         self.known.history.conclude(survey);
-        if self.known.history.survey(as_of).is_some() {
-            // No fact of this week has come yet: the pass looks by itself, at whoever is in memory.
-            self.is_surveyed_by_pass = true;
-            let seasoned = states::seasoned(&mut connection, self.eligibility.decisions).await?;
-            self.known.load(&mut connection, &seasoned).await?;
-        }
+        self.known.end_save(&mut transaction, saving).await?;
+        Store::commit(transaction).await?;
         Ok(())
     }
+
+    /// Publishes at once what is believed of the whales with news since the last pass, and of who has become one. It
+    /// is no pass: nobody else's news is forgotten by it, and after a crash it is made again.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn publish_whales(&mut self, as_of: Timestamp, learned: Timestamp) -> anyhow::Result<usize> {
+        // What is newest must be told last, also where the clock was set back.
+        if self.is_outdated() || self.last_told.is_none_or(|last| as_of <= last) {
+            return Ok(0);
+        }
+        let mut beliefs = self.known.history.whales(as_of, |wallet| self.whales.contains_key(&wallet));
+        self.whales_among_absent(as_of, &mut beliefs).await?;
+        beliefs.retain(|belief| self.whales.get(&belief.verdict.wallet) != Some(&belief.essence()));
+        if beliefs.is_empty() {
+            return Ok(0);
+        }
+        let mut transaction = self.store.begin().await?;
+        let told = scores::write(&mut transaction, as_of, &beliefs).await?;
+        if told > 0 {
+            scores::tell(&mut transaction, as_of, learned).await?;
+        }
+        Store::commit(transaction).await?;
+        self.last_told = Some(as_of);
+        note_whales(&mut self.whales, &beliefs);
+        Ok(beliefs.len())
+    }
+
+    /// Loads who was forgotten with news, and finds the whales among them.
+    async fn whales_among_absent(
+        &mut self,
+        as_of: Timestamp,
+        beliefs: &mut Vec<Assessment>,
+    ) -> anyhow::Result<()> {
+        let absent = self.known.take_absent();
+        if absent.is_empty() {
+            return Ok(());
+        }
+        let mut seen: BTreeSet<Wallet> = self.known.history.with_news().collect();
+        for page in absent.chunks(PAGE) {
+            let mut connection = self.store.connection().await?;
+            self.known.load(&mut connection, page).await?;
+            drop(connection);
+            let whales = self.known.history.whales(as_of, |wallet| self.whales.contains_key(&wallet));
+            beliefs.extend(whales.into_iter().filter(|belief| !seen.contains(&belief.verdict.wallet)));
+            seen.extend(page);
+            if self.known.is_full() {
+                self.known.save().await?;
+                self.known.forget();
+                // They have been looked at.
+                let forgotten = self.known.take_absent().into_iter();
+                let unseen = forgotten.filter(|wallet| !seen.contains(wallet)).collect();
+                self.known.note_absent(unseen);
+            }
+        }
+        beliefs.sort_by_key(|belief| belief.verdict.wallet);
+        Ok(())
+    }
+}
+
+impl Passage {
+    /// Writes verdicts, and counts them.
+    async fn write(
+        &mut self,
+        connection: &mut PgConnection,
+        whales: &mut BTreeMap<Wallet, Verdict>,
+        beliefs: &[Assessment],
+    ) -> anyhow::Result<()> {
+        self.told += scores::write(connection, self.as_of, beliefs).await?;
+        self.pass.verdicts += beliefs.len();
+        self.pass.rated += beliefs.iter().filter(|belief| belief.verdict.tier != Tier::Unrated).count();
+        note_whales(whales, beliefs);
+        Ok(())
+    }
+}
+
+/// Remembers what was published of whales.
+fn note_whales(whales: &mut BTreeMap<Wallet, Verdict>, beliefs: &[Assessment]) {
+    for belief in beliefs {
+        let wallet = belief.verdict.wallet;
+        if belief.verdict.tier == Tier::Whale {
+            whales.insert(wallet, belief.essence());
+        } else {
+            whales.remove(&wallet);
+        }
+    }
+}
+
+async fn published_whales(connection: &mut PgConnection) -> anyhow::Result<BTreeMap<Wallet, Verdict>> {
+    let whales = scores::whales(connection).await?;
+    Ok(whales.into_iter().map(|verdict| (verdict.wallet, verdict)).collect())
 }

@@ -13,43 +13,90 @@ use domain::Timestamp;
 use service::{CancellationToken, clock};
 use store::{Store, controls};
 
-pub use fold::Reputation;
-pub use settings::{ReputationSettings, ServiceSettings};
+pub use fold::{Pass, Reputation};
+pub use settings::{Passes, ReputationSettings, ServiceSettings};
 
+/// The name of the service, of its lock and of its cursor.
+const NAME: &str = "orderflow-reputation";
 /// How often the outbox is looked at when no notification comes.
 const LOOK: Duration = Duration::from_secs(3);
 
-/// Runs the service until it is told to stop.
+/// Runs the service until it is told to stop, or for one pass.
 ///
 /// # Errors
 /// If another one runs on this database, or the database fails.
-pub async fn run(settings: ReputationSettings, store: Store, stop: CancellationToken) -> anyhow::Result<()> {
-    let mut only = store.become_only("orderflow-reputation").await?;
-    controls::refuse_tape(&mut *store.connection().await?).await?;
-    let mut news = store.listen().await?;
+pub async fn run(
+    settings: ReputationSettings,
+    passes: Passes,
+    store: Store,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let done = stop.clone();
     let work = async {
-        let mut reputation =
-            Reputation::resume_within(store, settings.eligibility(), settings.memory()).await?;
-        loop {
-            only.still_is().await?;
-            reputation.catch_up(i64::MAX).await?;
-            let now = clock::now();
-            if is_due(reputation.last_pass(), now, settings.interval()) {
-                let pass = reputation.publish(now, now).await?;
-                tracing::info!(
-                    verdicts = pass.verdicts,
-                    rated = pass.rated,
-                    wallets = pass.wallets,
-                    "scored"
-                );
-            }
-            if let Ok(heard) = tokio::time::timeout(LOOK, news.wait()).await {
-                heard?;
-            }
+        if passes.once {
+            let pass = once(&settings, passes, store).await?;
+            tracing::info!(
+                verdicts = pass.verdicts,
+                rated = pass.rated,
+                wallets = pass.wallets,
+                "scored once"
+            );
+            // The process has nothing else to do.
+            done.cancel();
+            return Ok(());
         }
+        score(&settings, passes, store).await
     };
     // Whatever is cut off in the middle has not been committed and will be done again.
     stop.run_until_cancelled(work).await.unwrap_or(Ok(()))
+}
+
+/// Makes one pass over everything that is known by now.
+///
+/// # Errors
+/// If the service runs on this database, it holds a tape, or it fails.
+pub async fn once(settings: &ReputationSettings, passes: Passes, store: Store) -> anyhow::Result<Pass> {
+    let _only = store.become_only(NAME).await?;
+    controls::refuse_tape(&mut *store.connection().await?).await?;
+    let mut reputation = begin(settings, passes, store).await?;
+    reputation.catch_up(i64::MAX).await?;
+    let now = clock::now();
+    reputation.publish(now, now).await
+}
+
+/// Makes pass after pass, and tells of whales in between.
+async fn score(settings: &ReputationSettings, passes: Passes, store: Store) -> anyhow::Result<()> {
+    let mut only = store.become_only(NAME).await?;
+    controls::refuse_tape(&mut *store.connection().await?).await?;
+    let mut news = store.listen().await?;
+    let mut reputation = begin(settings, passes, store).await?;
+    loop {
+        only.still_is().await?;
+        reputation.catch_up(i64::MAX).await?;
+        let now = clock::now();
+        // While a backfill goes on the past is another one at every look: a pass a minute is enough then.
+        let interval = if reputation.is_outdated() { Timestamp::MINUTE } else { i64::MAX };
+        if is_due(reputation.last_pass(), now, settings.interval().min(interval)) {
+            let pass = reputation.publish(now, now).await?;
+            tracing::info!(verdicts = pass.verdicts, rated = pass.rated, wallets = pass.wallets, "scored");
+        } else {
+            let whales = reputation.publish_whales(now, now).await?;
+            if whales > 0 {
+                tracing::info!(whales, "scored at once");
+            }
+        }
+        if let Ok(heard) = tokio::time::timeout(LOOK, news.wait()).await {
+            heard?;
+        }
+    }
+}
+
+async fn begin(settings: &ReputationSettings, passes: Passes, store: Store) -> anyhow::Result<Reputation> {
+    let mut reputation = Reputation::resume_within(store, settings.eligibility(), settings.memory()).await?;
+    if passes.rebuild {
+        reputation.rebuild().await?;
+    }
+    Ok(reputation)
 }
 
 /// A pass is due once its interval has passed since the last one; missed ones are made up by one.

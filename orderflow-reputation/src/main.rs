@@ -10,7 +10,7 @@ async fn main() -> ExitCode {
     let settings = ServiceSettings::parse();
     let (telemetry, database) = (settings.telemetry.clone(), settings.database.clone());
     service::process::run_service("orderflow-reputation", &telemetry, &database, |store, stop| {
-        orderflow_reputation::run(settings.reputation, store, stop)
+        orderflow_reputation::run(settings.reputation, settings.passes, store, stop)
     })
     .await
 }

@@ -54,6 +54,17 @@ impl ReputationSettings {
     }
 }
 
+/// How passes are made, where not every interval from the last one on.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub struct Passes {
+    /// Make one pass over everything known by now, and end.
+    #[arg(long, help_heading = "Reputation")]
+    pub once: bool,
+    /// Forget every verdict and fold the stored facts anew; the first pass publishes everybody.
+    #[arg(long, help_heading = "Reputation")]
+    pub rebuild: bool,
+}
+
 /// Everything the service can be told.
 #[derive(Clone, Debug, clap::Parser)]
 #[command(
@@ -68,6 +79,9 @@ pub struct ServiceSettings {
     /// The work.
     #[command(flatten)]
     pub reputation: ReputationSettings,
+    /// When.
+    #[command(flatten)]
+    pub passes: Passes,
     /// The logs.
     #[command(flatten)]
     pub telemetry: TelemetrySettings,

@@ -176,12 +176,13 @@ fn stretch(blocks: &[Block]) -> Stretch<'_> {
 const STATS: &str =
     "SELECT (to_jsonb(s) - 'updated_at')::text FROM orderflow_wallet_stats s ORDER BY wallet_address";
 const HISTORY: &str = "SELECT h::text FROM orderflow_score_history h ORDER BY wallet_address, as_of";
-const HELD: &str = "SELECT (to_jsonb(p) - 'updated_at')::text FROM orderflow_wallet_positions p
-     ORDER BY wallet_address, token_id";
+const HELD: &str = "SELECT (to_jsonb(p) - 'updated_at' - 'save')::text FROM orderflow_wallet_positions p
+     WHERE (shares, cost_usd, realized_pnl_usd) <> (0, 0, 0) ORDER BY wallet_address, token_id";
 /// What does not depend on when it was looked at.
 const SUMS: &str = "SELECT concat_ws(' ', wallet_address, total_pnl_usd, total_volume_usd, total_trades,
             closed_decisions, winning_decisions, distinct_events, active_days)
-     FROM orderflow_wallet_stats ORDER BY wallet_address";
+     FROM orderflow_wallet_stats WHERE (total_pnl_usd, total_trades, closed_decisions) <> (0, 0, 0)
+     ORDER BY wallet_address";
 
 /// What a history in memory publishes.
 struct InMemory {

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use domain::Wallet;
+use domain::{Tier, Timestamp, Wallet};
 use orderflow_executor::{StrategySettings, VenueSettings};
 use orderflow_listener::{ChainSource, ListenerSettings};
-use orderflow_reputation::ReputationSettings;
+use orderflow_reputation::{Passes, ReputationSettings};
 use service::DatabaseSettings;
 use service::telemetry::TelemetrySettings;
 
@@ -32,10 +32,14 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Run the simulated world alone, for any client to be pointed at.
     Devnet(Devnet),
-    /// Play a recorded tape (trades.csv and resolutions.csv) through the strategy, in the tape's own time.
+    /// Play a recorded tape (trades and resolutions, as CSV or Parquet) through the strategy, in the tape's own time.
     Replay(Box<Replay>),
     /// Read history into the database, beside whatever runs: in parallel, resumable, never twice.
     Backfill(Box<Backfill>),
+    /// Score every wallet from the stored facts, hourly, once, or anew; or those of a recorded tape.
+    Reputation(Box<Reputation>),
+    /// Test the scores on two simulated pasts: one with planted skill, one where nobody knows anything.
+    Evidence(Evidence),
     /// Show what is covered, how far behind it is, what it costs and what went wrong.
     Status(View),
     /// Decode logs as `eth_getLogs` returns them: a JSON array in, JSON lines out.
@@ -43,16 +47,10 @@ pub(crate) enum Command {
         /// The file; `-` for standard input.
         file: PathBuf,
     },
-    /// Show a wallet's verdict with its five factors.
-    Wallet {
-        /// The 0x-address that trades.
-        address: Wallet,
-        /// How to show it, and from which database.
-        #[command(flatten)]
-        view: View,
-    },
-    /// Show the best wallets.
-    Wallets(List),
+    /// Show how a wallet's number came about: factors, skill, what speaks against copying it, its result.
+    Wallet(Box<Explain>),
+    /// Show the rated wallets, best first.
+    Wallets(Wallets),
     /// Show the newest signals.
     Signals(List),
     /// Show the newest positions.
@@ -102,6 +100,39 @@ pub(crate) struct List {
     pub(crate) view: View,
 }
 
+/// A wallet to be explained.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Explain {
+    /// The 0x-address that trades.
+    pub(crate) address: Wallet,
+    /// What was believed at a time (RFC 3339), or at the end of a day (UTC), of what was known by then.
+    #[arg(long, value_name = "TIME", value_parser = crate::wallet::moment)]
+    pub(crate) at: Option<Timestamp>,
+    /// How it is shown.
+    #[command(flatten)]
+    pub(crate) view: View,
+    /// What a verdict needs.
+    #[command(flatten)]
+    pub(crate) reputation: ReputationSettings,
+}
+
+/// A list of wallets.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Wallets {
+    /// Only those of one tier: WHALE, SMART, AVERAGE, NOVICE, DEGEN or UNRATED.
+    #[arg(long, value_parser = tier)]
+    pub(crate) tier: Option<Tier>,
+    /// Only those that nothing speaks against copying.
+    #[arg(long)]
+    pub(crate) copyable: bool,
+    /// Only those whose record stands out from all others'.
+    #[arg(long)]
+    pub(crate) verified: bool,
+    /// How many, and how they are shown.
+    #[command(flatten)]
+    pub(crate) list: List,
+}
+
 /// Everything the three services can be told, and the logs.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Run {
@@ -115,6 +146,27 @@ pub(crate) struct Run {
     pub(crate) strategy: StrategySettings,
     #[command(flatten)]
     pub(crate) venue: VenueSettings,
+    #[command(flatten)]
+    pub(crate) telemetry: TelemetrySettings,
+}
+
+/// The scoring service alone.
+#[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("one_pass").args(["once", "tape"]).multiple(true)))]
+pub(crate) struct Reputation {
+    #[command(flatten)]
+    pub(crate) passes: Passes,
+    /// Take this folder's tape in (trades and resolutions, as CSV or Parquet) and make one pass as of its last moment,
+    /// without trading.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) tape: Option<PathBuf>,
+    /// With --once or --tape: end with one JSON object instead of a sentence.
+    #[arg(long, requires = "one_pass")]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) database: DatabaseSettings,
+    #[command(flatten)]
+    pub(crate) reputation: ReputationSettings,
     #[command(flatten)]
     pub(crate) telemetry: TelemetrySettings,
 }
@@ -157,7 +209,7 @@ impl Backfill {
 /// A replay.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Replay {
-    /// The folder with trades.csv and resolutions.csv.
+    /// The folder with trades.csv or trades.parquet, and resolutions.csv or resolutions.parquet.
     pub(crate) folder: PathBuf,
     /// End with one JSON object instead of a table.
     #[arg(long)]
@@ -205,6 +257,33 @@ pub(crate) struct Devnet {
     pub(crate) speed: f64,
 }
 
+/// A trial of the scores.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Evidence {
+    /// The simulated pasts: the same seed gives the same answer, to the byte.
+    #[arg(long, default_value_t = 7)]
+    pub(crate) seed: u64,
+    /// How many trade in each, market makers aside.
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(20..=50_000))]
+    pub(crate) wallets: u32,
+    /// How many of 100 know a little more than the price, in the first past; at most 25.
+    #[arg(long, default_value_t = 4.0, value_parser = percent, value_name = "PERCENT")]
+    pub(crate) skilled: f64,
+    /// How many days each past has.
+    #[arg(long, default_value_t = 180, value_parser = clap::value_parser!(u32).range(1..=730))]
+    pub(crate) days: u32,
+    /// One JSON object instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn tier(text: &str) -> Result<Tier, String> {
+    Tier::from_name(&text.to_uppercase()).ok_or_else(|| {
+        let names = Tier::ALL.map(Tier::name).join(", ");
+        format!("`{text}` is none of {names}")
+    })
+}
+
 /// Reads `90s`, `5m`, `1h`, or plain seconds.
 fn duration(text: &str) -> Result<std::time::Duration, String> {
     let unreadable = || format!("`{text}` is not a duration such as 90s, 5m or 1h");
@@ -226,4 +305,13 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
 fn speed(text: &str) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| "it is not a number".to_owned())?;
     if (0.1..=20.0).contains(&number) { Ok(number) } else { Err("it must be between 0.1 and 20".to_owned()) }
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "it is not a number".to_owned())?;
+    if (0.0..=25.0).contains(&number) {
+        Ok(number.abs())
+    } else {
+        Err("it must be between 0 and 25".to_owned())
+    }
 }

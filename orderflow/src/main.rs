@@ -5,12 +5,16 @@ mod backfill;
 mod decode;
 mod demo;
 mod devnet;
+mod evidence;
 mod live;
 mod render;
 mod replay;
 mod report;
+mod reputation;
 mod run;
 mod status;
+mod wallet;
+mod wallets;
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -49,14 +53,19 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
             let closed = database.close().await;
             outcome.and(closed)
         }
+        Command::Reputation(settings) => reputation::run(*settings).await,
+        Command::Evidence(settings) => evidence::run(&settings),
         Command::Status(view) => on(&view.database, async |store| status::run(store, view.json).await).await,
         Command::Decode { file } => decode::run(&file),
-        Command::Wallet { address, view } => {
-            on(&view.database, async |store| report::wallet(store, address, view.json).await).await
+        Command::Wallet(asked) => {
+            on(&asked.view.database, async |store| {
+                let needed = asked.reputation.eligibility();
+                wallet::run(store, asked.address, asked.at, needed, asked.view.json).await
+            })
+            .await
         }
-        Command::Wallets(list) => {
-            on(&list.view.database, async |store| report::wallets(store, list.top, list.view.json).await)
-                .await
+        Command::Wallets(asked) => {
+            on(&asked.list.view.database, async |store| wallets::run(store, &asked).await).await
         }
         Command::Signals(list) => {
             on(&list.view.database, async |store| report::signals(store, list.top, list.view.json).await)

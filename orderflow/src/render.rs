@@ -27,18 +27,6 @@ pub(crate) fn rows(rows: &[Value], columns: &[(&str, &str)], json: bool) -> io::
     line(&table.to_string())
 }
 
-/// Writes one object as a table of names and values, or as JSON.
-pub(crate) fn object(object: &Value, json: bool) -> io::Result<()> {
-    if json {
-        return line(&object.to_string());
-    }
-    let mut table = plain_table();
-    for (name, value) in object.as_object().into_iter().flatten() {
-        table.add_row([name.clone(), cell(Some(value))]);
-    }
-    line(&table.to_string())
-}
-
 /// The totals as the object that scripts read.
 pub(crate) fn totals(totals: &Totals) -> Value {
     let signals = |name: &str| totals.signals.get(name).copied().unwrap_or(0);

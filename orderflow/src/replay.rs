@@ -5,6 +5,7 @@
 //! Every part commits with its own cursor; a replay that was killed goes on in the hour it was killed in and
 //! comes to the same end.
 
+mod score;
 mod tape;
 
 use std::collections::BTreeSet;
@@ -19,8 +20,12 @@ use store::facts::{self, Block, Point, Stretch, Writer};
 use store::{Store, controls, markets};
 use tape::Tape;
 
-/// The name of the tape's place among the writers'.
-const WRITER: &str = "orderflow-replay";
+pub(crate) use score::score;
+
+/// The name of a replay's place among the writers', and of the lock of whatever plays a tape.
+const REPLAY: &str = "orderflow-replay";
+/// The name of the place of a tape that is scored without being traded on.
+const ALONE: &str = "orderflow-reputation-tape";
 
 /// An hour of the tape in which something happened.
 struct Hour<'tape> {
@@ -40,13 +45,14 @@ pub(crate) async fn play(
 ) -> anyhow::Result<()> {
     // The whole tape is read and checked before the database is touched.
     let tape = Tape::read(folder)?;
-    let _only = store.become_only(WRITER).await?;
+    let _only = store.become_only(REPLAY).await?;
     let _scorer = store.become_only("orderflow-reputation").await?;
     let _trader = store.become_only("orderflow-executor").await?;
     let mut transaction = store.begin().await?;
     controls::claim(&mut transaction, controls::TAPE).await?;
     Store::commit(transaction).await?;
 
+    refuse_what_is_scored(store).await?;
     let known = known_blocks(store, &tape).await?;
     let mut scorer = Reputation::resume(store.clone(), reputation.eligibility()).await?;
     let decided = scorer.last_pass();
@@ -56,7 +62,7 @@ pub(crate) async fn play(
     let venue = Venue::Tape(Prints::default());
     let mut trader = Executor::resume(store.clone(), strategy.policy(), venue).await?;
 
-    let mut writer = Writer::new(store.clone(), WRITER);
+    let mut writer = Writer::new(store.clone(), REPLAY);
     let progress = progress(tape.trades);
     for hour in hours(&tape) {
         let trades = hour.blocks.iter().map(|block| block.facts.len() as u64).sum();
@@ -108,6 +114,17 @@ async fn known_blocks(store: &Store, tape: &Tape) -> anyhow::Result<BTreeSet<Blo
     let hashes: Vec<BlockHash> = tape.blocks.iter().map(|block| block.hash).collect();
     let known = facts::known(&mut *store.connection().await?, &hashes).await?;
     Ok(known.into_iter().collect())
+}
+
+/// Where a tape was scored as a whole, what is believed at its end would be known at its beginning.
+async fn refuse_what_is_scored(store: &Store) -> anyhow::Result<()> {
+    if facts::point(&mut *store.connection().await?, ALONE).await?.is_some() {
+        bail!(
+            "`orderflow reputation --tape` filled this database, without trading: replay into another database \
+             (DATABASE_URL) or folder (ORDERFLOW_DATA_DIR)"
+        );
+    }
+    Ok(())
 }
 
 /// What was decided cannot be decided again with another past: up to the last pass, the tape must be the one

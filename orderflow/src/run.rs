@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use orderflow_reputation::Passes;
 use service::{CancellationToken, Database, Supervisor};
 use store::{Store, facts};
 
@@ -46,7 +47,8 @@ pub(crate) fn spawn_services(supervisor: &mut Supervisor, database: &Database, s
     let stop = supervisor.stop();
     let (chain, clob_url) = (settings.listener.clone(), settings.venue.clob_url.clone());
     let listener = orderflow_listener::run(chain, clob_url, store(), stop.clone());
-    let reputation = orderflow_reputation::run(settings.reputation.clone(), store(), stop.clone());
+    let reputation =
+        orderflow_reputation::run(settings.reputation.clone(), Passes::default(), store(), stop.clone());
     let (strategy, venue) = (settings.strategy.clone(), settings.venue.clone());
     let executor = orderflow_executor::run(strategy, venue, store(), stop);
     supervisor.spawn("orderflow-listener", listener);

@@ -33,7 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
-    ("trials", &["devnet", "domain", "orderflow-listener", "polygon", "service", "store"]),
+    ("trials", &["decision", "devnet", "domain", "orderflow-listener", "polygon", "service", "store"]),
 ];
 
 fn root() -> PathBuf {

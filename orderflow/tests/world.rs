@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use devnet::{Devnet, DevnetConfig};
-use domain::{Timestamp, Wallet};
+use domain::{Tier, Timestamp, Wallet};
 use orderflow_reputation::Reputation;
 use service::{CancellationToken, clock};
 use store::Store;
+use store::reports::WantedWallets;
 use store::testing::TestDatabase;
 use tokio::task::JoinHandle;
 
@@ -146,7 +147,12 @@ async fn beliefs_are_found_anew_after_a_reorganisation() {
 
 /// Every wallet with its number of fills.
 async fn beliefs(store: &Store) -> Vec<(Wallet, u64)> {
-    let rows = store::reports::wallets(&mut store.connection().await.unwrap(), 100_000).await.unwrap();
+    let mut connection = store.connection().await.unwrap();
+    let mut rows = vec![];
+    for tier in [None, Some(Tier::Unrated)] {
+        let wanted = WantedWallets { tier, ..WantedWallets::default() };
+        rows.extend(store::reports::wallets(&mut connection, wanted, 100_000).await.unwrap());
+    }
     let mut beliefs: Vec<(Wallet, u64)> = rows
         .iter()
         .map(|row| {

@@ -23,8 +23,17 @@ pub(crate) fn describe() -> anyhow::Result<()> {
 
 /// The most memory a process ever had resident, in megabytes, by the operating system.
 pub(crate) fn peak_memory(pid: u32) -> Option<f64> {
+    megabytes(pid, "VmHWM:")
+}
+
+/// The memory a process has resident, in megabytes, by the operating system.
+pub(crate) fn memory(pid: u32) -> Option<f64> {
+    megabytes(pid, "VmRSS:")
+}
+
+fn megabytes(pid: u32, name: &str) -> Option<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse().ok()?;
     Some(kilobytes / 1_000.0)
 }

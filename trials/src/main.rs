@@ -1,12 +1,13 @@
 //! The benchmarks, printed by one command: `cargo run --release -p trials`.
 //!
 //! Each measures the real parts over real sockets into a real PostgreSQL, the measured part in a process of its
-//! own, so that its memory is what the operating system says. Figures depend on the machine: the first lines
-//! say which one it was.
+//! own, so that its memory is what the operating system says; the fold, which is pure, is measured in this one.
+//! Figures depend on the machine: the first lines say which one it was.
 
 mod backfill;
 mod cost;
 mod decode;
+mod fold;
 mod live;
 mod machine;
 mod stage;
@@ -19,7 +20,7 @@ use stage::Child;
 #[derive(Debug, clap::Parser)]
 #[command(name = "trials", about = "The benchmarks of orderflow")]
 struct Args {
-    /// Which; all that belong to the listener if none is named.
+    /// Which; all of them if none is named.
     #[command(subcommand)]
     which: Option<Which>,
 }
@@ -60,6 +61,18 @@ enum Which {
         #[arg(long, default_value_t = 10_000_000)]
         fills: u64,
     },
+    /// Folding a synthetic history in memory: fills a second on as many threads as the fold has.
+    Fold {
+        /// How many fills.
+        #[arg(long, default_value_t = 10_000_000)]
+        fills: u64,
+        /// Of how many wallets.
+        #[arg(long, default_value_t = 1_000_000)]
+        wallets: u32,
+        /// In how many markets.
+        #[arg(long, default_value_t = 50_000)]
+        markets: u32,
+    },
     /// The measured process of another benchmark.
     #[command(hide = true)]
     Child(Child),
@@ -79,13 +92,15 @@ async fn main() -> anyhow::Result<()> {
             backfill::run(None, 0, 2_000_000).await?;
             live::run(60).await?;
             cost::run(2_400).await?;
-            storage::run(10_000_000).await
+            storage::run(10_000_000).await?;
+            fold::run(10_000_000, 1_000_000, 50_000)
         }
         Which::Decode => decode::run().await,
         Which::Backfill { rpc, blocks, fills } => backfill::run(rpc, blocks, fills).await,
         Which::Live { seconds } => live::run(seconds).await,
         Which::Cost { blocks } => cost::run(blocks).await,
         Which::Storage { fills } => storage::run(fills).await,
+        Which::Fold { fills, wallets, markets } => fold::run(fills, wallets, markets),
         Which::Child(_) => Ok(()),
     }
 }

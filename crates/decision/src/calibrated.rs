@@ -68,7 +68,7 @@ fn bounded(score: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::population::Population;
-    use crate::skill::RawSkill;
+    use domain::RawSkill;
 
     const NEUTRAL: Calibrated = Calibrated {
         skill: Skill { kappa: 0.0, standard_error: 0.1 },
@@ -85,7 +85,7 @@ mod tests {
     fn win_rate(decisions: f64, rate: f64, paid: f64) -> f64 {
         let deviation = f64::sqrt(paid * (1.0 - paid));
         let raw = RawSkill { kappa: (rate - paid) / deviation, z: 0.0, n_eff: decisions };
-        Calibrated { skill: raw.shrunk(&Population::default()), ..NEUTRAL }.factors().win_rate
+        Calibrated { skill: Population::default().shrink(raw), ..NEUTRAL }.factors().win_rate
     }
 
     /// The published examples: 70 % over 100, 10 and 30 bets at even money, 60 % over 500, and 70 % at 0.74.

@@ -11,7 +11,7 @@ pub(crate) use saved::{Left, Watched, merged};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use domain::Timestamp;
+use domain::{Clv, Timestamp};
 
 use crate::half_lives::{Faded, Fading};
 
@@ -173,6 +173,30 @@ impl<W: Copy> Watch<W> {
         fresh.into_iter().chain(running).min()
     }
 
+    /// Until when, that moment included, a print changes nothing but the price.
+    #[must_use]
+    pub fn quiet_until(&self) -> Timestamp {
+        let fresh = self.fresh.front().map(|entry| entry.due.min(entry.at.plus_micros(LATENCY - 1)));
+        let running = self.running.front().map(|running| running.entry.due);
+        // The copiers of entries that are away pay the next price too.
+        let left = self.left.iter().find(|left| left.paid.is_none());
+        let left = left.map(|left| left.at.plus_micros(LATENCY - 1));
+        fresh.into_iter().chain(running).chain(left).min().unwrap_or(Timestamp::from_micros(i64::MAX))
+    }
+
+    /// Takes notice of prints while it was quiet, the last of them at `price`.
+    pub fn pass_over(&mut self, prints: u64, price: f64) {
+        self.prints += prints;
+        self.price = price;
+    }
+
+    /// Reads what the next print will need.
+    pub(crate) fn touch(&self) -> u64 {
+        let due = |due: Timestamp| due.micros().unsigned_abs();
+        let fresh = self.fresh.front().map_or(0, |entry| due(entry.due));
+        fresh ^ self.running.front().map_or(0, |running| due(running.entry.due) ^ running.print)
+    }
+
     /// Whether no entry waits.
     #[must_use]
     pub fn is_idle(&self) -> bool {
@@ -245,25 +269,6 @@ pub struct ClvSums {
     sums: Faded<6>,
 }
 
-/// A wallet's timing.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Clv {
-    /// Entries looked at, ever.
-    pub observations: u32,
-    /// (Σw)² / Σw²: the effective number of them.
-    pub n_eff: f64,
-    /// The mean of d, dollars a share.
-    pub drift: f64,
-    /// The mean of d′, dollars a share.
-    pub copyable: f64,
-    /// The mean of d′/s.
-    pub standardised: f64,
-    /// The mean of d′/s shrunken toward none by thirty pseudo-observations.
-    pub shrunk: f64,
-    /// The mean of d′/s in its own standard errors; 0 where they cannot be told.
-    pub t: f64,
-}
-
 impl ClvSums {
     /// Counts a matured entry.
     pub fn add<W>(&mut self, matured: &Matured<W>) {
@@ -273,6 +278,16 @@ impl ClvSums {
         }
         self.observations = self.observations.saturating_add(1);
         self.sums.add(&FADING, matured.at, [1.0, 1.0, matured.drift, matured.copyable, x, x * x]);
+    }
+
+    /// Reads what the next observation will need.
+    pub(crate) fn touch(&self) -> u64 {
+        u64::from(self.observations)
+    }
+
+    /// Reads what hangs on that.
+    pub(crate) fn touch_more(&self) -> u64 {
+        self.sums.touch()
     }
 
     /// The timing these show; `None` before the first.

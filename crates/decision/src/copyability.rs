@@ -1,10 +1,10 @@
 //! Whether copying a wallet could work at all: makers, arbitrageurs and sweepers may deserve their profits, and
 //! none of it reaches somebody who buys what they just bought. Each reason is a flag with its figure; none
-//! changes a score. What they are for, and that FOLLOW_WHALE does not ask them yet: `ORDER_FLOW_STRATEGY.md` §5.
+//! changes a score, any one bars a wallet from FOLLOW_WHALE (`ORDER_FLOW_STRATEGY.md` §3).
 
 use std::collections::VecDeque;
 
-use domain::{Role, Side, Timestamp, Usd};
+use domain::{Flag, FlagKind, Role, Side, Timestamp, Usd};
 
 use crate::quantile::Sizes;
 
@@ -21,48 +21,6 @@ const FEW_SETS: u32 = 10;
 const NEARLY_CERTAIN: f64 = 0.95;
 /// Decisions in one neg-risk event that make it a basket.
 const BASKET: u32 = 3;
-
-/// Why a wallet is not to be copied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FlagKind {
-    /// The part of its opening volume that rested in the book: it is paid for waiting, which a copier is not.
-    MarketMaker,
-    /// The part of its cost that is hedged by the other outcome.
-    Hedged,
-    /// Splits and merges for each trade.
-    Sets,
-    /// Merges for each split.
-    Merges,
-    /// The part of its decisions that belong to three or more in one neg-risk event.
-    Baskets,
-    /// The median minutes it holds.
-    ShortHolds,
-    /// Its decisions on the busiest of the last 30 days.
-    ManyDecisions,
-    /// The markets it entered in the last 30 days.
-    ManyMarkets,
-    /// The part of its decisions that were bought at 0.95 and above.
-    Sweeper,
-    /// The part of its opening volume in markets that last 15 minutes or less.
-    UltraShortMarkets,
-    /// How concentrated its volume is on few counterparties (Herfindahl–Hirschman index).
-    FewCounterparties,
-    /// The part of its volume that was traded back with the same counterparty within ten minutes.
-    RoundTrips,
-    /// The part of its decisions that sold shares nobody saw arrive.
-    TruncatedHistory,
-}
-
-/// A reason with its figure.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Flag {
-    /// Which.
-    pub kind: FlagKind,
-    /// What was found.
-    pub figure: f64,
-    /// What it is compared with.
-    pub limit: f64,
-}
 
 /// A fill, as far as copyability cares. `W` names wallets and `T` tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +63,7 @@ pub struct DecisionClosed {
     pub is_cost_known: bool,
 }
 
-/// What is kept of one wallet: 192 bytes, and beyond that 16 for each of the last 30 days with a decision, 8 for
+/// What is kept of one wallet: 168 bytes, and beyond that 16 for each of the last 30 days with a decision, 8 for
 /// each size of holding time (a quarter of an octave), and at most eight counterparties of 48 bytes each where
 /// wallets and tokens are numbers of 32 bits: 1.2 kB for the busiest, some 400 bytes for most.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,78 +91,6 @@ struct Day {
     number: i64,
     decisions: u32,
     new_markets: u32,
-}
-
-impl FlagKind {
-    /// All of them.
-    pub const ALL: [Self; 13] = [
-        Self::MarketMaker,
-        Self::Hedged,
-        Self::Sets,
-        Self::Merges,
-        Self::Baskets,
-        Self::ShortHolds,
-        Self::ManyDecisions,
-        Self::ManyMarkets,
-        Self::Sweeper,
-        Self::UltraShortMarkets,
-        Self::FewCounterparties,
-        Self::RoundTrips,
-        Self::TruncatedHistory,
-    ];
-
-    /// The name in tables and JSON.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::MarketMaker => "market-maker",
-            Self::Hedged => "hedged",
-            Self::Sets => "splits-and-merges",
-            Self::Merges => "merges",
-            Self::Baskets => "baskets",
-            Self::ShortHolds => "short-holds",
-            Self::ManyDecisions => "many-decisions",
-            Self::ManyMarkets => "many-markets",
-            Self::Sweeper => "sweeper",
-            Self::UltraShortMarkets => "ultra-short-markets",
-            Self::FewCounterparties => "few-counterparties",
-            Self::RoundTrips => "round-trips",
-            Self::TruncatedHistory => "truncated-history",
-        }
-    }
-
-    /// The flag of that name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-
-    /// The figure from which copying cannot work. In the kind's own unit: a part of 1, minutes or a count.
-    #[must_use]
-    pub const fn limit(self) -> f64 {
-        match self {
-            Self::MarketMaker => 0.60,
-            Self::Hedged => 0.15,
-            Self::Sets | Self::Baskets | Self::RoundTrips => 0.20,
-            Self::Merges | Self::Sweeper | Self::UltraShortMarkets => 0.50,
-            Self::ShortHolds => 15.0,
-            Self::ManyDecisions => 200.0,
-            Self::ManyMarkets => 1_000.0,
-            Self::FewCounterparties => 0.30,
-            Self::TruncatedHistory => 0.05,
-        }
-    }
-}
-
-impl Flag {
-    /// Whether the figure speaks against copying: above the limit, or for holding times below it.
-    #[must_use]
-    pub fn is_raised(&self) -> bool {
-        match self.kind {
-            FlagKind::ShortHolds => self.figure < self.limit,
-            _ => self.limit < self.figure,
-        }
-    }
 }
 
 impl<W, T> Default for CopyabilitySums<W, T> {
@@ -278,7 +164,7 @@ impl<W: Copy + Ord, T: Copy + Eq> CopyabilitySums<W, T> {
         self.days[place].decisions += 1;
         self.days[place].new_markets += u32::from(opened.is_new_market);
         let newest = self.days.back().map_or(day, |newest| newest.number);
-        self.days.retain(|day| newest - WINDOW < day.number);
+        while self.days.pop_front_if(|day| day.number <= newest - WINDOW).is_some() {}
     }
 
     /// Counts a decision that closes.
@@ -317,6 +203,20 @@ impl<W: Copy + Ord, T: Copy + Eq> CopyabilitySums<W, T> {
     #[must_use]
     pub fn loses_pace(&self, from: i64, to: i64) -> bool {
         self.days.iter().any(|day| from - WINDOW < day.number && day.number <= to - WINDOW)
+    }
+
+    /// Reads what the next fill will need.
+    pub(crate) fn touch(&self) -> u64 {
+        // Something of each line, wherever the compiler puts it.
+        let sums = self.opened.micros() ^ self.cost.micros() ^ self.opened_ultra_short.micros();
+        let counts = self.trades ^ self.cost_unknown;
+        sums.unsigned_abs() ^ u64::from(counts) ^ self.days.len() as u64 ^ self.counterparties.touch()
+    }
+
+    /// Reads what hangs on that.
+    pub(crate) fn touch_more(&self) -> u64 {
+        let day = self.days.back().map_or(0, |day| u64::from(day.decisions));
+        day ^ self.holds.touch() ^ self.counterparties.touch_more()
     }
 
     fn figure(&self, kind: FlagKind, as_of: Timestamp) -> Option<f64> {

@@ -250,6 +250,12 @@ impl Engine {
         if let Some(stale) = self.staleness(candidate, at) {
             return Some(stale);
         }
+        let is_copyable = |verdict: &Verdict| verdict.is_copyable;
+        if candidate.kind == SignalKind::FollowWhale
+            && !self.verdicts.get(&candidate.wallet).is_some_and(is_copyable)
+        {
+            return Some(Reason::NotCopyable);
+        }
         let Some(condition) = self.tokens.get(&token) else {
             return Some(Reason::UnknownMarket);
         };

@@ -66,6 +66,11 @@ impl<const N: usize> Faded<N> {
         }
     }
 
+    /// Reads what the next term will need.
+    pub(crate) fn touch(&self) -> u64 {
+        self.0.last().map_or(0, |span| u64::from(span.number.unsigned_abs()) ^ span.sums[0].unsigned_abs())
+    }
+
     /// The sums with the weights they have at the start of the newest term's half-life. `None` where there are none.
     pub(crate) fn totals(&self, fading: &Fading<N>) -> Option<[f64; N]> {
         let newest = self.0.last()?.number;

@@ -1,9 +1,10 @@
 //! What wallets are like before one looks at any of them: the mean and spread of skill and return that single
 //! records are shrunken toward, found from all records by the method of moments.
 
+use domain::{RawSkill, Skill};
+
 use crate::half_lives::fixed;
 use crate::roi::RawRoi;
-use crate::skill::RawSkill;
 
 /// Fewer eligible wallets than this leave the spread of skill too uncertain to beat the published constants.
 const ENOUGH_WALLETS: u32 = 500;
@@ -32,6 +33,16 @@ pub struct Population {
 impl Default for Population {
     fn default() -> Self {
         Self { kappa_mean: -0.03, kappa_weight: 100.0, roi_mean: -0.02, roi_deviation: 0.10 }
+    }
+}
+
+impl Population {
+    /// The mean of what the decisions and the population say, each with its weight (normal–normal).
+    #[must_use]
+    pub fn shrink(&self, raw: RawSkill) -> Skill {
+        let weight = raw.n_eff + self.kappa_weight;
+        let kappa = (raw.n_eff * raw.kappa + self.kappa_weight * self.kappa_mean) / weight;
+        Skill { kappa, standard_error: 1.0 / weight.sqrt() }
     }
 }
 

@@ -27,7 +27,6 @@ impl<T: Default> Sizes<T> {
         let place = match self.0.binary_search_by_key(&number, |(number, _)| *number) {
             Ok(place) => place,
             Err(place) => {
-                self.0.reserve_exact(1);
                 self.0.insert(place, (number, T::default()));
                 place
             }
@@ -45,6 +44,11 @@ impl<T> Sizes<T> {
     /// Back from [`Self::bins`]; `None` unless they are in order.
     pub(crate) fn from_bins(bins: Vec<(i16, T)>) -> Option<Self> {
         bins.is_sorted_by(|one, next| one.0 < next.0).then_some(Self(bins))
+    }
+
+    /// Reads what the next amount will need.
+    pub(crate) fn touch(&self) -> u64 {
+        self.0.get(self.0.len() / 2).map_or(0, |(number, _)| u64::from(number.unsigned_abs()))
     }
 
     /// The sizes that occurred, each by its middle, and what is kept for it.

@@ -33,6 +33,8 @@ pub enum Reason {
         /// The most allowed.
         limit: i64,
     },
+    /// Something about the wallet's ways means that copying it cannot work.
+    NotCopyable,
     /// Nothing is known of the token's market yet.
     UnknownMarket,
     /// The market has its result.
@@ -122,6 +124,7 @@ impl Reason {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Stale { .. } => "stale",
+            Self::NotCopyable => "not_copyable",
             Self::UnknownMarket => "unknown_market",
             Self::Resolved => "resolved",
             Self::PriceBand { .. } => "price_band",
@@ -150,6 +153,7 @@ impl fmt::Display for Reason {
             Self::Stale { age, limit } => {
                 write!(f, "the fill was {:.1} s old, more than {:.0} s", seconds(*age), seconds(*limit))
             }
+            Self::NotCopyable => f.write_str("the wallet is not to be copied: `orderflow wallet` says why"),
             Self::UnknownMarket => f.write_str("nothing is known of this token's market yet"),
             Self::Resolved => f.write_str("the market is already resolved"),
             Self::PriceBand { price } => {

@@ -16,6 +16,7 @@ mod entry;
 mod evidence;
 mod factors;
 mod fold;
+mod glance;
 mod interner;
 mod late;
 mod record;
@@ -25,23 +26,27 @@ mod stake;
 mod states;
 mod tally;
 
-use domain::{Fact, Timestamp, TokenId, Wallet, WalletScore};
+use std::collections::BTreeMap;
+
+use domain::{
+    Assessment, ConditionId, Fact, MarketResult, Tier, Timestamp, TokenId, Usd, Wallet, WalletDay,
+    WalletScore,
+};
 
 use crate::ledger::Holding;
 use crate::policy::Eligibility;
 use beliefs::Beliefs;
 pub use beliefs::Survey;
 use catalogue::Catalogue;
-pub use evidence::Assessment;
-pub use factors::Figures;
-use fold::{Looked, Mode};
+use copying::Copying;
 use interner::{Spread as _, usize_of};
 use late::Late;
 use record::{Books, Record};
 pub use saved::Damaged;
 use shard::Shard;
+use stake::Stake;
 pub use states::{Needs, SavedWallet};
-use tally::{Tally, WINDOW_DAYS};
+use tally::WINDOW_DAYS;
 
 /// As many parts as the smallest machines have cores.
 const SHARDS: usize = 2;
@@ -63,6 +68,14 @@ pub struct History {
     scored_day: Option<i64>,
     /// What tells each question's bytes from those that were saved or loaded last; zero where there were none.
     marks: Vec<u64>,
+}
+
+/// A pass that is being made, some wallets at a time.
+#[derive(Clone, Copy, Debug)]
+pub struct Passing {
+    as_of: Timestamp,
+    /// The day of the last pass, where that was an earlier one.
+    faded: Option<i64>,
 }
 
 /// What a wallet holds of a token, for those who ask.
@@ -114,53 +127,80 @@ impl History {
     /// Takes in facts in the order they happened, large batches on several threads.
     pub fn apply_batch(&mut self, facts: &[Fact]) {
         let Some(last) = facts.last() else { return };
-        let mut next = self.seq;
-        let looked = facts.iter().map(|fact| {
-            let seq = states::chain_position(&fact.place).max(next);
-            next = seq.saturating_add(1);
-            Looked { seq, at: fact.place.block_time, event: &fact.event }
-        });
-        self.fold(looked, &Mode::New);
-        self.seq = next;
+        let first = self.seq;
+        self.fold_news(facts, first);
+        self.seq = first.saturating_add(u64::try_from(facts.len()).unwrap_or(u64::MAX));
         self.now = self.now.max(last.place.block_time);
         for shard in &mut self.shards {
             shard.mature(self.now);
         }
     }
 
-    /// The verdicts that changed since the last pass, by wallet: of those with news, and on a new UTC day of
-    /// those with a day of trading that has left the volume window. Entries are looked at again when a fact a
-    /// day later comes in and not here, so that a pass in between changes nothing.
-    pub fn pass(&mut self, as_of: Timestamp) -> Vec<WalletScore> {
+    /// What is believed anew since the last pass, by wallet: of those with news, and on a new UTC day of those with
+    /// a day that has left a window of 30 days. Entries are looked at again when a fact a day later comes in and not
+    /// here, so that a pass in between changes nothing.
+    pub fn pass(&mut self, as_of: Timestamp) -> Vec<Assessment> {
+        self.believe(as_of);
+        let passing = self.begin_pass(as_of);
+        self.judge(&passing)
+    }
+
+    /// Begins a pass over wallets that are not all in memory, after wallets at large were looked at where that was due
+    /// ([`Self::survey`]).
+    pub fn begin_pass(&mut self, as_of: Timestamp) -> Passing {
         let faded = self.scored_day.filter(|scored| *scored < as_of.day());
         self.scored_day = self.scored_day.max(Some(as_of.day()));
+        self.shards.iter_mut().for_each(Shard::begin_pass);
+        Passing { as_of, faded }
+    }
+
+    /// What is believed anew of those in memory. Must be asked of those that were there when the pass began before
+    /// they are saved, and then of those that are loaded. Who is loaded again may be among them again.
+    pub fn judge(&mut self, passing: &Passing) -> Vec<Assessment> {
+        let Passing { as_of, faded } = *passing;
+        let mut beliefs = Vec::new();
         for shard in &mut self.shards {
             shard.mature_watches(self.now);
-        }
-        self.believe(as_of);
-        let mut verdicts = Vec::new();
-        for shard in &mut self.shards {
-            for number in 0..shard.records.len() {
-                let record = &shard.records[number];
-                let loses = |from| record.loses_volume(&shard.books, WINDOW_DAYS, from, as_of.day());
-                if faded.is_some_and(loses) {
-                    shard.change(u32::try_from(number).unwrap_or(u32::MAX));
-                }
+            if let Some(from) = faded {
+                shard.change_faded(WINDOW_DAYS, from, as_of.day());
             }
             for number in shard.take_changed() {
-                let record = &shard.records[usize_of(number)];
-                verdicts.push(factors::verdict(
-                    &self.catalogue,
-                    &self.beliefs,
-                    &shard.books,
-                    record,
-                    as_of,
-                    self.eligibility,
-                ));
+                let known = shard.known(number);
+                let world = (&self.catalogue, &self.beliefs);
+                beliefs.push(evidence::assess(world, known, (as_of, self.eligibility)));
             }
         }
-        verdicts.sort_by_key(|verdict| verdict.wallet);
-        verdicts
+        beliefs.sort_by_key(|belief| belief.verdict.wallet);
+        beliefs
+    }
+
+    /// What is believed anew of those among the wallets with news that somebody might follow now: those who are whales,
+    /// and those `followed` so far. For between the passes: it stays their news, and everybody else's.
+    #[must_use]
+    pub fn whales(&self, as_of: Timestamp, followed: impl Fn(Wallet) -> bool) -> Vec<Assessment> {
+        let mut whales = Vec::new();
+        for shard in &self.shards {
+            for number in shard.changed() {
+                let known @ (_, record, _) = shard.known(*number);
+                let was_one = followed(record.wallet);
+                if was_one || self.eligibility.decisions <= record.decisions {
+                    let world = (&self.catalogue, &self.beliefs);
+                    let belief = evidence::assess(world, known, (as_of, self.eligibility));
+                    whales
+                        .extend(Some(belief).filter(|belief| was_one || belief.verdict.tier == Tier::Whale));
+                }
+            }
+        }
+        whales.sort_by_key(|belief| belief.verdict.wallet);
+        whales
+    }
+
+    /// Those in memory who have changed since the last pass.
+    pub fn with_news(&self) -> impl Iterator<Item = Wallet> {
+        let wallet = |shard: &Shard, number: u32| shard.records[usize_of(number)].wallet;
+        self.shards
+            .iter()
+            .flat_map(move |shard| shard.changed().iter().map(move |number| wallet(shard, *number)))
     }
 
     /// The holdings that changed since they were last asked for, by token and wallet.
@@ -188,39 +228,72 @@ impl History {
         moved
     }
 
-    /// What is believed about a wallet as of a moment no earlier than the last fact.
-    #[must_use]
-    pub fn verdict(&self, wallet: Wallet, as_of: Timestamp) -> Option<WalletScore> {
-        let (books, record) = self.record(wallet)?;
-        Some(factors::verdict(&self.catalogue, &self.beliefs, books, record, as_of, self.eligibility))
-    }
-
-    /// What else is known of a wallet as of a moment no earlier than the last fact.
-    #[must_use]
-    pub fn figures(&self, wallet: Wallet, as_of: Timestamp) -> Option<Figures> {
-        let (books, record) = self.record(wallet)?;
-        Some(factors::figures(&self.catalogue, books, record, as_of, self.eligibility))
-    }
-
     /// Everything that is believed about a wallet as of a moment no earlier than the last fact. What it takes from
     /// wallets at large and from what prices were worth, it takes as of the last pass.
     #[must_use]
     pub fn assess(&self, wallet: Wallet, as_of: Timestamp) -> Option<Assessment> {
-        let spread = wallet.spread();
-        let shard = self.shards.iter().find(|shard| shard.is_home(spread))?;
-        let number = shard.find(wallet, spread)?;
-        let (record, copying) = (&shard.records[usize_of(number)], &shard.copying[usize_of(number)]);
-        let verdict =
-            factors::verdict(&self.catalogue, &self.beliefs, &shard.books, record, as_of, self.eligibility);
-        let figures = factors::figures(&self.catalogue, &shard.books, record, as_of, self.eligibility);
-        let mut tally = Tally::new(&self.catalogue, &shard.books, record);
-        tally.advance(as_of, self.eligibility);
-        Some(Assessment::of(verdict, figures, (&self.catalogue, &self.beliefs), &tally, copying))
+        let (shard, number) = self.find(wallet)?;
+        let world = (&self.catalogue, &self.beliefs);
+        Some(evidence::assess(world, shard.known(number), (as_of, self.eligibility)))
     }
 
-    fn record(&self, wallet: Wallet) -> Option<(&Books, &Record)> {
+    /// What is believed about a wallet of which nothing is known any more.
+    #[must_use]
+    pub fn assess_unknown(&self, wallet: Wallet, as_of: Timestamp) -> Assessment {
+        let (books, record, copying) = (Books::default(), Record::new(wallet, as_of), Copying::default());
+        let world = (&self.catalogue, &self.beliefs);
+        evidence::assess(world, (&books, &record, &copying), (as_of, self.eligibility))
+    }
+
+    /// The strategy's own part of that.
+    #[must_use]
+    pub fn verdict(&self, wallet: Wallet, as_of: Timestamp) -> Option<WalletScore> {
+        self.assess(wallet, as_of).map(|belief| belief.verdict)
+    }
+
+    /// What a wallet's decisions have come to, by condition.
+    #[must_use]
+    pub fn results(&self, wallet: Wallet) -> Vec<MarketResult> {
+        let Some((shard, number)) = self.find(wallet) else { return Vec::new() };
+        let mut results: BTreeMap<ConditionId, MarketResult> = BTreeMap::new();
+        let mut result_of = |question: u32, realized: Usd, decisions: u32| {
+            let condition = self.catalogue.question(question).condition;
+            let fresh = MarketResult { condition, realized: Usd::ZERO, decisions: 0 };
+            let result = results.entry(condition).or_insert(fresh);
+            result.realized += realized;
+            result.decisions += decisions;
+        };
+        // A stake that says nothing is not kept while its wallet is away.
+        let says = |stake: &&Stake| stake.wallet == number && stake.alone() != Stake::default();
+        for stake in shard.stakes.iter().filter(says) {
+            for holding in stake.holdings {
+                result_of(stake.question, holding.realized, 0);
+            }
+        }
+        let (books, record, _) = shard.known(number);
+        for closed in record.closed(books).iter().filter(|closed| closed.counts()) {
+            result_of(closed.question, Usd::ZERO, 1);
+        }
+        results.into_values().collect()
+    }
+
+    /// What happened to a wallet, day by day.
+    #[must_use]
+    pub fn days(&self, wallet: Wallet) -> Vec<WalletDay> {
+        let Some((shard, number)) = self.find(wallet) else { return Vec::new() };
+        let (books, record, _) = shard.known(number);
+        let day = |day: &record::Day| WalletDay {
+            day: day.number(),
+            pnl: day.pnl,
+            volume: day.volume,
+            fills: day.fills,
+        };
+        record.days(books).iter().map(day).collect()
+    }
+
+    fn find(&self, wallet: Wallet) -> Option<(&Shard, u32)> {
         let spread = wallet.spread();
         let shard = self.shards.iter().find(|shard| shard.is_home(spread))?;
-        shard.find(wallet, spread).map(|number| (&shard.books, &shard.records[usize_of(number)]))
+        shard.find(wallet, spread).map(|number| (shard, number))
     }
 }

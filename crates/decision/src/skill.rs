@@ -1,7 +1,7 @@
 //! The edge that the evidence supports: measured against what the prices paid were worth, one vote an event,
 //! fading with a half-life of 90 days, shrunken toward the population (`ORDER_FLOW_STRATEGY.md` §3).
 
-use domain::{Probability, Skill, Timestamp};
+use domain::{Probability, RawSkill, Skill, Timestamp};
 
 use crate::half_lives::{Faded, Fading};
 use crate::population::Population;
@@ -38,17 +38,6 @@ pub struct Ballot {
 /// Sums over a wallet's closed decisions: Σwe, Σws and Σw²s², with `e = y − g(c)` and `s = √(g(1 − g))`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SkillSums(Faded<3>);
-
-/// The edge as the decisions show it, before any prior.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RawSkill {
-    /// Σwe / Σws: the pooled standardised edge. Longshots do not explode in it, as they do in a mean of ratios.
-    pub kappa: f64,
-    /// Σwe / √Σw²s²: standard normal where the prices are right.
-    pub z: f64,
-    /// (Σws)² / Σw²s²: how many equal and independent decisions this is worth.
-    pub n_eff: f64,
-}
 
 impl Decided {
     /// Whether it says anything about skill: entries near certainty count in volume but not here.
@@ -103,17 +92,7 @@ impl SkillSums {
     #[must_use]
     pub fn estimate_with(&self, population: &Population) -> Skill {
         let nothing = RawSkill { kappa: 0.0, z: 0.0, n_eff: 0.0 };
-        self.raw().unwrap_or(nothing).shrunk(population)
-    }
-}
-
-impl RawSkill {
-    /// The mean of what the decisions and the population say, each with its weight (normal–normal).
-    #[must_use]
-    pub fn shrunk(self, population: &Population) -> Skill {
-        let weight = self.n_eff + population.kappa_weight;
-        let kappa = (self.n_eff * self.kappa + population.kappa_weight * population.kappa_mean) / weight;
-        Skill { kappa, standard_error: 1.0 / weight.sqrt() }
+        population.shrink(self.raw().unwrap_or(nothing))
     }
 }
 
@@ -239,10 +218,10 @@ mod tests {
         #[test]
         fn shrinkage_is_a_mean(kappa in -2.0f64..2.0, n in 0.0f64..1e9) {
             let population = Population::default();
-            let shrunk = RawSkill { kappa, z: 0.0, n_eff: n }.shrunk(&population).kappa;
+            let shrunk = population.shrink(RawSkill { kappa, z: 0.0, n_eff: n }).kappa;
             let (low, high) = (kappa.min(population.kappa_mean), kappa.max(population.kappa_mean));
             prop_assert!(low - 1e-12 <= shrunk && shrunk <= high + 1e-12);
-            let certain = RawSkill { kappa, z: 0.0, n_eff: 1e12 }.shrunk(&population).kappa;
+            let certain = population.shrink(RawSkill { kappa, z: 0.0, n_eff: 1e12 }).kappa;
             prop_assert!((certain - kappa).abs() < 1e-6);
         }
 

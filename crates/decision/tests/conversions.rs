@@ -205,7 +205,7 @@ fn what_is_converted_without_having_been_seen_has_no_known_cost() {
     // The money ties: 100 from the conversion and 100 for YES, less 60, less the 100 that the unseen NO would pay.
     assert_eq!(pnl(&history, 1), Usd::whole(40));
     let (verdict, figures) =
-        (history.verdict(wallet(1), at).unwrap(), history.figures(wallet(1), at).unwrap());
+        (history.verdict(wallet(1), at).unwrap(), history.assess(wallet(1), at).unwrap().figures);
     // The first was sold at what it cost; the other two are of unknown cost.
     assert_eq!((verdict.decisions, verdict.wins, figures.unknown_cost), (1, 0, 2));
 }

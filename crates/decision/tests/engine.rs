@@ -66,7 +66,8 @@ fn policy() -> Policy {
 }
 
 fn verdict(number: u32, score: f64, tier: Tier) -> Verdict {
-    Verdict { wallet: wallet(number), score, tier, skill: Skill { kappa: 0.6, standard_error: 0.06 } }
+    let skill = Skill { kappa: 0.6, standard_error: 0.06 };
+    Verdict { wallet: wallet(number), score, tier, skill, is_copyable: true }
 }
 
 fn trade(who: u32, number: u32, side: Side, usd: i32, at: &str) -> Fill {
@@ -282,6 +283,16 @@ fn luck_does_not_pass_for_skill() {
         Verdict { skill: Skill { kappa: 0.02, standard_error: 0.07 }, ..verdict(1, 9.9, Tier::Whale) };
     desk.tell(EventKind::Scores(vec![lucky]));
     assert_eq!(reasons(&desk.follow(1, "0.50", &book(1, "0.50", "0.51"))).len(), 1);
+    desk.tell(EventKind::Scores(vec![verdict(1, 9.9, Tier::Whale)]));
+    assert!(opened(&desk.follow(2, "0.50", &book(2, "0.49", "0.50"))));
+}
+
+/// Whatever the record: where copying cannot work there is no signal.
+#[test]
+fn a_flagged_wallet_is_not_followed() {
+    let mut desk = Desk::new(policy());
+    desk.tell(EventKind::Scores(vec![Verdict { is_copyable: false, ..verdict(1, 9.9, Tier::Whale) }]));
+    assert_eq!(reasons(&desk.follow(1, "0.50", &book(1, "0.49", "0.50"))), ["not_copyable"]);
     desk.tell(EventKind::Scores(vec![verdict(1, 9.9, Tier::Whale)]));
     assert!(opened(&desk.follow(2, "0.50", &book(2, "0.49", "0.50"))));
 }

@@ -6,12 +6,14 @@
 #[expect(dead_code, reason = "the other tests of these worlds keep other books")]
 mod closed;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use closed::{ANYONE, World, condition, ends, market, token, wallet, wishes};
 use decision::History;
-use decision::reputation::{Assessment, Damaged, Needs, SavedWallet, WalletPosition};
-use domain::{ChainEvent, Fact, Fill, Market, Shares, Timestamp, Usd, Wallet, WalletScore};
+use decision::reputation::{Damaged, Needs, SavedWallet, WalletPosition};
+use domain::{
+    Assessment, ChainEvent, ConditionId, Fact, Fill, Market, Shares, Timestamp, TokenId, Usd, Wallet,
+};
 use proptest::prelude::*;
 
 /// What is done between facts.
@@ -56,19 +58,19 @@ impl Database {
     }
 
     fn load_needs(&self, history: &mut History, needs: &Needs) {
-        let number = |which| (0..9).find(|number| condition(*number) == which);
-        let tokens: Vec<_> = needs
-            .resolved
-            .iter()
-            .filter_map(|which| number(*which))
-            .flat_map(|number| [token(number, 0), token(number, 1)])
-            .collect();
+        let tokens = tokens_of(&needs.divided);
         self.load(history, |saved| {
             needs.wallets.contains(&saved.wallet)
                 || saved.tokens.iter().any(|token| tokens.contains(token))
                 || saved.wake.zip(needs.until).is_some_and(|(wake, until)| wake <= until)
         });
     }
+}
+
+fn tokens_of(conditions: &BTreeSet<ConditionId>) -> Vec<TokenId> {
+    let number = |which| (0..9).find(|number| condition(*number) == which);
+    let numbers = conditions.iter().filter_map(|which| number(*which));
+    numbers.flat_map(|number| [token(number, 0), token(number, 1)]).collect()
 }
 
 /// A history that pages, and the one it must be equal to.
@@ -78,16 +80,6 @@ struct Pair {
     database: Database,
     shards: usize,
     learned: Vec<Market>,
-}
-
-type Looked = Vec<(WalletScore, Option<Assessment>)>;
-
-fn looked(history: &History, verdicts: Vec<WalletScore>) -> Looked {
-    let look = |verdict: WalletScore| {
-        let assessment = history.assess(verdict.wallet, verdict.as_of);
-        (verdict, assessment)
-    };
-    verdicts.into_iter().map(look).collect()
 }
 
 impl Pair {
@@ -111,9 +103,27 @@ impl Pair {
         self.database.load_needs(&mut self.paged, &needs);
         self.paged.apply_batch(facts);
         self.whole.apply_batch(facts);
+        self.pay(&needs.resolved);
     }
 
-    fn pass(&mut self, as_of: Timestamp) -> (Looked, Looked) {
+    /// Loads whom results concern: all at once, or everybody alone.
+    fn pay(&mut self, resolved: &BTreeSet<ConditionId>) {
+        let tokens = tokens_of(resolved);
+        let holds = |saved: &SavedWallet| saved.tokens.iter().any(|token| tokens.contains(token));
+        if self.shards == 1 {
+            self.database.load(&mut self.paged, holds);
+            return;
+        }
+        let holders: Vec<Wallet> =
+            self.database.wallets.values().filter(|saved| holds(saved)).map(|saved| saved.wallet).collect();
+        for holder in holders {
+            self.database.save(&mut self.paged);
+            self.paged.forget_wallets();
+            self.database.load(&mut self.paged, |saved| saved.wallet == holder);
+        }
+    }
+
+    fn pass(&mut self, as_of: Timestamp) -> (Vec<Assessment>, Vec<Assessment>) {
         if let Some(mut survey) = self.paged.survey(as_of) {
             // Two wallets at a time.
             self.database.save(&mut self.paged);
@@ -127,10 +137,25 @@ impl Pair {
             }
             self.paged.conclude(survey);
         }
-        self.database
-            .load(&mut self.paged, |saved| saved.is_due || saved.wake.is_some_and(|wake| wake <= as_of));
-        let (paged, whole) = (self.paged.pass(as_of), self.whole.pass(as_of));
-        (looked(&self.paged, paged), looked(&self.whole, whole))
+        let is_by = |when: Option<Timestamp>| when.is_some_and(|when| when <= as_of);
+        let wanted = |saved: &SavedWallet| saved.is_due || is_by(saved.wake) || is_by(saved.fades);
+        let wanted: Vec<Wallet> =
+            self.database.wallets.values().filter(|saved| wanted(saved)).map(|saved| saved.wallet).collect();
+        let passing = self.paged.begin_pass(as_of);
+        let mut paged = self.paged.judge(&passing);
+        // One wallet at a time.
+        for wallet in wanted {
+            if self.shards > 1 {
+                self.database.save(&mut self.paged);
+                self.paged.forget_wallets();
+            }
+            self.database.load(&mut self.paged, |saved| saved.wallet == wallet);
+            let judged: BTreeSet<Wallet> = paged.iter().map(|known| known.verdict.wallet).collect();
+            let news = self.paged.judge(&passing);
+            paged.extend(news.into_iter().filter(|known| !judged.contains(&known.verdict.wallet)));
+        }
+        paged.sort_by_key(|known| known.verdict.wallet);
+        (paged, self.whole.pass(as_of))
     }
 
     fn ask(&mut self) -> (Vec<WalletPosition>, Vec<WalletPosition>) {
@@ -235,36 +260,10 @@ proptest! {
         prop_assert!(pair.paged == pair.whole);
         for who in 0..5 {
             prop_assert_eq!(pair.paged.verdict(wallet(who), at), pair.whole.verdict(wallet(who), at));
-            prop_assert_eq!(pair.paged.figures(wallet(who), at), pair.whole.figures(wallet(who), at));
+            prop_assert_eq!(pair.paged.days(wallet(who)), pair.whole.days(wallet(who)));
+            prop_assert_eq!(pair.paged.results(wallet(who)), pair.whole.results(wallet(who)));
             prop_assert_eq!(pair.paged.assess(wallet(who), at), pair.whole.assess(wallet(who), at));
         }
-    }
-
-    /// Where the facts stand on the chain numbers them, and changes nothing else.
-    #[test]
-    fn only_the_order_of_places_matters(
-        wishes in wishes(60),
-        ends in ends(),
-        steps in prop::collection::vec((0u64..3, 0u32..3), 1..20),
-    ) {
-        let world = World::of(&wishes, ends);
-        let mut moved = world.facts.clone();
-        let (mut block, mut log) = (7, 0);
-        for (fact, (blocks, logs)) in moved.iter_mut().zip(steps.iter().cycle()) {
-            (block, log) = (block + blocks, if *blocks > 0 { *logs } else { log + logs });
-            (fact.place.block_number, fact.place.log_index) = (block, log);
-        }
-        let at = world.facts.last().unwrap().place.block_time.plus_micros(Timestamp::HOUR);
-        let told = |facts: &[Fact]| {
-            let mut history = History::new(ANYONE);
-            (0..5).for_each(|number| history.learn(&ending(number)));
-            history.apply_batch(facts);
-            (5..9).rev().for_each(|number| history.learn(&ending(number)));
-            let verdicts = history.pass(at);
-            let looked = looked(&history, verdicts);
-            (looked, history.moved())
-        };
-        prop_assert_eq!(told(&world.facts), told(&moved));
     }
 
     /// Whatever happens to the bytes, they are read or they are not; nothing else happens.
@@ -314,13 +313,18 @@ proptest! {
     }
 }
 
-/// A result pays who is in memory: that is why the holders are asked for.
+/// A result pays who is in memory, and who was away when he is back: that is why the holders are asked for.
 #[test]
-fn a_result_misses_a_holder_who_is_away() {
+fn a_result_pays_a_holder_who_was_away_when_he_is_back() {
     use proptest::strategy::ValueTree as _;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let wishes = wishes(90).new_tree(&mut runner).unwrap().current();
-    let world = World::of(&wishes, (0, 0, 0, false));
+    let mut world = World::of(&wishes, (0, 0, 0, false));
+    // A result that divides a dollar has to know everybody.
+    world.facts.retain(|fact| match &fact.event {
+        ChainEvent::Resolution { payouts, .. } => payouts.is_whole(),
+        _ => true,
+    });
     let is_result = |fact: &Fact| matches!(fact.event, ChainEvent::Resolution { .. });
     let first = world.facts.iter().position(is_result).unwrap();
     let mut pair = Pair::new(2);
@@ -329,14 +333,14 @@ fn a_result_misses_a_holder_who_is_away() {
     pair.database.save(&mut pair.paged);
     pair.paged.forget_wallets();
     let needs = pair.paged.needs(&world.facts[first..]);
-    assert_eq!(needs.resolved.len(), 9);
-    assert!(needs.wallets.is_empty());
+    assert_eq!((needs.resolved.len(), needs.divided.len(), needs.wallets.len()), (8, 0, 0));
     // Nobody is loaded: nobody is paid.
     pair.paged.apply_batch(&world.facts[first..]);
     pair.whole.apply_batch(&world.facts[first..]);
     assert_eq!(pair.paged.wallets(), 0);
-    pair.database.load(&mut pair.paged, |_| true);
     assert!(pair.paged != pair.whole);
+    pair.database.load(&mut pair.paged, |_| true);
+    assert!(pair.paged == pair.whole);
     // Each token of which somebody had something is among those by which he is found.
     for ((who, number, outcome), micros) in world.held.iter().filter(|(_, micros)| **micros > 0) {
         let saved = &pair.database.wallets[&wallet(*who)];
@@ -375,7 +379,8 @@ fn a_decision_takes_some_sixty_bytes() {
     let verdicts = pair.paged.pass(at);
     pair.paged.moved();
     pair.database.save(&mut pair.paged);
-    let decisions: usize = verdicts.iter().map(|verdict| usize::try_from(verdict.decisions).unwrap()).sum();
+    let decisions: usize =
+        verdicts.iter().map(|known| usize::try_from(known.verdict.decisions).unwrap()).sum();
     let bytes: usize = pair.database.wallets.values().map(|saved| saved.bytes.len()).sum();
     let questions: usize = pair.database.questions.values().map(Vec::len).sum();
     let facts = world.facts.len();

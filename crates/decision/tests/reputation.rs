@@ -2,8 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
-use decision::reputation::Figures;
 use decision::{Eligibility, History};
+use domain::Figures;
 use domain::{
     BlockHash, ChainEvent, ConditionId, Exchange, Fact, Fee, FeeKind, Fill, Market, Payouts, Place, Price,
     Role, Rounding, Shares, Side, Tick, Tier, Timestamp, TokenId, TxHash, Usd, Wallet, WalletScore,
@@ -90,7 +90,7 @@ fn figures(facts: &[Fact], who: u32, hour: i64) -> Figures {
     let mut history = History::new(ANYONE);
     (1..=20).for_each(|number| history.learn(&market(number)));
     history.apply_batch(facts);
-    history.figures(wallet(who), Timestamp::from_micros(hour * Timestamp::HOUR)).unwrap()
+    history.assess(wallet(who), Timestamp::from_micros(hour * Timestamp::HOUR)).unwrap().figures
 }
 
 fn resolution(hour: i64, market: u32, winner: usize) -> Fact {
@@ -328,7 +328,8 @@ fn one_event_has_one_vote() {
     history.apply_batch(&facts);
     history.pass(at);
     (1..=10).for_each(|number| history.learn(&Market { event: "one".to_owned(), ..market(number) }));
-    assert_eq!(history.pass(at), [together]);
+    let again = history.pass(at);
+    assert_eq!(again.into_iter().map(|belief| belief.verdict).collect::<Vec<_>>(), [together]);
 }
 
 /// A condition of three outcomes: each is a question of its own.

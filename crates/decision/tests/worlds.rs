@@ -48,7 +48,7 @@ proptest! {
             // Two markets divide the dollar, each within a millionth of what is due.
             prop_assert!((Usd::from_micros(result(&history, who, at)).to_f64() - expected).abs() < 4.1e-6);
             // Everything was seen arriving.
-            prop_assert!(history.figures(wallet(who), at).is_none_or(|figures| figures.unknown_cost == 0));
+            prop_assert!(history.assess(wallet(who), at).is_none_or(|known| known.figures.unknown_cost == 0));
         }
     }
 
@@ -133,12 +133,13 @@ proptest! {
             let published = history.pass(at);
             history.apply_batch(&facts[same..]);
             history.pass(later(facts));
-            for verdict in published {
-                prop_assert_eq!(known.verdict(verdict.wallet, at), Some(verdict.clone()));
+            for belief in published {
+                let wallet = belief.verdict.wallet;
+                prop_assert_eq!(known.assess(wallet, at), Some(belief));
                 let is_later = facts.get(same).is_some_and(|next| at < next.place.block_time);
                 if is_later {
-                    let looked_back = history.figures(verdict.wallet, at).unwrap();
-                    prop_assert_eq!(Some(looked_back), known.figures(verdict.wallet, at));
+                    let figures = |history: &History| history.assess(wallet, at).map(|known| known.figures);
+                    prop_assert_eq!(figures(&history), figures(&known));
                 }
             }
         }
@@ -159,7 +160,7 @@ proptest! {
         let at = later(&world.facts);
         let Some(verdict) = history.verdict(wallet(gone), at) else { return Ok(()) };
         prop_assert_eq!((verdict.decisions, verdict.wins), (0, 0));
-        let figures = history.figures(wallet(gone), at).unwrap();
+        let figures = history.assess(wallet(gone), at).unwrap().figures;
         prop_assert!(figures.unknown_cost > 0 || verdict.pnl.abs() <= Usd::from_micros(100_000));
     }
 }

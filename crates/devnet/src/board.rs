@@ -51,7 +51,7 @@ pub(crate) enum Change {
 }
 
 impl Listed {
-    fn of(market: &SimMarket) -> Self {
+    pub(crate) fn of(market: &SimMarket) -> Self {
         Self {
             id: market.id,
             exchange: market.exchange,

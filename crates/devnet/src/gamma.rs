@@ -6,12 +6,15 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
+use domain::Market;
+use polymarket::MarketFlaw;
 use polymarket::wire::gamma::{EventBody, FeeSchedule, MarketBody, Page, Tag};
 use polymarket::wire::{Embedded, Number};
 use serde_json::{Value, json};
 
 use crate::board::{Board, Listed};
 use crate::shared::Shared;
+use crate::world::SimMarket;
 
 /// Unasked, a page holds so many; asked for more than a hundred, a hundred.
 const PAGE: usize = 20;
@@ -136,6 +139,16 @@ fn body(shared: &Shared, market: &Listed, tags: bool) -> Value {
         value["bestAsk"] = json!(dollars(ladder.best_ask()));
     }
     value
+}
+
+impl SimMarket {
+    /// The market as a client of Gamma reads it.
+    ///
+    /// # Errors
+    /// A flaw in the description: then this Gamma serves one that no client accepts.
+    pub fn described(&self) -> Result<Market, MarketFlaw> {
+        market_body(&Listed::of(self), true).into_market()
+    }
 }
 
 fn market_body(market: &Listed, tags: bool) -> MarketBody {

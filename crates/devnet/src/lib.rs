@@ -37,7 +37,7 @@ use self::ports::Ports;
 use self::rpc::Node;
 use self::shared::Shared;
 pub use self::truth::{Head, TruthEvent, TruthFill};
-use self::world::{FIRST_BLOCK, World, WorldConfig};
+use self::world::{Cast, FIRST_BLOCK, World, WorldConfig};
 
 /// Who is who: what a score should find out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +78,7 @@ impl Devnet {
             wallets: config.wallets,
             skilled: config.skilled,
             history_days: config.history_days,
+            cast: Cast::Vivid,
         };
         let begun = tokio::time::Instant::now();
         let made = tokio::task::spawn_blocking(move || World::new(config.seed, world_config, now));

@@ -18,7 +18,8 @@ mod tx;
 
 use std::collections::VecDeque;
 
-use domain::{ChainEvent, Exchange, Payouts, Shares, Timestamp, Wallet};
+use alloy_primitives::B256;
+use domain::{BlockHash, ChainEvent, Exchange, Fact, Payouts, Place, Shares, Timestamp, TxHash, Wallet};
 use polygon::encode;
 
 use self::catalogue::Event;
@@ -30,6 +31,7 @@ use self::live::Panic;
 pub use self::market::SimMarket;
 pub use self::matching::Trade;
 use self::matching::Way;
+pub use self::people::Cast;
 use self::people::{Kind, People};
 pub use self::tx::{Deed, Tx};
 
@@ -48,6 +50,8 @@ pub struct WorldConfig {
     pub skilled: usize,
     /// Days of past.
     pub history_days: u32,
+    /// What they are like.
+    pub cast: Cast,
 }
 
 /// A block before it has a hash.
@@ -61,6 +65,32 @@ pub struct NewBlock {
     pub txs: Vec<Tx>,
     /// What the tape shows of them; left out of the past, which no tape replays.
     pub trades: Vec<Trade>,
+}
+
+impl NewBlock {
+    /// What happened in it, as a reader of the chain would know it. The hash, which it does not have yet, is made
+    /// of the height.
+    #[must_use]
+    pub fn facts(&self) -> Vec<Fact> {
+        let mut hash = [0u8; 32];
+        hash[24..].copy_from_slice(&self.number.to_be_bytes());
+        let mut logs_before = 0;
+        let mut facts = Vec::new();
+        for tx in &self.txs {
+            facts.extend(tx.deeds.iter().map(|deed| Fact {
+                place: Place {
+                    block_number: self.number,
+                    block_hash: BlockHash(B256::from(hash)),
+                    block_time: self.at,
+                    tx_hash: TxHash(tx.hash),
+                    log_index: u32::try_from(logs_before + deed.log).unwrap_or(u32::MAX),
+                },
+                event: deed.event.clone(),
+            }));
+            logs_before += tx.logs.len();
+        }
+        facts
+    }
 }
 
 /// The world.
@@ -92,10 +122,34 @@ impl World {
     /// A world whose present begins at `start`.
     #[must_use]
     pub fn new(seed: u64, config: WorldConfig, start: Timestamp) -> Self {
+        let mut world = Self::unlived(seed, config, start);
+        world.live_through_history(i64::from(config.history_days), &mut |_| {});
+        world.ready.iter_mut().for_each(|block| block.trades = Vec::new());
+        world
+    }
+
+    /// The same world, whose past is told block by block, with the markets there are, instead of being kept: a long
+    /// past of many people does not fit into memory.
+    pub fn telling(
+        seed: u64,
+        config: WorldConfig,
+        start: Timestamp,
+        mut tell: impl FnMut(&[SimMarket], NewBlock),
+    ) -> Self {
+        let mut world = Self::unlived(seed, config, start);
+        world.live_through_history(i64::from(config.history_days), &mut |world| {
+            for block in world.ready.drain(..) {
+                tell(&world.markets, NewBlock { trades: Vec::new(), ..block });
+            }
+        });
+        world
+    }
+
+    fn unlived(seed: u64, config: WorldConfig, start: Timestamp) -> Self {
         let mut dice = Dice::new(seed);
-        let people = People::new(&mut dice, config.wallets, config.skilled);
+        let people = People::new(&mut dice, config.cast, config.wallets, config.skilled);
         let speed = if config.speed.is_finite() { config.speed.clamp(0.01, 100.0) } else { 1.0 };
-        let mut world = Self {
+        Self {
             dice,
             ways: Dice::new(!seed),
             people,
@@ -110,10 +164,7 @@ impl World {
             panics: Vec::new(),
             tape: Vec::new(),
             quiet_blocks: 0,
-        };
-        world.live_through_history(i64::from(config.history_days));
-        world.ready.iter_mut().for_each(|block| block.trades = Vec::new());
-        world
+        }
     }
 
     /// All blocks up to `to` that have not been handed out yet.

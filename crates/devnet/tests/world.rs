@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use alloy_primitives::{B256, keccak256};
-use devnet::world::{NewBlock, World, WorldConfig};
+use devnet::world::{Cast, NewBlock, World, WorldConfig};
 use domain::{
     BlockHash, ChainEvent, ConditionId, Exchange, Fee, Fill, Payouts, Role, Side, Timestamp, TokenId, TxHash,
     Wallet,
@@ -18,7 +18,7 @@ use polygon::log::RawLog;
 const START: Timestamp = Timestamp::from_seconds(1_795_420_800);
 
 fn config() -> WorldConfig {
-    WorldConfig { speed: 1.0, wallets: 3_000, skilled: 40, history_days: 45 }
+    WorldConfig { speed: 1.0, wallets: 3_000, skilled: 40, history_days: 45, cast: Cast::Vivid }
 }
 
 /// A quarter of an hour of present, the past before it.
@@ -80,6 +80,43 @@ fn a_seed_is_a_world() {
         blocks.extend(slow.advance(START.plus_micros(second * 1_000_000)));
     }
     assert_eq!(digest(&blocks), one);
+}
+
+/// A past that is told is the one that is kept.
+#[test]
+fn a_past_can_be_told_instead() {
+    let config = WorldConfig { wallets: 200, skilled: 8, history_days: 12, cast: Cast::Even, speed: 1.0 };
+    let mut told = Vec::new();
+    let mut teller = World::telling(7, config, START, |markets, block| {
+        assert!(!markets.is_empty());
+        told.push(block);
+    });
+    assert_eq!(teller.skilled().len(), 8);
+    assert!(teller.advance(START.plus_micros(-1)).is_empty());
+    let kept = World::new(7, config, START).advance(START.plus_micros(-1));
+    assert_eq!(told, kept);
+    assert!(told.iter().flat_map(NewBlock::facts).count() > 5_000);
+}
+
+/// In a world where knowledge is the only difference, only those who have some earn, and it does not show otherwise.
+#[test]
+fn in_an_even_world_knowledge_is_the_only_difference() {
+    let config = WorldConfig { wallets: 1_000, skilled: 100, history_days: 60, cast: Cast::Even, speed: 1.0 };
+    let mut world = World::new(4, config, START);
+    let blocks = world.advance(START.plus_micros(-1));
+    let records = records(&world, &blocks);
+    let skilled: BTreeSet<Wallet> = world.skilled().into_iter().collect();
+    let degens: BTreeSet<Wallet> = world.degens().into_iter().collect();
+    let of = |chosen: &dyn Fn(&Wallet) -> bool| {
+        let chosen = records.iter().filter(|(wallet, record)| chosen(wallet) && record.decisions > 0);
+        pooled(chosen.map(|(_, record)| record)).0
+    };
+    let (knowing, careless) = (of(&|wallet| skilled.contains(wallet)), of(&|wallet| degens.contains(wallet)));
+    assert!((0.12..0.30).contains(&knowing), "{knowing}");
+    assert!((-0.10..0.0).contains(&careless), "{careless}");
+    let crowd = of(&|wallet| !skilled.contains(wallet) && !degens.contains(wallet));
+    assert!((-0.05..0.01).contains(&crowd), "{crowd}");
+    assert!(records.values().filter(|record| record.decisions > 0).all(|record| record.days.len() >= 21));
 }
 
 /// What the world says it did is what its logs say, where these name somebody.
@@ -391,7 +428,8 @@ fn odd_worlds_stand_too() {
     for (wallets, skilled, history_days, speed) in
         [(0, 0, 0, 1.0), (3, 40, 1, 0.0), (50, 10, 2, f64::NAN), (200, 200, 3, 20.0), (100, 5, 0, 1e9)]
     {
-        let mut world = World::new(1, WorldConfig { speed, wallets, skilled, history_days }, START);
+        let cast = if wallets % 100 == 0 { Cast::Even } else { Cast::Vivid };
+        let mut world = World::new(1, WorldConfig { speed, wallets, skilled, history_days, cast }, START);
         let blocks = world.advance(START.plus_micros(20_000_000));
         assert!(!blocks.is_empty());
         assert_eq!(world.skilled().len(), skilled.min(wallets / 4));

@@ -81,6 +81,10 @@ macro_rules! amount {
                 if whole.0 == 0 {
                     return Self(0);
                 }
+                // Most changes ask for all of it, and 128 bits are dear.
+                if part == whole {
+                    return self;
+                }
                 let scaled = i128::from(self.0) * i128::from(part.0) / i128::from(whole.0);
                 Self(saturate(scaled))
             }

@@ -113,11 +113,24 @@ impl Tick {
 /// `usd / shares` in parts per million, to the nearest; `None` without shares.
 #[must_use]
 pub fn ratio_ppm(usd: Usd, shares: Shares) -> Option<i64> {
-    if shares.micros() == 0 {
+    /// Millionths of a dollar that fit 63 bits a million times.
+    const FITS: i64 = i64::MAX / MICRO;
+    let (usd, shares) = (usd.micros(), shares.micros());
+    if shares == 0 {
         return None;
     }
-    let scaled = i128::from(usd.micros()) * i128::from(MICRO);
-    Some(saturate(divide(scaled, i128::from(shares.micros()), Rounding::Nearest)))
+    // Nearly every price fits, and 128 bits are dear.
+    if (0..=FITS).contains(&usd) && shares > 0 {
+        let (quotient, remainder) = (usd * MICRO / shares, usd * MICRO % shares);
+        // Half of it or more: twice the remainder might not fit.
+        return Some(quotient + i64::from(remainder >= shares - remainder));
+    }
+    Some(widely(usd, shares))
+}
+
+/// The same for amounts of any size.
+fn widely(usd: i64, shares: i64) -> i64 {
+    saturate(divide(i128::from(usd) * i128::from(MICRO), i128::from(shares), Rounding::Nearest))
 }
 
 fn divide(numerator: i128, denominator: i128, rounding: Rounding) -> i128 {
@@ -188,6 +201,16 @@ mod tests {
     }
 
     proptest! {
+        /// The short way and the long way are the same, with amounts that fit the short one, that do not, and at its end.
+        #[test]
+        fn a_ratio_is_the_same_either_way(
+            usd in prop_oneof![any::<i64>(), -1_000i64..1_000, 0i64..1_000_000_000_000, 9_000_000_000_000i64..9_500_000_000_000],
+            shares in prop_oneof![any::<i64>(), 1i64..5_000_000],
+        ) {
+            let ratio = ratio_ppm(Usd::from_micros(usd), Shares::from_micros(shares));
+            prop_assert_eq!(ratio, (shares != 0).then(|| widely(usd, shares)));
+        }
+
         #[test]
         fn rounding_brackets_the_exact_product(micros in -1_000_000_000_000i64..1_000_000_000_000, ppm in 1u32..1_000_000) {
             let shares = Shares::from_micros(micros);

@@ -115,6 +115,8 @@ pub struct Verdict {
     pub tier: Tier,
     /// The evidence's own number.
     pub skill: Skill,
+    /// Whether nothing speaks against copying it.
+    pub is_copyable: bool,
 }
 
 /// A wallet's record and verdict as of a moment.

@@ -7,6 +7,7 @@ mod place;
 mod read;
 mod take_back;
 mod told;
+mod wallet;
 mod write;
 mod writer;
 
@@ -17,6 +18,7 @@ pub(crate) use place::set_point;
 pub use place::{blocks_before, count, known, point, recent_points};
 pub use read::in_chain_order;
 pub(crate) use read::{fill_of, late_logs, of_blocks, payouts_of, select_fills};
+pub use wallet::{WalletFacts, of_wallet};
 pub use writer::{Writer, index_partitions};
 
 /// A block and what of it concerns us.

@@ -174,6 +174,24 @@ pub async fn newest(connection: &mut PgConnection) -> Result<i64, StoreError> {
         .during("read the outbox's end")
 }
 
+/// The last item that verdicts of a moment can have been made of: the newest that was told by then, and before these
+/// verdicts were; 0 where that was before the first.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn newest_by(connection: &mut PgConnection, moment: Timestamp) -> Result<i64, StoreError> {
+    // A tape's facts are told with their own time, which may be the very end of the hour that was scored before.
+    sqlx::query_scalar(
+        "SELECT coalesce(least((SELECT seq FROM orderflow_outbox WHERE learned_at <= $1
+                                ORDER BY learned_at DESC, seq DESC LIMIT 1),
+                               (SELECT max(seq) FROM orderflow_outbox WHERE kind = 'scores' AND as_of = $1)), 0)",
+    )
+    .bind(moment.to_offset_date_time())
+    .fetch_one(connection)
+    .await
+    .during("read how far the outbox was")
+}
+
 /// Whether the chain took anything back between two places.
 ///
 /// # Errors

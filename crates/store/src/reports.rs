@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use domain::Wallet;
+use domain::{Tier, Timestamp, Wallet};
 use serde_json::Value;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 
-use crate::StoreError;
 use crate::error::During as _;
+use crate::{StoreError, row};
 
 /// The totals of everything in the database.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -99,33 +99,124 @@ async fn grouped(
         .collect()
 }
 
-/// A wallet's row of `orderflow_wallet_stats`.
+/// What is believed about a wallet: the newest verdict, or the newest that is not later than a moment. Both have
+/// the columns of `orderflow_score_history`, those that were not kept then as null.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn wallet(connection: &mut PgConnection, wallet: Wallet) -> Result<Option<Value>, StoreError> {
+pub async fn wallet(
+    connection: &mut PgConnection,
+    wallet: Wallet,
+    at: Option<Timestamp>,
+) -> Result<Option<Value>, StoreError> {
+    // Wallets without enough history have no rows but the newest. As a row of the history its numbers look the same.
     let found = sqlx::query(
-        "SELECT to_jsonb(s)::text AS object FROM orderflow_wallet_stats s WHERE wallet_address = $1",
+        "SELECT object::text AS object
+         FROM (SELECT as_of, to_jsonb(jsonb_populate_record(null::orderflow_score_history, to_jsonb(s))) AS object
+               FROM orderflow_wallet_stats s WHERE wallet_address = $1 AND ($2::timestamptz IS NULL OR as_of <= $2)
+               UNION ALL
+               (SELECT as_of, to_jsonb(h)
+                FROM orderflow_score_history h WHERE wallet_address = $1 AND as_of <= $2
+                ORDER BY as_of DESC LIMIT 1)) AS believed
+         ORDER BY as_of DESC LIMIT 1",
     )
     .bind(wallet.to_string())
+    .bind(at.map(Timestamp::to_offset_date_time))
     .fetch_optional(connection)
     .await
     .during("read a wallet's verdict")?;
     found.as_ref().map(object_of).transpose()
 }
 
-/// The best rated wallets, best first; then, if there is room, those without enough history.
+/// Since when a wallet has had the tier that a verdict of `as_of` gave it, without a break in the history. `None`:
+/// the history does not know the wallet.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn wallets(connection: &mut PgConnection, limit: i64) -> Result<Vec<Value>, StoreError> {
-    objects(
-        connection,
-        "SELECT to_jsonb(s)::text AS object FROM orderflow_wallet_stats s
-         ORDER BY trader_tier = 'UNRATED', reputation_score DESC, wallet_address LIMIT $1",
-        limit,
+pub async fn tier_since(
+    connection: &mut PgConnection,
+    wallet: Wallet,
+    as_of: Timestamp,
+) -> Result<Option<Timestamp>, StoreError> {
+    let found = sqlx::query(
+        "WITH past AS (SELECT as_of, trader_tier FROM orderflow_score_history
+                       WHERE wallet_address = $1 AND as_of <= $2)
+         SELECT min(as_of) AS since FROM past
+         WHERE as_of > coalesce((SELECT max(as_of) FROM past
+                                 WHERE trader_tier <> (SELECT trader_tier FROM past ORDER BY as_of DESC LIMIT 1)),
+                                '-infinity')",
     )
+    .bind(wallet.to_string())
+    .bind(as_of.to_offset_date_time())
+    .fetch_one(connection)
     .await
+    .during("read since when a wallet has its tier")?;
+    row::maybe_time(&found, "since")
+}
+
+/// What is known of a wallet of which nothing was believed yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unbelieved {
+    /// Whether it ever traded here.
+    pub is_known: bool,
+    /// The first moment of which there is a verdict.
+    pub first: Option<Timestamp>,
+}
+
+/// Why there is no verdict about a wallet.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn unbelieved(connection: &mut PgConnection, wallet: Wallet) -> Result<Unbelieved, StoreError> {
+    let found = sqlx::query(
+        "SELECT EXISTS (SELECT FROM orderflow_fills f JOIN orderflow_wallets w ON w.id = f.wallet
+                        WHERE w.address = $1)
+                OR EXISTS (SELECT FROM orderflow_ledger_events WHERE wallet_address = $1) AS is_known,
+                least((SELECT min(as_of) FROM orderflow_score_history WHERE wallet_address = $1),
+                      (SELECT as_of FROM orderflow_wallet_stats WHERE wallet_address = $1)) AS first",
+    )
+    .bind(wallet.to_string())
+    .fetch_one(connection)
+    .await
+    .during("look for a wallet")?;
+    let is_known = found.try_get("is_known").during("read a column")?;
+    Ok(Unbelieved { is_known, first: row::maybe_time(&found, "first")? })
+}
+
+/// Which of the wallets are wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WantedWallets {
+    /// Those of one tier. `None`: those of every tier but `UNRATED`.
+    pub tier: Option<Tier>,
+    /// Only those that nothing speaks against copying.
+    pub copyable: bool,
+    /// Only those whose record stands out.
+    pub verified: bool,
+}
+
+/// The best wallets, best first.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn wallets(
+    connection: &mut PgConnection,
+    wanted: WantedWallets,
+    limit: i64,
+) -> Result<Vec<Value>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT to_jsonb(s)::text AS object FROM orderflow_wallet_stats s
+         WHERE CASE WHEN $2::text IS NULL THEN trader_tier <> 'UNRATED' ELSE trader_tier = $2 END
+           AND (is_copyable OR NOT $3) AND (is_verified OR NOT $4)
+         ORDER BY reputation_score DESC, wallet_address LIMIT $1",
+    )
+    .bind(limit)
+    .bind(wanted.tier.map(Tier::name))
+    .bind(wanted.copyable)
+    .bind(wanted.verified)
+    .fetch_all(connection)
+    .await
+    .during("read the best wallets")?;
+    rows.iter().map(object_of).collect()
 }
 
 /// The newest signals, newest first.

@@ -12,7 +12,11 @@ use crate::error::{During as _, StoreError};
 use crate::row;
 use crate::scores::HeldShares;
 
-pub use find::{Wanted, count, due, find, load, seasoned, world};
+pub use find::{
+    WalletNumber, Wanted, count, due, everybody, find, load, load_numbered, named, restless, seasoned,
+    unknown, world,
+};
+pub use held::clear_stale;
 pub use undo::{changed_from, forget_all, go_back};
 
 /// The kind of a wallet's bytes; what belongs to a question or to everybody has kinds above.
@@ -33,6 +37,8 @@ pub struct WalletState {
     pub bytes: Vec<u8>,
     /// When it has to be looked at, at the latest, whether anything happens to it or not.
     pub wake: Option<Timestamp>,
+    /// When a pass has to look at it, at the latest.
+    pub fades: Option<Timestamp>,
     /// Whether the next pass has to look at it.
     pub is_due: bool,
     /// Its closed decisions.
@@ -54,9 +60,9 @@ pub struct Standing {
     pub is_behind: bool,
 }
 
-/// What is saved together.
+/// The place that a save is made at.
 #[derive(Clone, Copy, Debug)]
-pub struct Save<'a> {
+pub struct Reached {
     /// As in [`Standing`].
     pub seq: i64,
     /// As in [`Standing`].
@@ -65,12 +71,26 @@ pub struct Save<'a> {
     pub is_behind: bool,
     /// The block up to which nothing can change any more.
     pub settled: u64,
-    /// The wallets that changed.
-    pub wallets: &'a [WalletState],
-    /// What changed of the rest.
-    pub world: &'a [(WorldKey, Vec<u8>)],
-    /// What changed of what wallets hold.
-    pub held: &'a [HeldShares],
+}
+
+/// A save that is being made, within a transaction: in as many parts as there is no room for together.
+#[derive(Debug)]
+pub struct Saving {
+    number: i64,
+    reached: Reached,
+    /// Whether it may be taken back.
+    is_kept: bool,
+}
+
+/// How what was published stands to what is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// Everything has to be found anew.
+    Nothing,
+    /// Something was taken back since.
+    Outdated,
+    /// It was made of what is known, but for what is new.
+    Current,
 }
 
 /// Rows on their way into the table.
@@ -78,6 +98,7 @@ struct Rows<'a> {
     kinds: Vec<i16>,
     ids: Vec<i64>,
     wakes: Vec<Option<time::OffsetDateTime>>,
+    fades: Vec<Option<time::OffsetDateTime>>,
     dues: Vec<bool>,
     decisions: Vec<i32>,
     states: Vec<&'a [u8]>,
@@ -107,107 +128,150 @@ fn standing_of(found: &sqlx::postgres::PgRow) -> Result<Standing, StoreError> {
     })
 }
 
-/// The save that the last pass was made at; `None`: everybody has to be looked at.
+/// How what was published stands to what is known.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn passed(connection: &mut PgConnection) -> Result<Option<i64>, StoreError> {
-    let passed: Option<Option<i64>> =
-        sqlx::query_scalar("SELECT passed_save FROM orderflow_cursors WHERE name = $1")
+pub async fn published(connection: &mut PgConnection) -> Result<Published, StoreError> {
+    let published: Option<Option<String>> =
+        sqlx::query_scalar("SELECT published FROM orderflow_cursors WHERE name = $1")
             .bind(READER)
             .fetch_optional(connection)
             .await
-            .during("read which states were scored")?;
-    Ok(passed.flatten())
+            .during("read what was published")?;
+    Ok(match published.flatten().as_deref() {
+        None => Published::Nothing,
+        Some("current") => Published::Current,
+        Some(_) => Published::Outdated,
+    })
 }
 
-/// Says at which save a pass was made, after which nobody is due; part of the transaction that publishes it.
+/// Says that everything that is known is published, so that nobody is due; part of the transaction that does it.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn set_passed(connection: &mut PgConnection, save: i64) -> Result<(), StoreError> {
+pub async fn set_published(connection: &mut PgConnection) -> Result<(), StoreError> {
     sqlx::query("UPDATE orderflow_wallet_states SET is_due = false WHERE kind = 0 AND is_due")
         .execute(&mut *connection)
         .await
         .during("note that nobody is due")?;
-    sqlx::query("UPDATE orderflow_cursors SET passed_save = $2 WHERE name = $1")
+    set(connection, Some("current")).await
+}
+
+async fn set(connection: &mut PgConnection, published: Option<&'static str>) -> Result<(), StoreError> {
+    sqlx::query("UPDATE orderflow_cursors SET published = $2 WHERE name = $1")
         .bind(READER)
-        .bind(save)
+        .bind(published)
         .execute(connection)
         .await
         .map(|_| ())
-        .during("note which states were scored")
+        .during("note what was published")
 }
 
-/// Forgets the verdicts about wallets of which nothing is known any more.
+/// Begins to save what changed. What can still be taken back keeps what it was.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn forget_unknown(connection: &mut PgConnection) -> Result<(), StoreError> {
-    sqlx::query(
-        "DELETE FROM orderflow_wallet_stats v
-         WHERE NOT EXISTS (SELECT FROM orderflow_wallets w
-                           JOIN orderflow_wallet_states s ON s.kind = 0 AND s.id = w.id AND s.state <> ''
-                           WHERE w.address = v.wallet_address)",
-    )
-    .execute(connection)
-    .await
-    .map(|_| ())
-    .during("forget verdicts about wallets without facts")
-}
-
-/// Saves what changed and where the fold stands; the save's number. What can still be taken back keeps what it was.
-///
-/// # Errors
-/// If the database refuses.
-pub async fn save(connection: &mut PgConnection, save: &Save<'_>) -> Result<i64, StoreError> {
-    let wallets: Vec<Wallet> = save.wallets.iter().map(|state| state.wallet).collect();
-    let ids = find::numbers(connection, &wallets).await?;
-    let mut rows = Rows::with_capacity(save.wallets.len() + save.world.len());
-    for (state, id) in save.wallets.iter().zip(&ids) {
-        rows.push(WALLET, i64::from(*id), &state.bytes);
-        rows.tell(state);
-    }
-    for ((kind, id), bytes) in save.world {
-        rows.push(*kind, *id, bytes);
-    }
-    let block = save.block.map_or(-1, row::signed);
-    let number = begin(connection, save, block).await?;
-    if row::signed(save.settled) < block {
-        undo::keep(connection, number, &rows.kinds, &rows.ids).await?;
-        held::keep(connection, number, save.held).await?;
-    }
-    put(connection, number, rows).await?;
-    find::note_holders(connection, save.wallets, &ids).await?;
-    held::put(connection, save.held).await?;
-    undo::settle(connection, row::signed(save.settled)).await?;
-    Ok(number)
-}
-
-async fn begin(connection: &mut PgConnection, save: &Save<'_>, block: i64) -> Result<i64, StoreError> {
+pub async fn begin_save(connection: &mut PgConnection, reached: Reached) -> Result<Saving, StoreError> {
+    let block = reached.block.map_or(-1, row::signed);
     let number: i64 = sqlx::query_scalar(
         "INSERT INTO orderflow_wallet_saves (save, seq, block, is_behind)
          SELECT coalesce(max(save), 0) + 1, $1, $2, $3 FROM orderflow_wallet_saves RETURNING save",
     )
-    .bind(save.seq)
+    .bind(reached.seq)
     .bind(block)
-    .bind(save.is_behind)
-    .fetch_one(&mut *connection)
+    .bind(reached.is_behind)
+    .fetch_one(connection)
     .await
     .during("begin a save")?;
-    stand(connection, save.seq, block).await?;
-    Ok(number)
+    Ok(Saving { number, reached, is_kept: row::signed(reached.settled) < block })
 }
 
-/// Says how far the reader has come, to it and to whoever waits for it.
-async fn stand(connection: &mut PgConnection, seq: i64, block: i64) -> Result<(), StoreError> {
+impl Saving {
+    /// Its number.
+    #[must_use]
+    pub const fn number(&self) -> i64 {
+        self.number
+    }
+
+    /// Saves wallets, each of them once.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn wallets(
+        &self,
+        connection: &mut PgConnection,
+        wallets: &[WalletState],
+    ) -> Result<(), StoreError> {
+        if wallets.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<Wallet> = wallets.iter().map(|state| state.wallet).collect();
+        let ids = find::numbers(connection, &names).await?;
+        let mut rows = Rows::with_capacity(wallets.len());
+        for (state, id) in wallets.iter().zip(&ids) {
+            rows.push(WALLET, i64::from(*id), &state.bytes);
+            rows.tell(state);
+        }
+        self.put(connection, rows).await?;
+        find::note_holders(connection, wallets, &ids).await
+    }
+
+    /// Saves what belongs to questions and to everybody.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn world(
+        &self,
+        connection: &mut PgConnection,
+        world: &[(WorldKey, Vec<u8>)],
+    ) -> Result<(), StoreError> {
+        let mut rows = Rows::with_capacity(world.len());
+        for ((kind, id), bytes) in world {
+            rows.push(*kind, *id, bytes);
+        }
+        self.put(connection, rows).await
+    }
+
+    /// Saves what wallets hold.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn held(&self, connection: &mut PgConnection, held: &[HeldShares]) -> Result<(), StoreError> {
+        if self.is_kept {
+            held::keep(connection, self.number, held).await?;
+        }
+        held::put(connection, self.number, held).await
+    }
+
+    /// Ends the save: lets go of what nobody can go back to any more, and says how far the reader has come.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn end(self, connection: &mut PgConnection) -> Result<i64, StoreError> {
+        undo::settle(connection, row::signed(self.reached.settled)).await?;
+        stand(connection, self.reached.seq).await?;
+        Ok(self.number)
+    }
+
+    async fn put(&self, connection: &mut PgConnection, rows: Rows<'_>) -> Result<(), StoreError> {
+        if self.is_kept {
+            undo::keep(connection, self.number, &rows.kinds, &rows.ids).await?;
+        }
+        put(connection, self.number, rows).await
+    }
+}
+
+/// Says how far the reader has come, to it and to whoever waits for it: facts up to the oldest save are not read again.
+async fn stand(connection: &mut PgConnection, seq: i64) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO orderflow_cursors (name, seq, folded_block) VALUES ($1, $2, nullif($3, -1))
-         ON CONFLICT (name) DO UPDATE SET seq = $2, folded_block = nullif($3, -1)",
+        "INSERT INTO orderflow_cursors (name, seq, folded_block)
+         SELECT $1, $2, nullif(block, -1) FROM orderflow_wallet_saves
+         WHERE save = (SELECT min(save) FROM orderflow_wallet_saves)
+         ON CONFLICT (name) DO UPDATE SET seq = excluded.seq, folded_block = excluded.folded_block",
     )
     .bind(READER)
     .bind(seq)
-    .bind(block)
     .execute(connection)
     .await
     .map(|_| ())
@@ -216,18 +280,20 @@ async fn stand(connection: &mut PgConnection, seq: i64, block: i64) -> Result<()
 
 async fn put(connection: &mut PgConnection, number: i64, rows: Rows<'_>) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO orderflow_wallet_states (kind, id, save, wake, is_due, decisions, state)
-         SELECT kind, id, $1, wake, is_due, decisions, state
-         FROM UNNEST($2::smallint[], $3::bigint[], $4::timestamptz[], $5::boolean[], $6::integer[], $7::bytea[])
-              AS fresh (kind, id, wake, is_due, decisions, state)
+        "INSERT INTO orderflow_wallet_states (kind, id, save, wake, fades, is_due, decisions, state)
+         SELECT kind, id, $1, wake, fades, is_due, decisions, state
+         FROM UNNEST($2::smallint[], $3::bigint[], $4::timestamptz[], $5::timestamptz[], $6::boolean[],
+                     $7::integer[], $8::bytea[])
+              AS fresh (kind, id, wake, fades, is_due, decisions, state)
          ON CONFLICT (kind, id) DO UPDATE SET
-             save = excluded.save, wake = excluded.wake, is_due = excluded.is_due, decisions = excluded.decisions,
-             state = excluded.state",
+             save = excluded.save, wake = excluded.wake, fades = excluded.fades, is_due = excluded.is_due,
+             decisions = excluded.decisions, state = excluded.state",
     )
     .bind(number)
     .bind(rows.kinds)
     .bind(rows.ids)
     .bind(rows.wakes)
+    .bind(rows.fades)
     .bind(rows.dues)
     .bind(rows.decisions)
     .bind(rows.states)
@@ -243,6 +309,7 @@ impl<'a> Rows<'a> {
             kinds: Vec::with_capacity(rows),
             ids: Vec::with_capacity(rows),
             wakes: Vec::with_capacity(rows),
+            fades: Vec::with_capacity(rows),
             dues: Vec::with_capacity(rows),
             decisions: Vec::with_capacity(rows),
             states: Vec::with_capacity(rows),
@@ -253,6 +320,7 @@ impl<'a> Rows<'a> {
         self.kinds.push(kind);
         self.ids.push(id);
         self.wakes.push(None);
+        self.fades.push(None);
         self.dues.push(false);
         self.decisions.push(0);
         self.states.push(state);
@@ -260,11 +328,12 @@ impl<'a> Rows<'a> {
 
     /// Adds to the newest row when its wallet is to be looked at.
     fn tell(&mut self, state: &WalletState) {
-        if let (Some(wake), Some(is_due), Some(decisions)) =
-            (self.wakes.last_mut(), self.dues.last_mut(), self.decisions.last_mut())
+        if let (Some(wake), Some(fades), Some(is_due), Some(decisions)) =
+            (self.wakes.last_mut(), self.fades.last_mut(), self.dues.last_mut(), self.decisions.last_mut())
         {
             *is_due = state.is_due;
             *wake = state.wake.map(Timestamp::to_offset_date_time);
+            *fades = state.fades.map(Timestamp::to_offset_date_time);
             *decisions = row::small(state.decisions);
         }
     }

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use alloy_primitives::{B256, U256};
 use domain::{ConditionId, Market, Shares, Tick, Timestamp, TokenId, Usd, Wallet};
 use store::scores::HeldShares;
-use store::states::{self, Save, WalletState, Wanted, WorldKey};
+use store::states::{self, Published, Reached, WalletState, Wanted, WorldKey};
 use store::testing::TestDatabase;
-use store::{Store, markets};
+use store::{PgConnection, Store, markets};
 
 fn wallet(number: u32) -> Wallet {
     format!("0x{number:040x}").parse().unwrap()
@@ -50,6 +50,7 @@ fn state(number: u32, text: &str) -> WalletState {
         wallet: wallet(number),
         bytes: text.as_bytes().to_vec(),
         wake: None,
+        fades: None,
         is_due: false,
         decisions: 0,
         tokens: vec![],
@@ -75,11 +76,33 @@ async fn opened() -> (TestDatabase, Store) {
 async fn save(store: &Store, block: u64, settled: u64, wallets: &[WalletState]) -> i64 {
     let world: Vec<(WorldKey, Vec<u8>)> = vec![((2, 0), format!("world {block}").into_bytes())];
     let seq = i64::try_from(block).unwrap() * 10;
-    let save = Save { seq, block: Some(block), is_behind: false, settled, wallets, world: &world, held: &[] };
     let mut transaction = store.begin().await.unwrap();
-    let number = states::save(&mut transaction, &save).await.unwrap();
+    let reached = Reached { seq, block: Some(block), is_behind: false, settled };
+    let saving = states::begin_save(&mut transaction, reached).await.unwrap();
+    // In two parts, and some of it twice: what was before all of it is kept.
+    let (front, back) = wallets.split_at(wallets.len() / 2);
+    saving.wallets(&mut transaction, front).await.unwrap();
+    saving.wallets(&mut transaction, back).await.unwrap();
+    saving.wallets(&mut transaction, front).await.unwrap();
+    saving.world(&mut transaction, &world).await.unwrap();
+    let number = saving.end(&mut transaction).await.unwrap();
     Store::commit(transaction).await.unwrap();
     number
+}
+
+async fn save_held(transaction: &mut PgConnection, block: u64, all: &[HeldShares]) {
+    let reached = Reached { seq: 1, block: Some(block), is_behind: false, settled: 0 };
+    let saving = states::begin_save(transaction, reached).await.unwrap();
+    saving.held(transaction, all).await.unwrap();
+    saving.held(transaction, all).await.unwrap();
+    saving.end(transaction).await.unwrap();
+}
+
+/// The wallets that a pass has to publish.
+async fn due(store: &Store) -> Vec<Wallet> {
+    let mut connection = store.connection().await.unwrap();
+    let due = states::due(&mut connection).await.unwrap();
+    states::named(&mut connection, &due).await.unwrap()
 }
 
 /// Everything that is known, in words.
@@ -119,13 +142,24 @@ async fn what_is_saved_is_found_by_whoever_needs_it() {
     assert_eq!(found(&store, &[], Some(hours(5))).await, BTreeSet::from([wallet(1)]));
     assert_eq!(found(&store, &[4], None).await, BTreeSet::from([wallet(1), wallet(2)]));
     assert_eq!(found(&store, &[3, 9], Some(hours(10))).await, BTreeSet::from([wallet(1), wallet(3)]));
-    assert_eq!(states::seasoned(&mut connection, 30).await.unwrap(), [wallet(2)]);
+    let seasoned = states::seasoned(&mut connection, 30).await.unwrap();
+    let loaded = states::load_numbered(&mut connection, &seasoned).await.unwrap();
+    assert_eq!(loaded, [(wallet(2), b"two".to_vec())]);
 
     // Who has news is found; who has none, stays as it was.
     save(&store, 200, u64::MAX, &[state(1, "one again"), WalletState { is_due: true, ..state(4, "four") }])
         .await;
-    assert_eq!(states::due(&mut connection, false).await.unwrap(), [wallet(4)]);
-    assert_eq!(states::due(&mut connection, true).await.unwrap(), [1, 2, 3, 4].map(wallet));
+    assert_eq!(due(&store).await, [wallet(4)]);
+    let everybody = states::everybody(&mut connection).await.unwrap();
+    assert_eq!((everybody.len(), states::count(&mut connection).await.unwrap()), (4, 4));
+    let fading = WalletState { fades: Some(hours(20)), ..state(2, "two") };
+    save(&store, 200, u64::MAX, &[fading]).await;
+    for (by, expected) in [(8, vec![]), (9, vec![wallet(3)]), (20, vec![wallet(2), wallet(3)])] {
+        let restless = states::restless(&mut connection, hours(by)).await.unwrap();
+        let mut named = states::named(&mut connection, &restless).await.unwrap();
+        named.sort_unstable();
+        assert_eq!(named, expected, "by {by}");
+    }
     // It sleeps now, and is found as somebody who held it once.
     assert_eq!(found(&store, &[3], Some(hours(8))).await, BTreeSet::from([wallet(1)]));
     let known = known(&store, 9).await;
@@ -199,37 +233,21 @@ async fn who_was_not_known_is_forgotten_again() {
     let (database, store) = opened().await;
     save(&store, 10, 0, &[state(1, "one")]).await;
     let mut transaction = store.begin().await.unwrap();
-    let first = Save {
-        seq: 1,
-        block: Some(11),
-        is_behind: false,
-        settled: 0,
-        wallets: &[],
-        world: &[],
-        held: &[held(1, 5)],
-    };
-    states::save(&mut transaction, &first).await.unwrap();
+    save_held(&mut transaction, 11, &[held(1, 5)]).await;
     Store::commit(transaction).await.unwrap();
-    let passed = save(&store, 20, 0, &[state(2, "two")]).await;
+    save(&store, 20, 0, &[state(2, "two")]).await;
     let mut transaction = store.begin().await.unwrap();
-    states::set_passed(&mut transaction, passed).await.unwrap();
-    let everything = Save {
-        seq: 1,
-        block: Some(30),
-        is_behind: false,
-        settled: 0,
-        wallets: &[],
-        world: &[],
-        held: &[held(1, 6), held(2, 6)],
-    };
-    states::save(&mut transaction, &everything).await.unwrap();
+    states::set_published(&mut transaction).await.unwrap();
+    assert_eq!(states::published(&mut transaction).await.unwrap(), Published::Current);
+    save_held(&mut transaction, 30, &[held(1, 6), held(2, 6)]).await;
     let (_, gone) = states::go_back(&mut transaction, Some(15)).await.unwrap().unwrap();
     assert_eq!(gone, [wallet(2)]);
     Store::commit(transaction).await.unwrap();
 
     let mut connection = store.connection().await.unwrap();
-    assert_eq!(states::passed(&mut connection).await.unwrap(), Some(passed));
-    assert_eq!(states::due(&mut connection, false).await.unwrap(), [wallet(2)]);
+    assert_eq!(states::published(&mut connection).await.unwrap(), Published::Outdated);
+    assert_eq!(due(&store).await, [wallet(2)]);
+    assert_eq!(states::count(&mut connection).await.unwrap(), 1);
     assert_eq!(states::load(&mut connection, &[wallet(2)]).await.unwrap(), []);
     let holders: Vec<String> =
         sqlx::query_scalar("SELECT wallet_address || ' ' || shares FROM orderflow_wallet_positions")
@@ -246,5 +264,37 @@ async fn who_was_not_known_is_forgotten_again() {
     Store::commit(transaction).await.unwrap();
     assert_eq!((anew.seq, anew.block, anew.is_behind), (5, None, true));
     assert!(known(&store, 3).await.is_empty());
-    assert_eq!(states::passed(&mut connection).await.unwrap(), None);
+    assert_eq!(states::published(&mut connection).await.unwrap(), Published::Nothing);
+    // What wallets held is there until it is written again, and nothing in the end if it is not.
+    assert_eq!(shares(&database).await, ["5.000000"]);
+    let mut transaction = store.begin().await.unwrap();
+    save_held(&mut transaction, 40, &[held(3, 7)]).await;
+    states::clear_stale(&mut transaction).await.unwrap();
+    Store::commit(transaction).await.unwrap();
+    assert_eq!(shares(&database).await, ["0.000000", "7.000000"]);
+}
+
+async fn shares(database: &TestDatabase) -> Vec<String> {
+    sqlx::query_scalar("SELECT shares::text FROM orderflow_wallet_positions ORDER BY wallet_address")
+        .fetch_all(&database.pool())
+        .await
+        .unwrap()
+}
+
+/// Facts that a save could be gone back behind are not said to be needed no more.
+#[tokio::test]
+async fn facts_are_needed_until_nobody_can_go_back_behind_them() {
+    let (database, store) = opened().await;
+    let mut folded = Vec::new();
+    for (block, settled) in [(100, 50), (200, 60), (300, 250), (400, 400)] {
+        save(&store, block, settled, &[state(1, "one")]).await;
+        let until: Option<i64> = sqlx::query_scalar(
+            "SELECT folded_block FROM orderflow_cursors WHERE name = 'orderflow-reputation'",
+        )
+        .fetch_one(&database.pool())
+        .await
+        .unwrap();
+        folded.push(until);
+    }
+    assert_eq!(folded, [Some(100), Some(100), Some(200), Some(400)]);
 }

@@ -1,57 +1,41 @@
-//! A recorded tape: `trades.csv` and `resolutions.csv`, read and checked whole before anything is done with it.
+//! A recorded tape: trades and resolutions, each as CSV or as Parquet, read and checked whole before anything is
+//! done with it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
+mod decimal;
+mod error;
+mod parquet;
+mod rows;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use alloy_primitives::{B256, U256, keccak256};
 use domain::{
     BlockHash, ChainEvent, ConditionId, Exchange, Fact, Fee, Fill, Market, Payouts, Place, Role, Shares,
     Side, Tick, Timestamp, TokenId, TxHash, Usd, Wallet,
 };
+use rows::{Column, Row, Rows};
 use store::facts::Block;
 
-const TRADES: &str = "trades.csv";
-const TRADE_COLUMNS: [&str; 7] = ["timestamp", "wallet", "market", "outcome", "side", "shares", "usd"];
-const RESOLUTIONS: &str = "resolutions.csv";
-const RESOLUTION_COLUMNS: [&str; 4] = ["market", "outcomes", "winner", "resolved_at"];
+use error::TapeError;
 
-/// Why a tape cannot be played.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum TapeError {
-    /// A file cannot be opened or read.
-    #[error("cannot read {}", file.display())]
-    Read {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        #[source]
-        source: csv::Error,
-    },
-    /// The first line does not name the columns.
-    #[error("{}, line 1: the columns are `{found}`, but must be `{expected}`", file.display())]
-    Columns {
-        /// The file.
-        file: PathBuf,
-        /// Those it has.
-        found: String,
-        /// Those it must have.
-        expected: String,
-    },
-    /// A field does not hold what it must.
-    #[error("{}, line {line}, field `{field}`: `{value}` {problem}", file.display())]
-    Field {
-        /// The file.
-        file: PathBuf,
-        /// The line, counted from 1.
-        line: u64,
-        /// The column.
-        field: &'static str,
-        /// What it holds.
-        value: String,
-        /// What is wrong with it.
-        problem: String,
-    },
-}
+const TRADES: &str = "trades";
+const TRADE_COLUMNS: &[Column] = &[
+    Column::moment("timestamp"),
+    Column::name("wallet"),
+    Column::name("market"),
+    Column::name("outcome"),
+    Column::name("side"),
+    Column::amount("shares"),
+    Column::amount("usd"),
+];
+const RESOLUTIONS: &str = "resolutions";
+const RESOLUTION_COLUMNS: &[Column] = &[
+    Column::name("market"),
+    Column::name("outcomes"),
+    Column::name("winner"),
+    Column::moment("resolved_at"),
+];
 
 /// A tape: blocks in their order, and the markets they trade.
 #[derive(Debug)]
@@ -64,14 +48,15 @@ pub(crate) struct Tape {
     pub(crate) trades: u64,
 }
 
-/// One market as `resolutions.csv` describes it.
+/// One market as the resolutions describe it.
 struct Described {
     market: Market,
     result: Option<(Timestamp, Payouts)>,
     line: String,
 }
 
-/// What happened at a moment, and the lines that say so.
+/// What happened at a moment, and the lines that say so, written as one form of file would have them: the same
+/// tape in the other form is the same.
 #[derive(Default)]
 struct Moment {
     events: Vec<ChainEvent>,
@@ -81,19 +66,18 @@ struct Moment {
 impl Tape {
     /// Reads a folder's tape.
     pub(crate) fn read(folder: &Path) -> Result<Self, TapeError> {
-        let described = read_resolutions(&folder.join(RESOLUTIONS))?;
+        let described = read_resolutions(folder)?;
         let mut moments: BTreeMap<Timestamp, Moment> = BTreeMap::new();
         let mut first_trades: BTreeMap<ConditionId, Timestamp> = BTreeMap::new();
         let mut trades = 0;
-        let file = folder.join(TRADES);
-        for row in Rows::open(&file, &TRADE_COLUMNS)? {
+        for row in Rows::open(folder, TRADES, TRADE_COLUMNS)? {
             let row = row?;
             let (at, condition, fill) = read_trade(&row, &described)?;
             let first = first_trades.entry(condition).or_insert(at);
             *first = at.min(*first);
             let moment = moments.entry(at).or_default();
+            moment.lines.push_str(&trade_line(&row, at, &fill));
             moment.events.push(ChainEvent::Fill(fill));
-            moment.lines.push_str(&row.line_text());
             trades += 1;
         }
         let mut markets = vec![];
@@ -110,19 +94,26 @@ impl Tape {
             markets.extend(known_from.map(|from| (from, market)));
         }
         markets.sort_by_key(|(at, market)| (*at, market.condition));
-        Ok(Self {
-            blocks: moments.into_iter().map(|(at, moment)| block(at, moment)).collect(),
-            markets,
-            trades,
-        })
+        Ok(Self { blocks: blocks(moments), markets, trades })
     }
+}
+
+/// Moments become blocks. Their heights are their seconds; where a second has several moments, the next free one.
+fn blocks(moments: BTreeMap<Timestamp, Moment>) -> Vec<Block> {
+    let mut free = 0;
+    let mut blocks = Vec::with_capacity(moments.len());
+    for (at, moment) in moments {
+        let number = u64::try_from(at.seconds()).unwrap_or(0).max(free);
+        free = number + 1;
+        blocks.push(block(number, at, moment));
+    }
+    blocks
 }
 
 /// A moment becomes a block whose hash is made of its content: the same lines are the same block in every
 /// tape, and other lines are another.
-fn block(at: Timestamp, moment: Moment) -> Block {
+fn block(number: u64, at: Timestamp, moment: Moment) -> Block {
     let hash = BlockHash(keccak256(format!("orderflow tape block\n{at}\n{}", moment.lines)));
-    let number = u64::try_from(at.seconds()).unwrap_or(0);
     let facts = moment
         .events
         .into_iter()
@@ -142,9 +133,9 @@ fn block(at: Timestamp, moment: Moment) -> Block {
     Block { number, hash, parent: None, time: at, learned: at, facts, unreadable: vec![] }
 }
 
-fn read_resolutions(file: &Path) -> Result<BTreeMap<String, Described>, TapeError> {
+fn read_resolutions(folder: &Path) -> Result<BTreeMap<String, Described>, TapeError> {
     let mut described: BTreeMap<String, Described> = BTreeMap::new();
-    for row in Rows::open(file, &RESOLUTION_COLUMNS)? {
+    for row in Rows::open(folder, RESOLUTIONS, RESOLUTION_COLUMNS)? {
         let row = row?;
         let name = row.field("market").to_owned();
         if name.is_empty() {
@@ -159,7 +150,7 @@ fn read_resolutions(file: &Path) -> Result<BTreeMap<String, Described>, TapeErro
         }
         let market = market(&name, outcomes);
         let result = read_result(&row, &market)?;
-        let line = row.line_text();
+        let line = resolution_line(&row, result.as_ref());
         if described.insert(name, Described { market, result, line }).is_some() {
             return Err(row.bad("market", "stands here a second time"));
         }
@@ -168,7 +159,7 @@ fn read_resolutions(file: &Path) -> Result<BTreeMap<String, Described>, TapeErro
 }
 
 /// A result, or none where both of its fields are empty.
-fn read_result(row: &Row<'_>, market: &Market) -> Result<Option<(Timestamp, Payouts)>, TapeError> {
+fn read_result(row: &Row, market: &Market) -> Result<Option<(Timestamp, Payouts)>, TapeError> {
     let (winner, at) = (row.field("winner"), row.field("resolved_at"));
     if winner.is_empty() && at.is_empty() {
         return Ok(None);
@@ -185,7 +176,7 @@ fn read_result(row: &Row<'_>, market: &Market) -> Result<Option<(Timestamp, Payo
 }
 
 fn read_trade(
-    row: &Row<'_>,
+    row: &Row,
     described: &BTreeMap<String, Described>,
 ) -> Result<(Timestamp, ConditionId, Fill), TapeError> {
     let at = Timestamp::parse_rfc3339(row.field("timestamp"))
@@ -194,7 +185,7 @@ fn read_trade(
         row.field("wallet").parse().map_err(|_| row.bad("wallet", "is not a 0x-address of 40 hex digits"))?;
     let market = &described
         .get(row.field("market"))
-        .ok_or_else(|| row.bad("market", "is not described in resolutions.csv"))?
+        .ok_or_else(|| row.bad("market", "is not described in the resolutions"))?
         .market;
     let token = market
         .outcomes
@@ -233,6 +224,17 @@ fn read_trade(
     Ok((at, market.condition, fill))
 }
 
+fn trade_line(row: &Row, at: Timestamp, fill: &Fill) -> String {
+    let (market, outcome) = (row.field("market"), row.field("outcome"));
+    let Fill { wallet, side, shares, usd, .. } = fill;
+    format!("{at},{wallet},{market},{outcome},{},{shares},{usd}\n", side.name())
+}
+
+fn resolution_line(row: &Row, result: Option<&(Timestamp, Payouts)>) -> String {
+    let at = result.map(|(at, _)| at.to_string()).unwrap_or_default();
+    format!("{},{},{},{at}\n", row.field("market"), row.field("outcomes"), row.field("winner"))
+}
+
 /// What is wrong with an amount, behind its value.
 fn plain(error: &domain::money::AmountError) -> String {
     use domain::money::AmountError;
@@ -269,93 +271,4 @@ fn market(name: &str, outcomes: Vec<String>) -> Market {
 
 fn named(parts: &[&str]) -> B256 {
     keccak256(format!("orderflow tape\n{}", parts.join("\n")))
-}
-
-/// The rows of a file whose first line names its columns.
-struct Rows<'file> {
-    file: &'file Path,
-    columns: HashMap<&'static str, usize>,
-    records: csv::StringRecordsIntoIter<std::fs::File>,
-}
-
-impl<'file> Rows<'file> {
-    fn open(file: &'file Path, expected: &[&'static str]) -> Result<Self, TapeError> {
-        let failed = |source| TapeError::Read { file: file.to_owned(), source };
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_path(file).map_err(failed)?;
-        let headers = reader.headers().map_err(failed)?;
-        let found: Vec<&str> = headers.iter().map(str::trim).collect();
-        if found != expected {
-            return Err(TapeError::Columns {
-                file: file.to_owned(),
-                found: found.join(","),
-                expected: expected.join(","),
-            });
-        }
-        let columns = expected.iter().copied().zip(0..).collect();
-        Ok(Self { file, columns, records: reader.into_records() })
-    }
-}
-
-impl<'file> Iterator for Rows<'file> {
-    type Item = Result<Row<'file>, TapeError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let record = self.records.next()?;
-        Some(match record {
-            Err(source) => Err(TapeError::Read { file: self.file.to_owned(), source }),
-            Ok(record) => Row::new(self.file, record, &self.columns),
-        })
-    }
-}
-
-/// One row, which knows where it stands.
-struct Row<'file> {
-    file: &'file Path,
-    line: u64,
-    record: csv::StringRecord,
-    columns: HashMap<&'static str, usize>,
-}
-
-impl<'file> Row<'file> {
-    fn new(
-        file: &'file Path,
-        record: csv::StringRecord,
-        columns: &HashMap<&'static str, usize>,
-    ) -> Result<Self, TapeError> {
-        let line = record.position().map_or(0, csv::Position::line);
-        let row = Self { file, line, record, columns: columns.clone() };
-        if row.record.len() != row.columns.len() {
-            let problem = format!("has {} fields instead of {}", row.record.len(), row.columns.len());
-            let whole = row.record.iter().collect::<Vec<_>>().join(",");
-            let error = TapeError::Field {
-                file: file.to_owned(),
-                line,
-                field: "(the whole line)",
-                value: whole,
-                problem,
-            };
-            return Err(error);
-        }
-        Ok(row)
-    }
-
-    fn field(&self, name: &'static str) -> &str {
-        self.columns.get(name).and_then(|index| self.record.get(*index)).unwrap_or_default().trim()
-    }
-
-    fn bad(&self, field: &'static str, problem: &str) -> TapeError {
-        TapeError::Field {
-            file: self.file.to_owned(),
-            line: self.line,
-            field,
-            value: self.field(field).to_owned(),
-            problem: problem.to_owned(),
-        }
-    }
-
-    fn line_text(&self) -> String {
-        let mut text = self.record.iter().collect::<Vec<_>>().join(",");
-        text.push('\n');
-        text
-    }
 }

@@ -8,6 +8,8 @@ use super::{Dealt, ratio};
 
 /// How many are kept: a wallet whose index exceeds 0.3 has at most three that matter.
 const KEPT: usize = 8;
+/// Room for as many at first.
+const FEW: usize = 2;
 /// Trading back within this time is a round trip.
 const SOON: i64 = 10 * Timestamp::MINUTE;
 
@@ -17,14 +19,14 @@ const SOON: i64 = 10 * Timestamp::MINUTE;
 pub(super) struct Counterparties<W, T> {
     volume: Usd,
     round_trips: Usd,
-    pub(super) kept: Vec<Counterparty<W>>,
-    /// The last trade with each of them, apart so that a look for one touches little memory.
-    last: Vec<Last<T>>,
+    pub(super) kept: Vec<Counterparty<W, T>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Counterparty<W> {
+pub(super) struct Counterparty<W, T> {
     pub(super) wallet: W,
+    /// The last trade with it.
+    last: Last<T>,
     /// An upper bound of what was traded with it, and by how much that may be too high.
     pub(super) usd: Usd,
     pub(super) error: Usd,
@@ -32,7 +34,7 @@ pub(super) struct Counterparty<W> {
 
 /// Bytes for each counterparty kept, where wallets and tokens are numbers of 32 bits.
 #[cfg(test)]
-pub(super) const ROOM: usize = size_of::<Counterparty<u32>>() + size_of::<Last<u32>>();
+pub(super) const ROOM: usize = size_of::<Counterparty<u32, u32>>();
 
 /// The last trade with a counterparty, as far as it was not traded back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +47,7 @@ struct Last<T> {
 
 impl<W, T> Default for Counterparties<W, T> {
     fn default() -> Self {
-        Self { volume: Usd::ZERO, round_trips: Usd::ZERO, kept: vec![], last: vec![] }
+        Self { volume: Usd::ZERO, round_trips: Usd::ZERO, kept: vec![] }
     }
 }
 
@@ -55,29 +57,38 @@ impl<W: Copy + Ord, T: Copy + Eq> Counterparties<W, T> {
         self.volume += dealt.usd;
         let Some(wallet) = dealt.counterparty else { return };
         let last = Last { at: dealt.at, token: dealt.token, side: dealt.side, usd: dealt.usd };
-        if let Some(place) = self.kept.iter().position(|known| known.wallet == wallet) {
-            self.kept[place].usd += dealt.usd;
-            let returned = self.last[place].trade_back(last);
+        if let Some(known) = self.kept.iter_mut().find(|known| known.wallet == wallet) {
+            known.usd += dealt.usd;
+            let returned = known.last.trade_back(last);
             // Both ways count: what went out and what came back.
             self.round_trips += returned + returned;
         } else if self.kept.len() < KEPT {
             // Most wallets know few others, and there are millions of wallets.
-            self.kept.reserve_exact(1);
-            self.last.reserve_exact(1);
-            self.kept.push(Counterparty { wallet, usd: dealt.usd, error: Usd::ZERO });
-            self.last.push(last);
-        } else if let Some(place) = (0..KEPT).min_by_key(|place| (self.kept[*place].usd, *place)) {
-            let least = self.kept[place].usd;
-            self.kept[place] = Counterparty { wallet, usd: least + dealt.usd, error: least };
-            self.last[place] = last;
+            if self.kept.len() == self.kept.capacity() {
+                self.kept.reserve_exact(if self.kept.is_empty() { FEW } else { KEPT - FEW });
+            }
+            self.kept.push(Counterparty { wallet, last, usd: dealt.usd, error: Usd::ZERO });
+        } else if let Some(known) = self.kept.iter_mut().min_by_key(|known| known.usd) {
+            let least = known.usd;
+            *known = Counterparty { wallet, last, usd: least + dealt.usd, error: least };
         }
+    }
+
+    /// Reads what the next fill will need.
+    pub(super) fn touch(&self) -> u64 {
+        u64::from(self.volume == Usd::ZERO)
+    }
+
+    /// Reads what hangs on that.
+    pub(super) fn touch_more(&self) -> u64 {
+        self.kept.iter().fold(0, |read, known| read ^ u64::from(known.usd == Usd::ZERO))
     }
 
     /// The Herfindahl–Hirschman index over all volume, of which what was traded with the exchange and what the
     /// sketch cannot vouch for count as dispersed; `None` before the first trade.
     pub(super) fn concentration(&self) -> Option<f64> {
         let volume = self.volume.to_f64();
-        let part = |known: &Counterparty<W>| (known.usd - known.error).to_f64() / volume;
+        let part = |known: &Counterparty<W, T>| (known.usd - known.error).to_f64() / volume;
         (volume > 0.0).then(|| self.kept.iter().map(|known| part(known) * part(known)).sum())
     }
 

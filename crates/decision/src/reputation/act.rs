@@ -4,9 +4,35 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use domain::{Fill, Payouts, Shares, Side, Timestamp, TokenId, Usd, Wallet};
+use domain::{ChainEvent, Fact, Fill, Payouts, Shares, Side, Timestamp, TokenId, Usd, Wallet};
 
 use super::catalogue::Seat;
+use super::interner::usize_of;
+
+/// Facts in a row, as the shards fold them: the fills that need no more than a glance, and the acts that the others
+/// ask for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stretch<'a> {
+    pub(super) facts: &'a [Fact],
+    /// The number of the first of them.
+    pub(super) first: u64,
+    /// In two parts, as they were glanced at.
+    pub(super) glances: [&'a [Glance]; 2],
+    pub(super) acts: &'a [Act<'a>],
+}
+
+/// What a look at a fill says: nothing about it has to wait.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Glance {
+    /// The spread of the wallet's address.
+    pub(super) spread: u64,
+    /// Its place among the facts.
+    pub(super) place: u32,
+    pub(super) question: u32,
+    /// The price of the question's first token in millionths; zero where the fill tells none.
+    pub(super) price: u32,
+    pub(super) outcome: u8,
+}
 
 /// Something to be done, and when it happened.
 #[derive(Clone, Debug)]
@@ -90,6 +116,28 @@ impl Whom {
             Self::Except(those) => !those.contains(&wallet),
             Self::Only(those) => those.contains(&wallet),
         }
+    }
+}
+
+impl<'a> Stretch<'a> {
+    /// Acts and nothing else.
+    pub(super) const fn of(acts: &'a [Act<'a>]) -> Self {
+        Self { facts: &[], first: 0, glances: [&[], &[]], acts }
+    }
+
+    /// The number, time and content of a fill that was glanced at.
+    pub(super) fn trade(&self, glance: &Glance) -> Option<(u64, Timestamp, Trade<'a>)> {
+        let fact = self.facts.get(usize_of(glance.place))?;
+        let ChainEvent::Fill(fill) = &fact.event else { return None };
+        let seat = Seat { question: glance.question, outcome: glance.outcome };
+        let price = Some(glance.price).filter(|price| *price > 0);
+        let trade = Trade { fill, spread: glance.spread, seat: Some(seat), price, is_ripe: true };
+        Some((self.first + u64::from(glance.place), fact.place.block_time, trade))
+    }
+
+    /// When the last of its fills happened.
+    pub(super) fn time(&self, glance: &Glance) -> Option<Timestamp> {
+        self.facts.get(usize_of(glance.place)).map(|fact| fact.place.block_time)
     }
 }
 

@@ -12,11 +12,11 @@ pub use survey::Survey;
 
 use std::collections::BTreeMap;
 
-use domain::{Side, Timestamp};
+use domain::Timestamp;
 
 use super::History;
 use super::interner::usize_of;
-use crate::calibration::{Calibration, Category, Entered, Horizon, PriceMap};
+use crate::calibration::{Calibration, Category, Horizon, PriceMap};
 use crate::discovery::{Discovery, RATE};
 use crate::population::Population;
 use crate::published::Published;
@@ -123,22 +123,18 @@ impl History {
 
     fn learn_prices_of(&mut self, number: u32) {
         let question = self.catalogue.question(number);
-        let (category, end, event) = (question.category, question.end, question.event);
-        let outcome = |direction| (number, u16::from(direction == Side::Sell));
+        let (category, event) = (question.category, question.event);
         for board in self.shards.iter().map(|shard| shard.board(number)) {
-            for paid in &board.prices {
-                let price = f64::from(paid.ppm) / 1e6;
-                let horizon = Horizon::of(paid.opened, end);
-                let entered = Entered { price, category, horizon, outcome: outcome(paid.direction) };
-                self.beliefs.calibration.enter(&entered);
+            for (prices, side) in board.prices.iter().zip(0..) {
+                self.beliefs.calibration.enter_paid((number, side), category, prices);
             }
         }
         let Some(result) = self.shards.first().and_then(|shard| shard.board(number).result.clone()) else {
             return;
         };
         let payoff = result.payouts.fraction(result.first);
-        self.beliefs.calibration.resolve(outcome(Side::Buy), event, payoff);
-        self.beliefs.calibration.resolve(outcome(Side::Sell), event, 1.0 - payoff);
+        self.beliefs.calibration.resolve((number, 0), event, payoff);
+        self.beliefs.calibration.resolve((number, 1), event, 1.0 - payoff);
     }
 }
 

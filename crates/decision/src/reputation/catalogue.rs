@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use alloy_primitives::{B256, U256};
-use domain::{ConditionId, Fill, Market, NegRiskPlace, Shares, Timestamp, TokenId, Wallet};
+use domain::{ConditionId, Fill, Market, NegRiskPlace, Price, Shares, Timestamp, TokenId, Wallet};
 
 use crate::calibration::Category;
+use domain::price::ratio_ppm;
 
 use super::interner::{Index, Spread as _, next_number, usize_of};
 use super::late::{Item, Print};
@@ -22,6 +23,8 @@ pub(super) struct Catalogue {
     questions: Vec<Question>,
     conditions: BTreeMap<ConditionId, Range<u32>>,
     siblings: Vec<Siblings>,
+    /// How often somebody began to wait among siblings: while it is zero, nobody has to be asked.
+    pub(super) waited: u64,
     by_market: BTreeMap<B256, u32>,
     events: BTreeMap<String, u32>,
 }
@@ -48,8 +51,6 @@ pub(super) struct Question {
     pub(super) end: Option<Timestamp>,
     /// The number of those among which it stands.
     pub(super) siblings: Option<u32>,
-    /// The last price of the first token, in millionths; kept for questions with siblings alone.
-    pub(super) price: Option<u32>,
     /// Whether its result is known.
     pub(super) is_over: bool,
 }
@@ -117,6 +118,15 @@ impl Catalogue {
         self.conditions.get(&condition).cloned()
     }
 
+    /// Whether somebody waits for a question's siblings to be known.
+    pub(super) fn is_awaited(&self, question: u32) -> bool {
+        self.waited > 0
+            && self
+                .question(question)
+                .siblings
+                .is_some_and(|number| !self.siblings(number).waiters.is_empty())
+    }
+
     /// A question whose number came from here.
     pub(super) fn question(&self, number: u32) -> &Question {
         &self.questions[usize_of(number)]
@@ -164,7 +174,6 @@ impl Catalogue {
                 category: Category::of(market.category.as_deref()),
                 end: market.end,
                 siblings: None,
-                price: None,
                 is_over: false,
             });
         }
@@ -186,7 +195,10 @@ impl Catalogue {
 impl Seat {
     /// The price of the question's first token in millionths, where a fill of this one tells it.
     pub(super) fn price_of(self, fill: &Fill) -> Option<u32> {
-        let price = fill.price().filter(|_| Shares::DUST <= fill.shares)?;
+        if fill.shares < Shares::DUST {
+            return None;
+        }
+        let price = u32::try_from(ratio_ppm(fill.usd, fill.shares)?).ok().and_then(Price::from_ppm)?;
         Some(if self.outcome == 0 { price } else { price.complement() }.ppm())
     }
 }

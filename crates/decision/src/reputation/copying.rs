@@ -9,6 +9,7 @@ use crate::copyability::{CopyabilitySums, Dealt, DecisionClosed};
 
 /// A wallet's ways.
 #[derive(Clone, Debug, Default)]
+#[repr(align(64))]
 pub(super) struct Copying {
     /// Wallets and tokens are told apart by 32 bits of their hashes: enough to tell the few that matter, and the
     /// same whatever has been described.
@@ -31,6 +32,18 @@ impl Copying {
             no_cost: bet.spent[1],
             is_cost_known: !bet.is_unknown,
         });
+    }
+}
+
+impl Copying {
+    /// Reads what a trade will need, lest it waits for it.
+    pub(super) fn touch(&self) -> u64 {
+        self.sums.touch()
+    }
+
+    /// Reads what hangs on that.
+    pub(super) fn touch_more(&self) -> u64 {
+        self.sums.touch_more()
     }
 }
 

@@ -9,7 +9,7 @@ use alloy_primitives::U256;
 use domain::{ChainEvent, Market, Payouts, Timestamp, TokenId, Wallet};
 
 use super::History;
-use super::act::{Act, Deed, Own};
+use super::act::{Act, Deed, Own, Stretch};
 use super::catalogue::Description;
 use super::fold::{Looked, Mode};
 use super::interner::Spread as _;
@@ -93,7 +93,7 @@ impl History {
                 Act { seq: 0, at: self.now, is_new: false, deed }
             })
             .collect();
-        self.shards.iter_mut().for_each(|shard| shard.fold(&acts));
+        self.shards.iter_mut().for_each(|shard| shard.fold(&Stretch::of(&acts)));
     }
 
     /// The prices among facts that waited.

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use domain::{Shares, Side, Timestamp, Usd};
 
+use domain::price::ratio_ppm;
+
 /// Fills further apart than this are two entries.
 const GAP: i64 = 10 * Timestamp::MINUTE;
 /// No entry is longer.
@@ -16,10 +18,11 @@ pub(super) const DRIFT_HORIZON: i64 = Timestamp::DAY;
 /// The entry that a decision is making.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Making {
-    /// Its number among the timers.
+    /// Its number among the timers; twice that of a live one, and one more than twice that of a late one.
     number: u64,
     started: Timestamp,
-    last: Timestamp,
+    /// Microseconds from its first fill to its last; an hour fits.
+    lasts: u32,
 }
 
 /// An entry that waits for its price to be looked at again.
@@ -37,9 +40,11 @@ pub(super) struct Timer {
 /// The entries that wait.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Timers {
-    next: u64,
-    /// Those that began when they were seen: the first is due first, and their numbers grow.
-    live: VecDeque<(u64, Timer)>,
+    /// How many of the live ones are gone: the number of the first that is left.
+    gone: u64,
+    /// Those that began when they were seen: the first is due first, and their numbers follow each other.
+    live: VecDeque<Timer>,
+    next_late: u64,
     /// Those that began before their question was described.
     late: BTreeMap<(Timestamp, u64), Timer>,
 }
@@ -48,7 +53,7 @@ impl Timer {
     /// How far the price had moved in the entry's favour, in millionths of a dollar, if `price` is the one that is
     /// found when it is due, of the question's first token.
     pub(super) fn drift(&self, price: u32) -> Option<i64> {
-        let paid = domain::price::ratio_ppm(self.cost, self.shares)?;
+        let paid = ratio_ppm(self.cost, self.shares)?;
         let price = match self.direction {
             Side::Buy => i64::from(price),
             Side::Sell => 1_000_000 - i64::from(price),
@@ -66,31 +71,47 @@ impl Timers {
         is_late: bool,
         fill: Timer,
     ) -> (Making, bool) {
-        if let Some(mut making) = making.filter(|making| making.goes_on(at))
+        if let Some(mut making) = making
+            && let Some(lasts) = making.goes_on(at)
             && let Some(timer) = self.timer(&making)
         {
             timer.shares += fill.shares;
             timer.cost += fill.cost;
-            making.last = at;
+            making.lasts = lasts;
             return (making, false);
         }
-        let number = self.next;
-        self.next += 1;
-        if is_late {
+        let number = if is_late {
+            let number = 2 * self.next_late + 1;
+            self.next_late += 1;
             self.late.insert((fill.due, number), fill);
+            number
         } else {
-            self.live.push_back((number, fill));
-        }
-        (Making { number, started: at, last: at }, true)
+            self.live.push_back(fill);
+            2 * (self.gone + self.live.len() as u64 - 1)
+        };
+        (Making { number, started: at, lasts: 0 }, true)
     }
 
     /// The next entry that is due by a moment.
     pub(super) fn pop(&mut self, by: Timestamp) -> Option<Timer> {
-        if let Some((_, timer)) = self.live.pop_front_if(|(_, timer)| timer.due <= by) {
+        if let Some(timer) = self.live.pop_front_if(|timer| timer.due <= by) {
+            self.gone += 1;
             return Some(timer);
         }
         let first = self.late.first_entry().filter(|first| first.key().0 <= by)?;
         Some(first.remove())
+    }
+
+    /// The live entries that are due next by a moment, first things first.
+    pub(super) fn upcoming(&self, by: Timestamp) -> impl Iterator<Item = &Timer> {
+        self.live.iter().take_while(move |timer| timer.due <= by)
+    }
+
+    /// Reads the timer of an entry that is being made.
+    pub(super) fn touch(&self, making: &Making) -> u64 {
+        let place = (making.number / 2).checked_sub(self.gone).and_then(|place| usize::try_from(place).ok());
+        let timer = place.filter(|_| making.number.is_multiple_of(2)).and_then(|place| self.live.get(place));
+        timer.map_or(0, |timer| timer.cost.micros().unsigned_abs() ^ u64::from(timer.wallet))
     }
 
     /// The late entries that are due by a moment, and none of the others.
@@ -101,20 +122,25 @@ impl Timers {
 
     /// The entries that wait, in no particular order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Timer> {
-        self.live.iter().map(|(_, timer)| timer).chain(self.late.values())
+        self.live.iter().chain(self.late.values())
     }
 
     fn timer(&mut self, making: &Making) -> Option<&mut Timer> {
-        match self.live.binary_search_by_key(&making.number, |(number, _)| *number) {
-            Ok(index) => self.live.get_mut(index).map(|(_, timer)| timer),
-            Err(_) => self.late.get_mut(&(making.started.plus_micros(DRIFT_HORIZON), making.number)),
+        if !making.number.is_multiple_of(2) {
+            return self.late.get_mut(&(making.started.plus_micros(DRIFT_HORIZON), making.number));
         }
+        let place = (making.number / 2).checked_sub(self.gone)?;
+        self.live.get_mut(usize::try_from(place).ok()?)
     }
 }
 
 impl Making {
-    fn goes_on(&self, at: Timestamp) -> bool {
-        at.micros_since(self.last) <= GAP && at.micros_since(self.started) <= LONGEST
+    /// How long it lasts with a fill at a moment, where that one still belongs to it.
+    fn goes_on(&self, at: Timestamp) -> Option<u32> {
+        let lasts = at.micros_since(self.started);
+        let belongs = lasts.saturating_sub(i64::from(self.lasts)) <= GAP && lasts <= LONGEST;
+        // A fill before the first, as late ones may be, moves nothing.
+        belongs.then(|| u32::try_from(lasts.max(0)).unwrap_or(u32::MAX))
     }
 }
 

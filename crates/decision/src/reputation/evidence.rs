@@ -3,75 +3,55 @@
 
 use std::collections::BTreeMap;
 
-use domain::{FactorScores, Shares, Tier, Usd, WalletScore};
+use domain::{Assessment, Flag, FlagKind, Shares, Tier, Timestamp, Usd};
 
 use super::beliefs::Beliefs;
 use super::catalogue::Catalogue;
 use super::copying::Copying;
-use super::factors::{Figures, micros_to_f64, ratio};
+use super::factors::{self, micros_to_f64, ratio};
+use super::record::{Books, Record};
 use super::tally::Tally;
 use crate::calibrated::Calibrated;
-use crate::clv::Clv;
-use crate::copyability::{Flag, FlagKind};
+use crate::policy::Eligibility;
 use crate::roi::RoiSums;
-use crate::skill::{Ballot, Decided, RawSkill, SkillSums};
+use crate::skill::{Ballot, Decided, SkillSums};
 
-/// Everything that is believed about a wallet.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Assessment {
-    /// The strategy's own verdict, with the evidence's number in it.
-    pub verdict: WalletScore,
-    /// What stands beside it.
-    pub figures: Figures,
-    /// The evidence before the population was asked; `None` before the first informative decision.
-    pub skill: Option<RawSkill>,
-    /// The return on cost, winsorised and shrunken.
-    pub roi: f64,
-    /// What the price did after its entries; `None` before the first was looked at.
-    pub clv: Option<Clv>,
-    /// The five factors with inputs that luck and favourites do not fool; their total is the calibrated score.
-    pub calibrated: FactorScores,
-    /// Whether its record stands out from those of all rated wallets, as of the last week's start.
-    pub is_verified: bool,
-    /// The reasons against copying it.
-    pub flags: Vec<Flag>,
-}
-
-impl Assessment {
-    pub(super) fn of(
-        verdict: WalletScore,
-        figures: Figures,
-        (catalogue, beliefs): (&Catalogue, &Beliefs),
-        tally: &Tally<'_>,
-        copying: &Copying,
-    ) -> Self {
-        let evidence = Evidence::of(catalogue, beliefs, tally);
-        let skill = evidence.skill.raw();
-        let roi = evidence.returns.estimate(&beliefs.population);
-        let clv = copying.clv.estimate();
-        let (active_weeks, profitable_weeks) = tally.weeks();
-        let all_figures = copying.sums.figures(verdict.as_of);
-        let calibrated = Calibrated {
-            skill: verdict.skill,
-            n_eff: skill.map_or(0.0, |skill| skill.n_eff),
-            roi,
-            profitable_weeks,
-            active_weeks,
-            top_event: evidence.top_event(),
-            net_volume_30d: net_volume(tally.opened_30d, &all_figures),
-            clv: clv.map_or(0.0, |clv| clv.shrunk),
-        };
-        Self {
-            calibrated: calibrated.factors(),
-            is_verified: verdict.tier != Tier::Unrated
-                && skill.is_some_and(|skill| beliefs.discovery.is_verified(skill.z)),
-            verdict,
-            figures,
-            skill,
-            roi,
-            clv,
-            flags: all_figures.into_iter().filter(Flag::is_raised).collect(),
-        }
+/// Reads everything that is believed about a wallet off what is kept of it.
+pub(super) fn assess(
+    (catalogue, beliefs): (&Catalogue, &Beliefs),
+    (books, record, copying): (&Books, &Record, &Copying),
+    (as_of, eligibility): (Timestamp, Eligibility),
+) -> Assessment {
+    let mut tally = Tally::new(catalogue, books, record);
+    let before = tally.advance(as_of, eligibility);
+    let evidence = Evidence::of(catalogue, beliefs, &tally);
+    let skill = evidence.skill.raw();
+    let shrunk = evidence.skill.estimate_with(&beliefs.population);
+    let verdict = factors::verdict(record, &tally, before, shrunk, (as_of, eligibility));
+    let roi = evidence.returns.estimate(&beliefs.population);
+    let clv = copying.clv.estimate();
+    let (active_weeks, profitable_weeks) = tally.weeks();
+    let all_figures = copying.sums.figures(as_of);
+    let calibrated = Calibrated {
+        skill: shrunk,
+        n_eff: skill.map_or(0.0, |skill| skill.n_eff),
+        roi,
+        profitable_weeks,
+        active_weeks,
+        top_event: evidence.top_event(),
+        net_volume_30d: net_volume(tally.opened_30d, &all_figures),
+        clv: clv.map_or(0.0, |clv| clv.shrunk),
+    };
+    Assessment {
+        calibrated: calibrated.factors(),
+        is_verified: verdict.tier != Tier::Unrated
+            && skill.is_some_and(|skill| beliefs.discovery.is_verified(skill.z)),
+        figures: factors::figures(&tally, before, as_of),
+        verdict,
+        skill,
+        roi,
+        clv,
+        flags: all_figures.into_iter().filter(Flag::is_raised).collect(),
     }
 }
 

@@ -1,47 +1,21 @@
 //! The strategy's five factors and the verdict they add up to.
 
-use domain::{FactorScores, Tier, Timestamp, Usd, WalletScore};
+use domain::{FactorScores, Figures, Skill, Tier, Timestamp, Usd, WalletScore};
 
-use super::beliefs::Beliefs;
-use super::catalogue::Catalogue;
-use super::evidence::Evidence;
-use super::record::{Books, Record};
+use super::record::Record;
 use super::tally::{Tally, WINDOW_DAYS};
 use crate::policy::Eligibility;
 use crate::skill::probability_of_skill;
 
-/// What is known of a wallet beside its verdict.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Figures {
-    /// Wins among the decisions that closed in the last 30 days, 0 to 1; `None` where none did.
-    pub win_rate_30d: Option<f64>,
-    /// The win rate at which the prices paid for those would have broken even.
-    pub break_even_win_rate_30d: Option<f64>,
-    /// The decisions that closed in the last 30 days.
-    pub decisions_30d: u32,
-    /// Those of them that made money.
-    pub wins_30d: u32,
-    /// Decisions that closed with shares of unknown cost: they neither won nor lost.
-    pub unknown_cost: u32,
-    /// The dollars that those brought. They are part of the wallet's result.
-    pub unknown_cost_pnl: Usd,
-    /// The tier that the days before have left behind, which the best and the worst are left later for.
-    pub tier_before: Option<Tier>,
-}
-
-/// Reads a wallet's verdict off its record.
+/// The verdict that a record's tally adds up to, if `before` is the tier that the days before have left behind.
 pub(super) fn verdict(
-    catalogue: &Catalogue,
-    beliefs: &Beliefs,
-    books: &Books,
     record: &Record,
-    as_of: Timestamp,
-    eligibility: Eligibility,
+    tally: &Tally<'_>,
+    before: Option<Tier>,
+    skill: Skill,
+    (as_of, eligibility): (Timestamp, Eligibility),
 ) -> WalletScore {
-    let mut tally = Tally::new(catalogue, books, record);
-    let before = tally.advance(as_of, eligibility);
-    let raw = Raw::of(&tally);
-    let skill = Evidence::of(catalogue, beliefs, &tally).skill.estimate_with(&beliefs.population);
+    let raw = Raw::of(tally);
     WalletScore {
         wallet: record.wallet,
         as_of,
@@ -69,19 +43,12 @@ pub(super) fn verdict(
     }
 }
 
-/// Reads the other figures off a wallet's record.
-pub(super) fn figures(
-    catalogue: &Catalogue,
-    books: &Books,
-    record: &Record,
-    as_of: Timestamp,
-    eligibility: Eligibility,
-) -> Figures {
-    let mut tally = Tally::new(catalogue, books, record);
-    let tier_before = tally.advance(as_of, eligibility);
-    let since = as_of.plus_micros(-WINDOW_DAYS * Timestamp::DAY);
+/// The other figures of a tally.
+pub(super) fn figures(tally: &Tally<'_>, tier_before: Option<Tier>, as_of: Timestamp) -> Figures {
+    // By days and not by the hour, so that only a new day changes what an idle wallet's row says.
+    let since = as_of.day() - WINDOW_DAYS;
     let (mut decisions, mut wins, mut paid) = (0u32, 0u32, 0i64);
-    for closed in tally.counted().filter(|closed| since < closed.at) {
+    for closed in tally.counted().filter(|closed| since < closed.at.day()) {
         decisions += 1;
         wins += u32::from(closed.won());
         paid = paid.saturating_add(closed.paid_ppm());

@@ -4,19 +4,22 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use domain::{ChainEvent, ConditionId, FeeKind, Fill, Payouts, Shares, Timestamp, TokenId, Usd, Wallet};
+use domain::{
+    ChainEvent, ConditionId, Fact, FeeKind, Fill, Payouts, Shares, Timestamp, TokenId, Usd, Wallet,
+};
 
 use super::History;
-use super::act::{Act, Conversion, Deed, Own, Trade, Whom};
+use super::act::{Act, Conversion, Deed, Own, Stretch, Trade, Whom};
 use super::catalogue::Seat;
-use super::interner::Spread as _;
+use super::glance::Glances;
+use super::interner::{Spread as _, usize_of};
 use super::late::{Ended, Item, Print};
 use crate::ledger::apportion;
 
 /// Fewer acts are not worth a second thread.
 const WORTH_THREADS: usize = 4_096;
 /// How many facts are understood before the shards fold them.
-const STRETCH: usize = 32_768;
+const STRETCH: usize = 131_072;
 
 /// Which facts come, and why.
 #[derive(Clone, Debug)]
@@ -37,12 +40,12 @@ pub(super) struct Looked<'a> {
     pub(super) event: &'a ChainEvent,
 }
 
-/// A result whose payments are not whole: who gets how much depends on everybody.
-struct Divided {
-    condition: ConditionId,
-    seq: u64,
-    at: Timestamp,
-    payouts: Arc<Payouts>,
+/// What cannot be done before everything that came before it.
+enum Stop<'a> {
+    /// A result whose payments are not whole: who gets how much depends on everybody.
+    Divide { condition: ConditionId, seq: u64, at: Timestamp, payouts: Arc<Payouts> },
+    /// A conversion among questions that are not all known: from here on prices are remembered.
+    Wait { siblings: u32, fact: Looked<'a>, wallet: Wallet },
 }
 
 impl Looked<'_> {
@@ -52,39 +55,93 @@ impl Looked<'_> {
 }
 
 impl History {
-    /// Folds facts in their order.
+    /// Folds news in their order. Most are fills of known tokens, which need no more than a glance; the glances are
+    /// taken side by side, and everything else is understood one by one.
+    pub(super) fn fold_news(&mut self, facts: &[Fact], mut first: u64) {
+        let mut rest = facts;
+        let mut room = [Glances::default(), Glances::default()];
+        while !rest.is_empty() {
+            let (stretch, _) = rest.split_at(rest.len().min(STRETCH));
+            let done = self.fold_stretch(stretch, first, &mut room);
+            rest = &rest[done..];
+            first += done as u64;
+        }
+    }
+
+    /// Folds news up to the first that must wait for everything before it. How many that were.
+    fn fold_stretch(&mut self, facts: &[Fact], first: u64, room: &mut [Glances; 2]) -> usize {
+        let [front, back] = room;
+        let middle = if facts.len() < WORTH_THREADS { facts.len() } else { facts.len() / 2 };
+        let (before, after) = facts.split_at(middle);
+        let catalogue = &self.catalogue;
+        if after.is_empty() {
+            front.take(catalogue, before, 0);
+            back.take(catalogue, after, middle);
+        } else {
+            std::thread::scope(|scope| {
+                scope.spawn(|| back.take(catalogue, after, middle));
+                front.take(catalogue, before, 0);
+            });
+        }
+        let mut acts: Vec<Act<'_>> = Vec::new();
+        let mut done = facts.len();
+        let mut stop = None;
+        for place in front.others.iter().chain(&back.others).map(|place| usize_of(*place)) {
+            let fact = &facts[place];
+            let looked = Looked { seq: first + place as u64, at: fact.place.block_time, event: &fact.event };
+            stop = self.understand(looked, &Mode::New, &mut acts);
+            if stop.is_some() {
+                done = place + 1;
+                break;
+            }
+        }
+        let glances = [front.before(done), back.before(done)];
+        self.run(&Stretch { facts, first, glances, acts: &acts });
+        self.stop(stop, &Mode::New);
+        done
+    }
+
+    /// Folds facts in their order that were news before.
     pub(super) fn fold<'a>(&mut self, facts: impl Iterator<Item = Looked<'a>>, mode: &Mode) {
         let mut acts: Vec<Act<'a>> = Vec::new();
         for fact in facts {
-            let divided = self.understand(fact, mode, &mut acts);
-            if divided.is_some() || acts.len() >= STRETCH {
-                self.run(&acts);
+            let stop = self.understand(fact, mode, &mut acts);
+            if stop.is_some() || acts.len() >= STRETCH {
+                self.run(&Stretch::of(&acts));
                 acts.clear();
             }
-            if let Some(divided) = divided {
-                self.divide(&divided, matches!(mode, Mode::New));
-            }
+            self.stop(stop, mode);
         }
-        self.run(&acts);
+        self.run(&Stretch::of(&acts));
     }
 
-    fn run(&mut self, acts: &[Act<'_>]) {
-        if acts.len() < WORTH_THREADS {
-            self.shards.iter_mut().for_each(|shard| shard.fold(acts));
+    fn run(&mut self, stretch: &Stretch<'_>) {
+        if stretch.facts.len() + stretch.acts.len() < WORTH_THREADS {
+            self.shards.iter_mut().for_each(|shard| shard.fold(stretch));
             return;
         }
         // One of the shards is folded here, so that no core waits for another.
         let Some((here, others)) = self.shards.split_first_mut() else { return };
         std::thread::scope(|scope| {
             for shard in others {
-                scope.spawn(|| shard.fold(acts));
+                scope.spawn(|| shard.fold(stretch));
             }
-            here.fold(acts);
+            here.fold(stretch);
         });
     }
 
+    fn stop(&mut self, stop: Option<Stop<'_>>, mode: &Mode) {
+        match stop {
+            Some(Stop::Divide { condition, seq, at, payouts }) => {
+                self.divide(condition, (seq, at), &payouts, matches!(mode, Mode::New));
+            }
+            Some(Stop::Wait { siblings, fact, wallet }) => self.wait(siblings, fact, wallet),
+            None => {}
+        }
+    }
+
     /// Adds what a fact asks for; what asks for everybody at once is given back.
-    fn understand<'a>(&mut self, fact: Looked<'a>, mode: &Mode, acts: &mut Vec<Act<'a>>) -> Option<Divided> {
+    fn understand<'a>(&mut self, fact: Looked<'a>, mode: &Mode, acts: &mut Vec<Act<'a>>) -> Option<Stop<'a>> {
         let mut own = |wallet: Wallet, own: Own| {
             let deed = Deed::Own { wallet, spread: wallet.spread(), own };
             let is_new = matches!(mode, Mode::New);
@@ -117,7 +174,7 @@ impl History {
                             let conversion = Conversion { against, others, amount: *amount };
                             own(*wallet, Own::Convert(Arc::new(conversion)));
                         }
-                        None => self.wait(siblings, fact, *wallet),
+                        None => return Some(Stop::Wait { siblings, fact, wallet: *wallet }),
                     }
                 }
             }
@@ -162,7 +219,6 @@ impl History {
         {
             is_ripe = !self.waits(siblings, fact, fill.wallet);
             if let Some(ppm) = price {
-                self.catalogue.question_mut(question).price = Some(ppm);
                 let print = Print { seq: fact.seq, at: fact.at, question, ppm };
                 self.catalogue.siblings_mut(siblings).see(print);
             }
@@ -253,7 +309,7 @@ impl History {
         payouts: &Payouts,
         mode: &Mode,
         acts: &mut Vec<Act<'_>>,
-    ) -> Option<Divided> {
+    ) -> Option<Stop<'static>> {
         let Looked { seq, at, .. } = fact;
         let questions = self.catalogue.questions(condition)?;
         let payouts = Arc::new(payouts.clone());
@@ -275,7 +331,7 @@ impl History {
                     siblings.waiting.push(Item { seq, at, event });
                     whom = Whom::Except(Arc::new(siblings.waiters.keys().copied().collect()));
                 } else if !payouts.is_whole() {
-                    return Some(Divided { condition, seq, at, payouts });
+                    return Some(Stop::Divide { condition, seq, at, payouts });
                 }
             }
         }
@@ -288,9 +344,14 @@ impl History {
     }
 
     /// Pays a result that divides a dollar, to the last millionth.
-    fn divide(&mut self, divided: &Divided, is_new: bool) {
-        let Divided { condition, seq, at, payouts } = divided;
-        let Some(questions) = self.catalogue.questions(*condition) else { return };
+    fn divide(
+        &mut self,
+        condition: ConditionId,
+        (seq, at): (u64, Timestamp),
+        payouts: &Arc<Payouts>,
+        is_new: bool,
+    ) {
+        let Some(questions) = self.catalogue.questions(condition) else { return };
         let mut held: Vec<(Wallet, u32, usize, Shares)> = Vec::new();
         for question in questions.clone() {
             let first = self.catalogue.question(question).first;
@@ -315,9 +376,9 @@ impl History {
             let own = paid.iter().filter(|(of, _, _)| *of == question);
             let pay = Arc::new(own.map(|(_, wallet, pays)| (*wallet, *pays)).collect());
             let deed = Deed::Pay { question, payouts: Arc::clone(payouts), first, pay };
-            acts.push(Act { seq: *seq, at: *at, is_new, deed });
+            acts.push(Act { seq, at, is_new, deed });
         }
-        self.run(&acts);
+        self.run(&Stretch::of(&acts));
     }
 
     fn question_waits(&mut self, question: u32, fact: Looked<'_>, wallet: Wallet) -> bool {
@@ -341,12 +402,14 @@ impl History {
         if siblings.waiters.is_empty() {
             // What the prices are now is looked up by entries that are made while it waits.
             let known = siblings.questions.values().filter_map(|question| {
-                let ppm = self.catalogue.question(*question).price?;
+                // Every shard sees every price.
+                let ppm = self.shards.first()?.price(*question)?;
                 Some(Print { seq: 0, at: Timestamp::from_micros(i64::MIN), question: *question, ppm })
             });
             let prints = known.collect();
             self.catalogue.siblings_mut(number).prints = prints;
         }
+        self.catalogue.waited += 1;
         let siblings = self.catalogue.siblings_mut(number);
         siblings.waiters.insert(wallet, fact.seq);
         siblings.waiting.push(fact.item());

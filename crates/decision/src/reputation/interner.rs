@@ -43,6 +43,11 @@ impl Index {
         }
     }
 
+    /// What is in the slot where a key would like to be: for reading it ahead.
+    pub(super) fn peek(&self, spread: u64) -> u64 {
+        self.table[slot_of(spread) & (self.table.len() - 1)]
+    }
+
     /// Notes the number of a key that has none.
     pub(super) fn insert(&mut self, spread: u64, number: u32) {
         self.count += 1;

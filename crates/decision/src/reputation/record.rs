@@ -10,13 +10,14 @@ pub(super) use saved::Told;
 use domain::{Shares, Side, Timestamp, Usd, Wallet};
 
 use super::chain::{Chain, END};
+use domain::price::ratio_ppm;
 
 /// The day of who has not had one.
 const NO_DAY: i32 = i32::MIN;
 
-/// A wallet's record; two lines of memory.
+/// A wallet's record; two lines of memory, of which `trades` stands in the first and `decisions` in the second.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[repr(align(64))]
+#[repr(C, align(64))]
 pub(super) struct Record {
     pub(super) wallet: Wallet,
     pub(super) trades: u32,
@@ -102,7 +103,7 @@ impl Closed {
 
     /// What a share of its direction cost, in millionths, fees included.
     pub(super) fn paid_ppm(&self) -> i64 {
-        domain::price::ratio_ppm(self.cost, self.shares).unwrap_or(0)
+        ratio_ppm(self.cost, self.shares).unwrap_or(0)
     }
 
     /// What a share of its direction brought in the end, in dollars between 0 and 1. Of a decision sold in part, each
@@ -128,6 +129,11 @@ impl Record {
             decisions: 0,
             is_changed: false,
         }
+    }
+
+    /// Reads both lines, lest what comes next waits for them.
+    pub(super) fn touch(&self) -> u64 {
+        u64::from(self.trades) ^ u64::from(self.decisions)
     }
 
     /// Something of it happened.
@@ -172,6 +178,11 @@ impl Record {
         books.ended.add(&mut self.ended, closed, |closed| closed.seq);
     }
 
+    /// Reads the last decision that ended, behind which the next one is put.
+    pub(super) fn touch_ended(&self, books: &Books) -> u64 {
+        books.ended.back_from(self.ended).next().map_or(0, |closed| closed.seq)
+    }
+
     /// Its days with anything in them, oldest first.
     pub(super) fn days(&self, books: &Books) -> Vec<Day> {
         let mut days = Vec::new();
@@ -192,12 +203,12 @@ impl Record {
         Self { day: END, ended: END, is_changed: false, ..self.clone() }
     }
 
-    /// Whether a day of trading is in the window of `length` days that ends with `from` and not in the one that ends
-    /// with `to`.
-    pub(super) fn loses_volume(&self, books: &Books, length: i64, from: i64, to: i64) -> bool {
+    /// Whether a day with a fill, a result or anything else of the wallet's is in the window of `length` days that ends
+    /// with `from` and not in the one that ends with `to`.
+    pub(super) fn loses_days(&self, books: &Books, length: i64, from: i64, to: i64) -> bool {
         let mut days = std::iter::once(&self.today).chain(books.days.back_from(self.day));
         let is_left = |day: &&Day| from - length < day.number();
-        days.by_ref().take_while(is_left).any(|day| day.number() <= to - length && day.fills > 0)
+        days.by_ref().take_while(is_left).any(|day| day.number() <= to - length)
     }
 
     fn day<'a>(&'a mut self, books: &'a mut Books, at: Timestamp) -> &'a mut Day {
@@ -218,5 +229,18 @@ impl Record {
         }
         // It is there now.
         books.days.find(self.day, is_it, is_past).unwrap_or(&mut self.today)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_two_lines_and_a_touch_reads_both() {
+        assert_eq!((size_of::<Record>(), align_of::<Record>()), (128, 64));
+        let line = |offset: usize| offset / 64;
+        assert_eq!(line(std::mem::offset_of!(Record, trades)), 0);
+        assert_eq!(line(std::mem::offset_of!(Record, decisions)), 1);
     }
 }

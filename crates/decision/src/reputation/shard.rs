@@ -1,6 +1,7 @@
 //! Some of the wallets, with everything that is theirs. Shards know nothing of each other, so that they can be
 //! folded side by side; which wallets are where makes no difference to any of them.
 
+mod ahead;
 mod changes;
 mod paging;
 mod timing;
@@ -12,8 +13,8 @@ use std::sync::Arc;
 
 use domain::{Market, Payouts, Shares, Timestamp, TokenId, Usd, Wallet};
 
-use super::act::{Act, Deed, Trade};
-use super::board::{Board, Outcome, Paid};
+use super::act::{Act, Deed, Stretch, Trade};
+use super::board::{Board, Outcome, Quote};
 use super::catalogue::Seat;
 use super::copying::Copying;
 use super::entry::{DRIFT_HORIZON, Timer, Timers};
@@ -22,9 +23,7 @@ use super::record::{Books, Closed, Record};
 use super::stake::{Done, Stake};
 use crate::clv::Matured;
 use crate::ledger::Holding;
-
-/// How many acts are looked at before they are done.
-const AHEAD: usize = 64;
+use ahead::{AHEAD, Spot};
 
 /// Less than a cent more was collected than the result paid: rounding.
 const ROUNDING: Usd = Usd::from_micros(10_000);
@@ -44,6 +43,8 @@ pub(super) struct Shard {
     pub(super) stakes: Vec<Stake>,
     /// By the question's number.
     pub(super) boards: Vec<Board>,
+    /// By the question's number too.
+    quotes: Vec<Quote>,
     /// By the wallet's number.
     pub(super) copying: Vec<Copying>,
     /// By a wallet's number and that of siblings: how many decisions it made among them.
@@ -59,6 +60,8 @@ pub(super) struct Shard {
     /// By the wallet's number: what tells its bytes from those that were saved or loaded last; zero or nothing where
     /// there were none.
     saved: Vec<u64>,
+    /// The wallets below this have had their days looked at in this pass.
+    looked: u32,
 }
 
 /// A holding of a token that nobody has described, and what it realised on which day.
@@ -98,51 +101,50 @@ impl Shard {
         for question in questions {
             if usize_of(question) == self.boards.len() {
                 self.boards.push(Board::default());
+                self.quotes.push(Quote::default());
             }
-            self.boards[usize_of(question)].describe(market, siblings);
-        }
-    }
-
-    pub(super) fn fold(&mut self, acts: &[Act<'_>]) {
-        for acts in acts.chunks(AHEAD) {
-            self.look_ahead(acts);
-            for act in acts {
-                self.apply(act);
+            let board = &mut self.boards[usize_of(question)];
+            let is_moved = board.end != market.end;
+            board.describe(market, siblings);
+            if is_moved {
+                self.note_paid_anew(question);
             }
         }
     }
 
-    /// Reads what the next trades will need, all wallets first, then all places, then all stakes. Each of them lies
-    /// somewhere else in memory; asked for together, they come together.
-    fn look_ahead(&self, acts: &[Act<'_>]) {
-        let mut wallets = [(0u32, 0u32); AHEAD];
-        let mut count = 0;
+    /// Notes anew what decisions in a question paid, whose end is another one now. Everybody who made one is here.
+    fn note_paid_anew(&mut self, question: u32) {
+        let board = &mut self.boards[usize_of(question)];
+        board.prices = Default::default();
+        for place in &board.holders.clone() {
+            let (books, record, _) = self.known(self.stakes[usize_of(*place)].wallet);
+            for closed in record.closed(books).iter().filter(|closed| closed.question == question) {
+                self.boards[usize_of(question)].note_paid(closed);
+            }
+        }
+    }
+
+    pub(super) fn fold(&mut self, stretch: &Stretch<'_>) {
+        let mut acts = stretch.acts.iter().peekable();
+        for glances in stretch.glances.into_iter().flat_map(|glances| glances.chunks(AHEAD)) {
+            let mut known = self.look_ahead(stretch, glances);
+            for glance in glances {
+                let Some((seq, at, trade)) = stretch.trade(glance) else { continue };
+                while let Some(act) = acts.next_if(|act| act.seq < seq) {
+                    self.apply(act);
+                }
+                self.mature(at);
+                self.print(glance.question, glance.price, at);
+                if self.is_home(glance.spread) {
+                    self.trade(&trade, known.next(), true, seq, at);
+                }
+            }
+            self.count_matured();
+        }
         for act in acts {
-            if let Deed::Trade(Trade { fill, spread, seat: Some(seat), .. }) = &act.deed
-                && self.is_home(*spread)
-                && let Some(wallet) = self.find(fill.wallet, *spread)
-            {
-                wallets[count] = (wallet, seat.question);
-                count += 1;
-            }
+            self.apply(act);
         }
-        let mut read = 0u32;
-        let mut places = [0u32; AHEAD];
-        let mut known = 0;
-        for key in &wallets[..count] {
-            read ^= self.records[usize_of(key.0)].trades;
-            if let Some(place) = self.place(key.0, key.1) {
-                places[known] = place;
-                known += 1;
-            }
-        }
-        for place in &places[..known] {
-            read ^= u32::from(self.stakes[usize_of(*place)].is_moved);
-        }
-        for (_, question) in &wallets[..count] {
-            read ^= self.boards[usize_of(*question)].price;
-        }
-        std::hint::black_box(read);
+        self.count_matured();
     }
 
     fn apply(&mut self, act: &Act<'_>) {
@@ -152,7 +154,14 @@ impl Shard {
             self.mature(at);
         }
         match deed {
-            Deed::Trade(trade) => self.trade(trade, *is_new, seq, at),
+            Deed::Trade(trade) => {
+                if let (Some(seat), Some(price)) = (trade.seat, trade.price) {
+                    self.print(seat.question, price, at);
+                }
+                if self.is_home(trade.spread) {
+                    self.trade(trade, Spot::default(), *is_new, seq, at);
+                }
+            }
             Deed::Own { wallet, spread, own } if self.is_home(*spread) => {
                 let wallet = self.wallet(*wallet, *spread, at);
                 self.change(wallet);
@@ -188,13 +197,6 @@ impl Shard {
         }
     }
 
-    /// The same for holders who are to be paid.
-    fn look_at(&self, places: &[u32]) {
-        let wallets = places.iter().map(|place| self.stakes[usize_of(*place)].wallet);
-        let read = wallets.fold(0, |read, wallet| read ^ self.records[usize_of(wallet)].trades);
-        std::hint::black_box(read);
-    }
-
     /// The number of a wallet that is at home here.
     pub(super) fn find(&self, wallet: Wallet, spread: u64) -> Option<u32> {
         self.wallets.find(spread, |number| self.records[usize_of(number)].wallet == wallet)
@@ -208,6 +210,11 @@ impl Shard {
         self.places.find((wallet, question).spread(), is_it)
     }
 
+    /// The wallets that changed since they were last taken.
+    pub(super) fn changed(&self) -> &[u32] {
+        &self.changed
+    }
+
     /// The wallets that changed since this was last asked.
     pub(super) fn take_changed(&mut self) -> Vec<u32> {
         let changed = std::mem::take(&mut self.changed);
@@ -215,6 +222,28 @@ impl Shard {
             self.records[usize_of(*wallet)].is_changed = false;
         }
         changed
+    }
+
+    /// Begins a pass, for which nobody's days have been looked at.
+    pub(super) fn begin_pass(&mut self) {
+        self.looked = 0;
+    }
+
+    /// Marks the wallets, among those that were not looked at in this pass, with a day in the window of `length` days
+    /// that ends with `from` and not in the one that ends with `to`, or whose pace changes with the day.
+    pub(super) fn change_faded(&mut self, length: i64, from: i64, to: i64) {
+        let first = std::mem::replace(&mut self.looked, next_number(&self.records));
+        for number in first..next_number(&self.records) {
+            let (books, record, copying) = self.known(number);
+            if record.loses_days(books, length, from, to) || copying.sums.loses_pace(from, to) {
+                self.change(number);
+            }
+        }
+    }
+
+    /// What is kept of a wallet whose number came from here.
+    pub(super) fn known(&self, number: u32) -> (&Books, &Record, &Copying) {
+        (&self.books, &self.records[usize_of(number)], &self.copying[usize_of(number)])
     }
 
     /// The holdings that changed since this was last asked.
@@ -251,26 +280,39 @@ impl Shard {
         }
     }
 
-    fn trade(&mut self, trade: &Trade<'_>, is_new: bool, seq: u64, at: Timestamp) {
-        if let (Some(seat), Some(price)) = (trade.seat, trade.price) {
-            let board = &mut self.boards[usize_of(seat.question)];
-            board.price = price;
-            // Even where nothing waits: entries that are away have their prints counted.
-            board.watch.print(at, f64::from(price) / 1e6, &mut self.matured);
-            self.count_matured();
-        }
-        if !self.is_home(trade.spread) {
+    /// A price was paid for the first token of a question; zero is none.
+    fn print(&mut self, question: u32, price: u32, at: Timestamp) {
+        let quote = &mut self.quotes[usize_of(question)];
+        if price == 0 {
             return;
         }
+        if at <= quote.quiet {
+            quote.price = price;
+            quote.untold = quote.untold.saturating_add(1);
+            return;
+        }
+        self.tell(question);
+        let watch = &mut self.boards[usize_of(question)].watch;
+        watch.print(at, f64::from(price) / 1e6, &mut self.matured);
+        let quote = &mut self.quotes[usize_of(question)];
+        (quote.price, quote.quiet) = (price, watch.quiet_until());
+    }
+
+    /// The last price of a question's first token.
+    pub(super) fn price(&self, question: u32) -> Option<u32> {
+        Some(self.quotes[usize_of(question)].price).filter(|price| *price > 0)
+    }
+
+    fn trade(&mut self, trade: &Trade<'_>, spot: Spot, is_new: bool, seq: u64, at: Timestamp) {
         let fill = trade.fill;
-        let wallet = self.wallet(fill.wallet, trade.spread, at);
+        let wallet = self.wallet_at(spot, fill.wallet, trade.spread, at);
         self.change(wallet);
         if is_new {
             self.records[usize_of(wallet)].trade(&mut self.books, fill.usd, at);
             self.copying[usize_of(wallet)].trade(fill, at);
         }
         match trade.seat {
-            Some(seat) if trade.is_ripe => self.fill(wallet, seat, trade, is_new, seq, at),
+            Some(seat) if trade.is_ripe => self.fill((wallet, spot), seat, trade, is_new, seq, at),
             None if is_new => {
                 self.book_bare(wallet, fill.token, fill.cash_change(), fill.share_change(), at);
             }
@@ -278,9 +320,17 @@ impl Shard {
         }
     }
 
-    fn fill(&mut self, wallet: u32, seat: Seat, trade: &Trade<'_>, is_new: bool, seq: u64, at: Timestamp) {
+    fn fill(
+        &mut self,
+        (wallet, spot): (u32, Spot),
+        seat: Seat,
+        trade: &Trade<'_>,
+        is_new: bool,
+        seq: u64,
+        at: Timestamp,
+    ) {
         let fill = trade.fill;
-        let scene = self.scene(wallet, seat.question, seq, at);
+        let scene = self.scene_at(spot, wallet, seat.question, seq, at);
         let making = self.stakes[usize_of(scene.place)].bet.and_then(|bet| bet.entry);
         let outcome = usize::from(seat.outcome);
         let done = self.book(scene, outcome, fill.cash_change(), fill.share_change());
@@ -341,10 +391,7 @@ impl Shard {
                 pnl: bet.flow,
                 is_unknown: bet.is_unknown,
             };
-            if let Some(ppm) = u32::try_from(closed.paid_ppm()).ok().filter(|_| closed.counts()) {
-                let paid = Paid { opened: bet.opened, direction: bet.direction, ppm };
-                self.boards[usize_of(scene.question)].prices.push(paid);
-            }
+            self.boards[usize_of(scene.question)].note_paid(&closed);
             record.close(&mut self.books, closed);
         }
         if done.opens {
@@ -374,14 +421,19 @@ impl Shard {
         payouts: &Arc<Payouts>,
         first: usize,
     ) -> Arc<Outcome> {
+        self.tell(question);
         self.boards[usize_of(question)].watch.resolve(at, &mut self.matured);
-        self.count_matured();
+        self.quotes[usize_of(question)].quiet = self.boards[usize_of(question)].watch.quiet_until();
         let fresh = || Arc::new(Outcome { seq, at, payouts: Arc::clone(payouts), first });
         Arc::clone(self.boards[usize_of(question)].result.get_or_insert_with(fresh))
     }
 
     fn wallet(&mut self, wallet: Wallet, spread: u64, at: Timestamp) -> u32 {
-        let number = self.find(wallet, spread).unwrap_or_else(|| {
+        self.wallet_at(Spot::default(), wallet, spread, at)
+    }
+
+    fn wallet_at(&mut self, spot: Spot, wallet: Wallet, spread: u64, at: Timestamp) -> u32 {
+        let number = spot.wallet.or_else(|| self.find(wallet, spread)).unwrap_or_else(|| {
             let number = next_number(&self.records);
             self.records.push(Record::new(wallet, at));
             self.copying.push(Copying::default());
@@ -393,7 +445,11 @@ impl Shard {
     }
 
     fn scene(&mut self, wallet: u32, question: u32, seq: u64, at: Timestamp) -> Scene {
-        let place = self.place(wallet, question).unwrap_or_else(|| {
+        self.scene_at(Spot::default(), wallet, question, seq, at)
+    }
+
+    fn scene_at(&mut self, spot: Spot, wallet: u32, question: u32, seq: u64, at: Timestamp) -> Scene {
+        let place = spot.place.or_else(|| self.place(wallet, question)).unwrap_or_else(|| {
             let place = next_number(&self.stakes);
             self.stakes.push(Stake { wallet, question, ..Stake::default() });
             self.places.insert((wallet, question).spread(), place);

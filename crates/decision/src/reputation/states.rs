@@ -5,18 +5,19 @@
 //! 1. In a new process: describe the markets ([`History::learn`], always in the same order; new ones come behind
 //!    those that were), load all questions ([`History::load_question`]), load the world ([`History::load_world`]).
 //! 2. Before a batch: load ([`History::load`]) what it [`History::needs`]: the wallets it names, everybody who holds
-//!    a token of a condition it resolves, and every wallet whose wake-up time is no later than the batch's last
-//!    fact. Whoever has no bytes yet is new, and needs nothing. **A result pays the holders in memory and nobody
-//!    else.**
-//! 3. Apply the batch.
-//! 4. Before a pass: load every wallet that is due or whose wake-up time is no later than the pass, and hold a survey where one is
-//!    due ([`History::survey`]).
+//!    a token of a condition whose result divides a dollar, and every wallet whose wake-up time is no later than the
+//!    batch's last fact. Whoever has no bytes yet is new, and needs nothing.
+//! 3. Apply the batch, and load everybody who holds a token of another condition it resolves: who is loaded is paid
+//!    then. It can be done some at a time, and has to be done before anything else is: also before a save counts.
+//! 4. Before a pass: hold a survey where one is due ([`History::survey`]), begin the pass ([`History::begin_pass`]),
+//!    and let those in memory be judged ([`History::judge`]); then, some at a time, every wallet that is due, or that
+//!    wakes or fades no later than the pass.
 //! 5. Save what changed ([`History::changed`], [`History::changed_questions`], [`History::save_world`]), all in one
 //!    transaction, and forget ([`History::forget_wallets`]) when there is too much.
 
 use std::collections::BTreeSet;
 
-use domain::{ChainEvent, ConditionId, Fact, FeeKind, Market, Place, Timestamp, TokenId, Wallet};
+use domain::{ChainEvent, ConditionId, Fact, FeeKind, Market, Timestamp, TokenId, Wallet};
 
 use super::History;
 use super::interner::Spread as _;
@@ -33,6 +34,8 @@ pub struct SavedWallet {
     /// When it must be in memory again at the latest: before the first fact or pass that is not before this. `None`:
     /// not before something happens to it.
     pub wake: Option<Timestamp>,
+    /// When a day of its leaves a window, which the first pass that is not before this has to see.
+    pub fades: Option<Timestamp>,
     /// Whether it changed since the last pass, or a holding of its since [`History::moved`] was asked: it must be in
     /// memory before either is asked again. Nobody is due where both were asked before saving.
     pub is_due: bool,
@@ -47,8 +50,10 @@ pub struct SavedWallet {
 pub struct Needs {
     /// The wallets that are named.
     pub wallets: BTreeSet<Wallet>,
-    /// Conditions that get a result: everybody is needed who was saved with one of their tokens.
+    /// Conditions that get a result: everybody who was saved with one of their tokens is needed, right after it.
     pub resolved: BTreeSet<ConditionId>,
+    /// Conditions whose result divides a dollar: everybody who was saved with one of their tokens is needed before it.
+    pub divided: BTreeSet<ConditionId>,
     /// Conditions that are grouped in another way: everybody is needed who ever traded, split or converted them.
     pub regrouped: BTreeSet<ConditionId>,
     /// All wallets are needed that wake no later than this; `None`: none of them.
@@ -64,6 +69,9 @@ impl History {
         for fact in facts {
             needs.wallets.extend(concerned(&fact.event));
             match &fact.event {
+                ChainEvent::Resolution { condition, payouts } if !payouts.is_whole() => {
+                    needs.divided.insert(*condition);
+                }
                 ChainEvent::Resolution { condition, .. }
                 | ChainEvent::Derivable { yes: Some(condition), .. } => {
                     needs.resolved.insert(*condition);
@@ -83,6 +91,7 @@ impl History {
             questions.is_some_and(|questions| !self.catalogue.question(questions.start).is_over)
         };
         needs.resolved.retain(is_open);
+        needs.divided.retain(is_open);
         needs
     }
 
@@ -107,10 +116,10 @@ impl History {
     /// Whether a wallet is in memory.
     #[must_use]
     pub fn has(&self, wallet: Wallet) -> bool {
-        self.record(wallet).is_some()
+        self.find(wallet).is_some()
     }
 
-    /// Takes in a wallet as it was saved last.
+    /// Takes in a wallet as it was saved last, and pays it the results that have come since.
     ///
     /// # Errors
     /// The bytes are damaged, name questions that are not described, or the wallet is in memory.
@@ -121,8 +130,8 @@ impl History {
         let mut state = WalletState::read(wallet, bytes, self.catalogue.count())?;
         state.watched.retain_mut(|(question, watched)| {
             if watched.is_fresh() {
-                let mut watches = self.shards.iter_mut().map(|shard| shard.watch_of(*question));
-                if let Some(price) = watches.find_map(|watch| watch.claim(watched.at)).flatten() {
+                let mut shards = self.shards.iter_mut();
+                if let Some(price) = shards.find_map(|shard| shard.claim(*question, watched.at)).flatten() {
                     watched.pay(price);
                 }
             }
@@ -166,12 +175,4 @@ fn concerned(event: &ChainEvent) -> Option<Wallet> {
         | ChainEvent::Resolution { .. }
         | ChainEvent::Derivable { .. } => None,
     }
-}
-
-/// The number of the first fact of a log: the same in every process, and rising along the chain. Of several facts of
-/// one log, each has the number behind the one before it.
-pub(super) const fn chain_position(place: &Place) -> u64 {
-    let block = if place.block_number < 1 << 40 { place.block_number } else { (1 << 40) - 1 };
-    let log = if place.log_index < 1 << 20 { place.log_index } else { (1 << 20) - 1 };
-    block << 24 | (log as u64) << 4
 }

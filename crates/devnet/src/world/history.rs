@@ -33,11 +33,13 @@ struct Calendar {
 }
 
 impl World {
-    /// Makes `days` of past, all of it answered before the present begins.
-    pub(super) fn live_through_history(&mut self, days: i64) {
+    /// Makes `days` of past, all of it answered before the present begins; `made` is called whenever there is more
+    /// of it.
+    pub(super) fn live_through_history(&mut self, days: i64, made: &mut dyn FnMut(&mut Self)) {
         let begins = Timestamp::from_seconds(self.start.plus_micros(-days * Timestamp::DAY).seconds());
         self.push_block(begins.plus_micros(-BLOCK), Vec::new());
         if days < 1 {
+            made(self);
             return;
         }
         let calendar = self.past_markets(begins, days);
@@ -46,7 +48,7 @@ impl World {
             self.plan(person, &calendar, &mut intents);
         }
         intents.sort_by_key(|intent| intent.at);
-        self.replay(begins, intents);
+        self.replay(begins, intents, made);
     }
 
     fn past_markets(&mut self, begins: Timestamp, days: i64) -> Calendar {
@@ -177,7 +179,7 @@ impl World {
     }
 
     /// Block by block: what opens, what is traded, what is answered.
-    fn replay(&mut self, begins: Timestamp, intents: Vec<Intent>) {
+    fn replay(&mut self, begins: Timestamp, intents: Vec<Intent>, made: &mut dyn FnMut(&mut Self)) {
         let mut opening: Vec<usize> = (0..self.markets.len()).collect();
         opening.sort_by_key(|id| self.markets[*id].opens);
         let mut opening = opening.into_iter().peekable();
@@ -198,6 +200,7 @@ impl World {
             }
             txs.extend(self.close_due(at));
             self.push_block(at, txs);
+            made(self);
             at = at.plus_micros(BLOCK);
         }
     }

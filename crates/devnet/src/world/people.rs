@@ -21,6 +21,19 @@ pub(crate) enum Kind {
     Lottery,
 }
 
+/// Who lives in a world.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cast {
+    /// For a demonstration: who knows knows much and spends much, a fifth know less than nothing, and few others
+    /// trade often enough to be judged.
+    #[default]
+    Vivid,
+    /// For a trial of the scores: everybody trades nearly every day, and knowledge is the only difference. Who knows
+    /// knows little more than the price, and spends and chooses as the ignorant do. Nobody knows less than nothing,
+    /// which would be knowledge to whoever stands opposite; degens are only careless.
+    Even,
+}
+
 /// One wallet.
 #[derive(Clone, Debug)]
 pub(crate) struct Person {
@@ -50,8 +63,9 @@ pub(crate) struct People {
 
 impl People {
     /// `wallets` people, `skilled` of them skilled (at most a quarter), a fifth degens, the makers beside.
-    pub(crate) fn new(dice: &mut Dice, wallets: usize, skilled: usize) -> Self {
+    pub(crate) fn new(dice: &mut Dice, cast: Cast, wallets: usize, skilled: usize) -> Self {
         let skilled = skilled.min(wallets / 4);
+        let all_regular = cast == Cast::Even;
         let degens = wallets / 5;
         let makers = (wallets / 100).max(4);
         let mut people = Self {
@@ -68,10 +82,18 @@ impl People {
             people.admit(dice, Kind::Maker, true);
         }
         for _ in 0..skilled {
-            people.admit(dice, Kind::Skilled, true);
+            match cast {
+                Cast::Vivid => people.admit(dice, Kind::Skilled, true),
+                Cast::Even => people.initiate(dice),
+            }
         }
         for number in 0..degens {
-            people.admit(dice, Kind::Degen, number % 10 == 0);
+            people.admit(dice, Kind::Degen, all_regular || number % 10 == 0);
+            if cast == Cast::Even
+                && let Some(person) = people.all.last_mut()
+            {
+                person.accuracy = 0.5;
+            }
         }
         for _ in 0..wallets.saturating_sub(skilled + degens) {
             let kind = match dice.unit() {
@@ -80,7 +102,7 @@ impl People {
                 _ => Kind::Noise,
             };
             let regular = dice.chance(0.04);
-            people.admit(dice, kind, regular);
+            people.admit(dice, kind, all_regular || regular);
         }
         people
     }
@@ -109,6 +131,15 @@ impl People {
         if kind == Kind::Degen && regular {
             self.regular_degens.push(id);
         }
+    }
+
+    /// Admits somebody who differs from the ignorant in knowledge alone.
+    fn initiate(&mut self, dice: &mut Dice) {
+        let id = self.all.len();
+        self.admit(dice, Kind::Noise, true);
+        // At even odds an edge of 0.14 to 0.38 standard deviations a decision.
+        self.all[id].accuracy = dice.between(0.57, 0.69);
+        self.skilled.push(id);
     }
 
     pub(crate) fn get(&self, id: usize) -> &Person {

@@ -33,34 +33,55 @@ macro_rules! select_fills {
 }
 pub(crate) use select_fills;
 
+/// A statement about ledger events, each as [`fact_of_event`] reads it: `f` is the event, `b` its block.
+macro_rules! select_events {
+    ($rest:literal) => {
+        concat!(
+            "SELECT f.block_hash, f.log_index::bigint AS log_index, f.block_number, f.block_time, f.tx_hash, f.kind,
+                    f.wallet_address, f.condition_id, f.token_id::text AS token_id,
+                    (f.amount * 1000000)::bigint AS amount, f.detail, f.payout_numerators
+             FROM orderflow_ledger_events f
+             JOIN orderflow_blocks b ON b.block_hash = f.block_hash ",
+            $rest
+        )
+    };
+}
+pub(super) use select_events;
+
 /// The facts of blocks, by block, each block's by log index. Orphaned ones are left out.
 pub(crate) async fn of_blocks(
     connection: &mut PgConnection,
     blocks: &[BlockHash],
 ) -> Result<BTreeMap<BlockHash, Vec<Fact>>, StoreError> {
     let hashes: Vec<String> = blocks.iter().map(ToString::to_string).collect();
-    let fills = sqlx::query(select_fills!("WHERE b.block_hash = ANY($1)"))
+    // Which heights these are tells PostgreSQL which partitions it need not plan for; there are hundreds in time.
+    let heights: (Option<i64>, Option<i64>) = sqlx::query_as(
+        "SELECT min(block_number), max(block_number) FROM orderflow_blocks WHERE block_hash = ANY($1)",
+    )
+    .bind(&hashes)
+    .fetch_one(&mut *connection)
+    .await
+    .during("find the heights of blocks")?;
+    let fills =
+        sqlx::query(select_fills!("WHERE b.block_hash = ANY($1) AND f.block_number BETWEEN $2 AND $3"))
+            .bind(&hashes)
+            .bind(heights.0)
+            .bind(heights.1)
+            .fetch_all(&mut *connection)
+            .await
+            .during("read fills")?;
+    let events = sqlx::query(select_events!("WHERE f.block_hash = ANY($1) AND NOT f.orphaned"))
         .bind(&hashes)
         .fetch_all(&mut *connection)
         .await
-        .during("read fills")?;
-    let events = sqlx::query(
-        "SELECT block_hash, log_index::bigint, block_number, block_time, tx_hash, kind, wallet_address,
-                condition_id, token_id::text, (amount * 1000000)::bigint AS amount, detail, payout_numerators
-         FROM orderflow_ledger_events WHERE block_hash = ANY($1) AND NOT orphaned",
-    )
-    .bind(&hashes)
-    .fetch_all(&mut *connection)
-    .await
-    .during("read ledger events")?;
+        .during("read ledger events")?;
     let mut facts: BTreeMap<BlockHash, Vec<Fact>> = BTreeMap::new();
     for found in &fills {
-        let fact = Fact { place: fill_place(found)?, event: ChainEvent::Fill(fill_of(found)?) };
+        let fact = fact_of_fill(found)?;
         facts.entry(fact.place.block_hash).or_default().push(fact);
     }
     for found in &events {
-        let tx_hash = row::text(found, "tx_hash", "a transaction hash")?;
-        let fact = Fact { place: place_of(found, tx_hash)?, event: event_of(found)? };
+        let fact = fact_of_event(found)?;
         facts.entry(fact.place.block_hash).or_default().push(fact);
     }
     for block in facts.values_mut() {
@@ -133,6 +154,15 @@ pub(crate) async fn late_logs(
             Ok((row::text(found, "block_hash", "a block hash")?, row::indexes(found, "log_indexes")?))
         })
         .collect()
+}
+
+pub(super) fn fact_of_fill(found: &PgRow) -> Result<Fact, StoreError> {
+    Ok(Fact { place: fill_place(found)?, event: ChainEvent::Fill(fill_of(found)?) })
+}
+
+pub(super) fn fact_of_event(found: &PgRow) -> Result<Fact, StoreError> {
+    let tx_hash = row::text(found, "tx_hash", "a transaction hash")?;
+    Ok(Fact { place: place_of(found, tx_hash)?, event: event_of(found)? })
 }
 
 fn fill_place(found: &PgRow) -> Result<Place, StoreError> {

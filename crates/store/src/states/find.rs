@@ -9,6 +9,9 @@ use super::{WALLET, WalletState, WorldKey};
 use crate::error::{During as _, StoreError};
 use crate::row;
 
+/// The number of a wallet among the states.
+pub type WalletNumber = i64;
+
 /// Who is needed beside those that are known by name.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
@@ -85,11 +88,12 @@ pub async fn load(
     .fetch_all(connection)
     .await
     .during("load wallets")?;
-    let state = |found| {
-        let wallet = row::text(found, "address", "an address")?;
-        Ok((wallet, found.try_get("state").during("read a column")?))
-    };
-    rows.iter().map(state).collect()
+    rows.iter().map(state_of).collect()
+}
+
+fn state_of(found: &sqlx::postgres::PgRow) -> Result<(Wallet, Vec<u8>), StoreError> {
+    let wallet = row::text(found, "address", "an address")?;
+    Ok((wallet, found.try_get("state").during("read a column")?))
 }
 
 /// What belongs to questions and to everybody.
@@ -112,38 +116,112 @@ pub async fn world(connection: &mut PgConnection) -> Result<Vec<(WorldKey, Vec<u
     rows.iter().map(state).collect()
 }
 
-/// The wallets that the next pass has to look at, or all of them; those of which nothing is known any more among them.
+/// The wallets that the next pass has to publish, those of which nothing is known any more among them.
 ///
 /// # Errors
-/// If the database refuses, or holds what it should not.
-pub async fn due(connection: &mut PgConnection, or_all: bool) -> Result<Vec<Wallet>, StoreError> {
-    let statement = match or_all {
-        true => {
-            "SELECT w.address FROM orderflow_wallet_states s JOIN orderflow_wallets w ON w.id = s.id
-             WHERE s.kind = 0 ORDER BY w.address"
-        }
-        false => {
-            "SELECT w.address FROM orderflow_wallet_states s JOIN orderflow_wallets w ON w.id = s.id
-             WHERE s.kind = 0 AND s.is_due ORDER BY w.address"
-        }
-    };
-    let rows = sqlx::query(statement).fetch_all(connection).await.during("find the wallets with news")?;
-    rows.iter().map(|found| row::text(found, "address", "an address")).collect()
+/// If the database refuses.
+pub async fn due(connection: &mut PgConnection) -> Result<Vec<WalletNumber>, StoreError> {
+    sqlx::query_scalar("SELECT id FROM orderflow_wallet_states WHERE kind = 0 AND is_due ORDER BY id")
+        .fetch_all(connection)
+        .await
+        .during("find the wallets with news")
+}
+
+/// The wallets that a pass of a moment has to look at, whether there is anything to publish or not.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn restless(connection: &mut PgConnection, by: Timestamp) -> Result<Vec<WalletNumber>, StoreError> {
+    sqlx::query_scalar(
+        "SELECT id FROM orderflow_wallet_states WHERE kind = 0 AND wake <= $1
+         UNION SELECT id FROM orderflow_wallet_states WHERE kind = 0 AND fades <= $1 ORDER BY id",
+    )
+    .bind(by.to_offset_date_time())
+    .fetch_all(connection)
+    .await
+    .during("find the wallets for which something is due")
+}
+
+/// All wallets.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn everybody(connection: &mut PgConnection) -> Result<Vec<WalletNumber>, StoreError> {
+    sqlx::query_scalar("SELECT id FROM orderflow_wallet_states WHERE kind = 0 ORDER BY id")
+        .fetch_all(connection)
+        .await
+        .during("find all wallets")
 }
 
 /// The wallets with as many closed decisions.
 ///
 /// # Errors
-/// If the database refuses, or holds what it should not.
-pub async fn seasoned(connection: &mut PgConnection, decisions: u32) -> Result<Vec<Wallet>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT w.address FROM orderflow_wallet_states s JOIN orderflow_wallets w ON w.id = s.id
-         WHERE s.kind = 0 AND s.decisions >= $1 AND s.state <> '' ORDER BY w.address",
+/// If the database refuses.
+pub async fn seasoned(
+    connection: &mut PgConnection,
+    decisions: u32,
+) -> Result<Vec<WalletNumber>, StoreError> {
+    sqlx::query_scalar(
+        "SELECT id FROM orderflow_wallet_states
+         WHERE kind = 0 AND decisions >= $1 AND state <> '' ORDER BY id",
     )
     .bind(row::small(decisions))
     .fetch_all(connection)
     .await
-    .during("find the wallets with enough decisions")?;
+    .during("find the wallets with enough decisions")
+}
+
+/// The wallets with these numbers and their bytes, which are empty where nothing is known any more.
+///
+/// # Errors
+/// If the database refuses, or holds what it should not.
+pub async fn load_numbered(
+    connection: &mut PgConnection,
+    numbers: &[WalletNumber],
+) -> Result<Vec<(Wallet, Vec<u8>)>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT w.address, s.state FROM UNNEST($1::bigint[]) AS wanted (id)
+         JOIN orderflow_wallet_states s ON s.kind = 0 AND s.id = wanted.id
+         JOIN orderflow_wallets w ON w.id = wanted.id",
+    )
+    .bind(numbers)
+    .fetch_all(connection)
+    .await
+    .during("load wallets")?;
+    rows.iter().map(state_of).collect()
+}
+
+/// The wallets with these numbers.
+///
+/// # Errors
+/// If the database refuses, or holds what it should not.
+pub async fn named(
+    connection: &mut PgConnection,
+    numbers: &[WalletNumber],
+) -> Result<Vec<Wallet>, StoreError> {
+    let rows = sqlx::query("SELECT address FROM orderflow_wallets WHERE id = ANY($1) ORDER BY id")
+        .bind(numbers)
+        .fetch_all(connection)
+        .await
+        .during("name wallets")?;
+    rows.iter().map(|found| row::text(found, "address", "an address")).collect()
+}
+
+/// The wallets that have a verdict that says something, and of which nothing is known.
+///
+/// # Errors
+/// If the database refuses, or holds what it should not.
+pub async fn unknown(connection: &mut PgConnection) -> Result<Vec<Wallet>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT v.wallet_address AS address FROM orderflow_wallet_stats v
+         WHERE (v.trader_tier <> 'UNRATED' OR v.total_trades > 0 OR v.total_pnl_usd <> 0)
+           AND NOT EXISTS (SELECT FROM orderflow_wallets w
+                           JOIN orderflow_wallet_states s ON s.kind = 0 AND s.id = w.id AND s.state <> ''
+                           WHERE w.address = v.wallet_address)",
+    )
+    .fetch_all(connection)
+    .await
+    .during("find verdicts without facts")?;
     rows.iter().map(|found| row::text(found, "address", "an address")).collect()
 }
 
@@ -152,11 +230,14 @@ pub async fn seasoned(connection: &mut PgConnection, decisions: u32) -> Result<V
 /// # Errors
 /// If the database refuses.
 pub async fn count(connection: &mut PgConnection) -> Result<usize, StoreError> {
-    let count: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM orderflow_wallet_states WHERE kind = 0 AND state <> ''")
-            .fetch_one(connection)
-            .await
-            .during("count the wallets")?;
+    // Both are counted in indexes alone.
+    let count: i64 = sqlx::query_scalar(
+        "SELECT (SELECT count(*) FROM orderflow_wallet_states WHERE kind = 0)
+              - (SELECT count(*) FROM orderflow_wallet_states WHERE kind = 0 AND state = '')",
+    )
+    .fetch_one(connection)
+    .await
+    .during("count the wallets")?;
     Ok(usize::try_from(count).unwrap_or(0))
 }
 

@@ -15,10 +15,11 @@ pub(super) async fn keep(
     ids: &[i64],
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO orderflow_wallet_states_before (save, kind, id, wake, decisions, state)
-         SELECT $1, fresh.kind, fresh.id, s.wake, coalesce(s.decisions, 0), coalesce(s.state, '')
+        "INSERT INTO orderflow_wallet_states_before (save, kind, id, wake, fades, decisions, state)
+         SELECT $1, fresh.kind, fresh.id, s.wake, s.fades, coalesce(s.decisions, 0), coalesce(s.state, '')
          FROM UNNEST($2::smallint[], $3::bigint[]) AS fresh (kind, id)
-         LEFT JOIN orderflow_wallet_states s ON s.kind = fresh.kind AND s.id = fresh.id",
+         LEFT JOIN orderflow_wallet_states s ON s.kind = fresh.kind AND s.id = fresh.id
+         ON CONFLICT DO NOTHING",
     )
     .bind(save)
     .bind(kinds)
@@ -79,11 +80,11 @@ pub async fn go_back(
         .during("number a save")?;
     let wallets: Vec<String> = sqlx::query_scalar(
         "WITH before AS (
-             SELECT DISTINCT ON (kind, id) kind, id, wake, decisions, state
+             SELECT DISTINCT ON (kind, id) kind, id, wake, fades, decisions, state
              FROM orderflow_wallet_states_before WHERE save > $1 ORDER BY kind, id, save),
          gone AS (
              UPDATE orderflow_wallet_states s
-             SET save = $2, is_due = true, wake = b.wake, decisions = b.decisions, state = b.state
+             SET save = $2, is_due = true, wake = b.wake, fades = b.fades, decisions = b.decisions, state = b.state
              FROM before b WHERE s.kind = b.kind AND s.id = b.id
              RETURNING s.kind, s.id)
          SELECT w.address FROM gone JOIN orderflow_wallets w ON w.id = gone.id WHERE gone.kind = 0",
@@ -102,6 +103,9 @@ pub async fn go_back(
     held::go_back(connection, target.save).await?;
     let standing = Standing { save: number, ..target };
     note(connection, standing).await?;
+    if super::published(connection).await? == super::Published::Current {
+        super::set(connection, Some("outdated")).await?;
+    }
     let parse = |address: String| {
         address.parse().map_err(|_| StoreError::Corrupt {
             column: "address",
@@ -127,13 +131,18 @@ pub async fn forget_all(connection: &mut PgConnection, seq: i64) -> Result<Stand
         "DELETE FROM orderflow_wallet_saves",
         "DELETE FROM orderflow_token_holders",
         "DELETE FROM orderflow_wallet_positions_before",
-        "DELETE FROM orderflow_wallet_positions",
-        "UPDATE orderflow_cursors SET passed_save = NULL WHERE name = 'orderflow-reputation'",
     ] {
         sqlx::query(statement).execute(&mut *connection).await.during("forget all states")?;
     }
     let standing = Standing { save: number, seq, block: None, is_behind: true };
     note(connection, standing).await?;
+    sqlx::query("UPDATE orderflow_cursors SET begun_save = $2 WHERE name = $1")
+        .bind(super::READER)
+        .bind(number)
+        .execute(&mut *connection)
+        .await
+        .during("note where the fold began anew")?;
+    super::set(connection, None).await?;
     Ok(standing)
 }
 
@@ -171,5 +180,5 @@ async fn note(connection: &mut PgConnection, standing: Standing) -> Result<(), S
         .execute(&mut *connection)
         .await
         .during("note where the fold stands")?;
-    stand(connection, standing.seq, block).await
+    stand(connection, standing.seq).await
 }

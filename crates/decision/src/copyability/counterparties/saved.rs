@@ -11,7 +11,7 @@ impl Saved for Counterparties<u32, u32> {
         to.amount(self.round_trips.micros());
         to.length(self.kept.len());
         let mut before = Timestamp::from_micros(0);
-        for (known, last) in self.kept.iter().zip(&self.last) {
+        for known @ Counterparty { last, .. } in &self.kept {
             to.raw(&known.wallet.to_le_bytes());
             to.amount(known.usd.micros());
             to.amount(known.error.micros());
@@ -26,18 +26,18 @@ impl Saved for Counterparties<u32, u32> {
     fn load(from: &mut Reader<'_>) -> Result<Self, Damaged> {
         let (volume, round_trips) = (from.usd()?, from.usd()?);
         let mut before = Timestamp::from_micros(0);
-        let both = from.list(|from| {
+        let kept = from.list(|from| {
             let wallet = u32::from_le_bytes(from.raw()?);
-            let known = Counterparty { wallet, usd: from.usd()?, error: from.usd()? };
+            let (usd, error) = (from.usd()?, from.usd()?);
             let at = from.since(before)?;
             before = at;
             let token = u32::from_le_bytes(from.raw()?);
-            Ok((known, Last { at, token, side: Side::load(from)?, usd: from.usd()? }))
+            let last = Last { at, token, side: Side::load(from)?, usd: from.usd()? };
+            Ok(Counterparty { wallet, last, usd, error })
         })?;
-        if KEPT < both.len() {
+        if KEPT < kept.len() {
             return Err(Damaged::Number);
         }
-        let (kept, last) = both.into_iter().unzip();
-        Ok(Self { volume, round_trips, kept, last })
+        Ok(Self { volume, round_trips, kept })
     }
 }

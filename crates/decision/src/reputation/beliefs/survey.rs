@@ -40,6 +40,12 @@ impl History {
         (self.beliefs.week != Some(week)).then(|| Survey::of(week))
     }
 
+    /// Makes the next pass look at wallets at large, whenever they were looked at last: under other rules they look
+    /// otherwise.
+    pub fn survey_again(&mut self) {
+        self.beliefs.week = None;
+    }
+
     /// Lets all wallets in memory take part in a survey.
     pub fn take_part(&self, survey: &mut Survey) {
         // The moment itself belongs to what comes after.

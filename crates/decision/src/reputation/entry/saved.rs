@@ -32,23 +32,26 @@ impl Timers {
     /// The entries that wait, with their numbers.
     pub(in crate::reputation) fn numbered(&self) -> impl Iterator<Item = (u64, &Timer)> {
         let late = self.late.iter().map(|((_, number), timer)| (*number, timer));
-        self.live.iter().map(|(number, timer)| (*number, timer)).chain(late)
+        let live = (self.gone..).zip(&self.live).map(|(place, timer)| (2 * place, timer));
+        live.chain(late)
     }
 
     /// Takes an entry in again, among those that did not begin just now: in which of the two it waits makes no
     /// difference while it is not due.
     pub(in crate::reputation) fn take_in(&mut self, timer: Timer, last: Option<Timestamp>) -> Option<Making> {
-        let number = self.next;
-        self.next += 1;
+        let number = 2 * self.next_late + 1;
+        self.next_late += 1;
         self.late.insert((timer.due, number), timer);
         let started = timer.due.plus_micros(-DRIFT_HORIZON);
-        last.map(|last| Making { number, started, last })
+        // What lasts longer than can be told is over: nothing is added to it.
+        let lasts = |last: Timestamp| u32::try_from(last.micros_since(started).max(0)).unwrap_or(u32::MAX);
+        last.map(|last| Making { number, started, lasts: lasts(last) })
     }
 }
 
 impl Making {
     /// Its number among the timers, and when its last fill was.
     pub(in crate::reputation) const fn state(&self) -> (u64, Timestamp) {
-        (self.number, self.last)
+        (self.number, self.started.plus_micros(self.lasts as i64))
     }
 }

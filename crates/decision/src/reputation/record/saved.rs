@@ -74,11 +74,11 @@ impl Record {
         Ok(Told { record, days, closed })
     }
 
-    /// The day on which the next of its days of trading leaves the window, for who has looked at it on a day.
+    /// The day on which the next of its days leaves the window, for who has looked at it on a day.
     pub(in crate::reputation) fn fades_on(&self, books: &Books, looked: i64) -> Option<i64> {
         let days = self.days(books).into_iter();
-        let traded = days.filter(|day| day.fills > 0).map(|day| day.number().saturating_add(WINDOW_DAYS));
-        traded.filter(|leaves| looked < *leaves).min()
+        let leave = days.map(|day| day.number().saturating_add(WINDOW_DAYS));
+        leave.filter(|leaves| looked < *leaves).min()
     }
 }
 

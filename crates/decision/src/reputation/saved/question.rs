@@ -2,30 +2,25 @@
 
 use std::sync::Arc;
 
-use domain::{Payouts, Side, Timestamp};
+use domain::{Payouts, Timestamp};
 
 use super::{Damaged, Reader, Saved, Writer, digest};
+use crate::calibration::PaidPrices;
 use crate::clv::{Left, merged};
 use crate::reputation::History;
-use crate::reputation::board::{Board, Outcome, Paid};
+use crate::reputation::board::{Board, Outcome};
 use crate::reputation::interner::usize_of;
 use crate::reputation::late::Ended;
-
-/// How the last price that siblings look at is written: there is none, it is the question's, it is another one.
-const NO_PRICE: u8 = 0;
-const SAME_PRICE: u8 = 1;
-const OTHER_PRICE: u8 = 2;
 
 /// What a question's bytes say.
 struct QuestionState {
     price: u32,
     prints: u64,
-    sibling_price: Option<u32>,
     result: Option<(u64, Timestamp, Payouts)>,
     /// Whether the condition's result is the one that is remembered of it.
     is_remembered: bool,
     left: Vec<Left>,
-    prices: Vec<Paid>,
+    prices: [PaidPrices; 2],
 }
 
 impl History {
@@ -50,12 +45,13 @@ impl History {
         if self.catalogue.count() <= number {
             return Err(Damaged::Question(number));
         }
-        if self.seq > 0 || self.board(number).is_some_and(|board| board.price > 0 || board.result.is_some()) {
+        let has_result = self.board(number).is_some_and(|board| board.result.is_some());
+        if self.seq > 0 || self.price_of(number) > 0 || has_result {
             return Err(Damaged::Late);
         }
         let state = QuestionState::read(bytes)?;
         let question = self.catalogue.question_mut(number);
-        (question.price, question.is_over) = (state.sibling_price, state.result.is_some());
+        question.is_over = state.result.is_some();
         let (condition, first) = (question.condition, question.first);
         let result = state.result.map(|(seq, at, payouts)| {
             self.beliefs.note_result(number, at);
@@ -65,14 +61,13 @@ impl History {
             }
             Arc::new(Outcome { seq, at, payouts: Arc::new(payouts), first })
         });
-        for board in self.shards.iter_mut().map(|shard| &mut shard.boards[usize_of(number)]) {
-            board.price = state.price;
-            board.result.clone_from(&result);
-            board.watch.restore(f64::from(state.price) / 1e6, state.prints);
+        for shard in &mut self.shards {
+            shard.boards[usize_of(number)].result.clone_from(&result);
+            shard.restore_price(number, state.price, state.prints);
         }
-        if let Some(board) = self.shards.first_mut().map(|shard| &mut shard.boards[usize_of(number)]) {
-            board.watch.remember(state.left);
-            board.prices = state.prices;
+        if let Some(shard) = self.shards.first_mut() {
+            shard.remember(number, state.left);
+            shard.boards[usize_of(number)].prices = state.prices;
         }
         self.marks.resize(usize_of(self.catalogue.count()), 0);
         if let Some(head) = self.question_head(number) {
@@ -85,26 +80,27 @@ impl History {
         self.shards.first().map(|shard| shard.board(number))
     }
 
+    /// The last price of a question's first token in millionths; zero before the first.
+    fn price_of(&self, number: u32) -> u32 {
+        self.shards.first().and_then(|shard| shard.price(number)).unwrap_or(0)
+    }
+
     /// Everything but what decisions paid; `None` where nothing has been seen.
     fn question_head(&self, number: u32) -> Option<Writer> {
         let board = self.board(number)?;
-        let question = self.catalogue.question(number);
         let left = self.shards.iter().flat_map(|shard| shard.board(number).watch.left()).collect();
         let left = merged(left);
-        if board.price == 0 && board.result.is_none() && left.is_empty() && self.paid(number) == 0 {
+        let price = self.price_of(number);
+        if price == 0
+            && board.result.is_none()
+            && left.is_empty()
+            && self.paid(number).all(|(_, prices)| prices.is_empty())
+        {
             return None;
         }
         let mut to = Writer::new();
-        to.whole(board.price);
-        to.whole(board.watch.prints());
-        match question.price {
-            None => to.byte(NO_PRICE),
-            Some(price) if price == board.price => to.byte(SAME_PRICE),
-            Some(price) => {
-                to.byte(OTHER_PRICE);
-                to.whole(price);
-            }
-        }
+        to.whole(price);
+        to.whole(self.shards.first().map_or(0, |shard| shard.prints(number)));
         to.flag(board.result.is_some());
         if let Some(result) = &board.result {
             to.whole(result.seq);
@@ -125,25 +121,27 @@ impl History {
         })
     }
 
-    fn paid(&self, number: u32) -> usize {
-        self.shards.iter().map(|shard| shard.board(number).prices.len()).sum()
+    fn paid(&self, number: u32) -> impl Iterator<Item = (u64, &PaidPrices)> {
+        let boards = self.shards.iter().map(move |shard| shard.board(number));
+        boards.flat_map(|board| (0..).zip(&board.prices))
     }
 
-    /// What decisions paid is only ever added to, so that their number tells whether they are the same.
     fn mark_of(&self, number: u32, head: &Writer) -> u64 {
-        digest(head.bytes()).rotate_left(17) ^ digest(&self.paid(number).to_le_bytes())
+        let turned = |(side, prices): (u64, &PaidPrices)| prices.mark().wrapping_mul(2 * side + 1);
+        let paid = self.paid(number).map(turned).fold(0, u64::wrapping_add);
+        digest(head.bytes()).rotate_left(17) ^ digest(&paid.to_le_bytes())
     }
 
     fn question_bytes(&self, number: u32, mut to: Writer) -> Vec<u8> {
-        let mut prices: Vec<Paid> =
-            self.shards.iter().flat_map(|shard| shard.board(number).prices.iter().copied()).collect();
-        prices.sort_unstable_by_key(|paid| (paid.opened, paid.ppm, paid.direction));
-        to.length(prices.len());
-        let mut before = Timestamp::from_micros(0);
-        for paid in prices {
-            to.since(before, paid.opened);
-            before = paid.opened;
-            to.whole(u64::from(paid.ppm) << 1 | u64::from(paid.direction == Side::Sell));
+        for side in [0, 1] {
+            let mut prices = PaidPrices::default();
+            self.shards.iter().for_each(|shard| prices.add_all(&shard.board(number).prices[side]));
+            to.length(prices.parts().len());
+            for (slot, decisions, sum) in prices.parts() {
+                to.byte(slot);
+                to.whole(decisions);
+                to.signed(sum);
+            }
         }
         to.into_bytes()
     }
@@ -154,12 +152,6 @@ impl QuestionState {
         let mut from = Reader::new(bytes)?;
         let from = &mut from;
         let (price, prints) = (from.whole()?, from.whole()?);
-        let sibling_price = match from.byte()? {
-            NO_PRICE => None,
-            SAME_PRICE => Some(price),
-            OTHER_PRICE => Some(from.whole()?),
-            other => return Err(Damaged::Mark(other)),
-        };
         let result =
             if from.flag()? { Some((from.whole()?, from.moment()?, Payouts::load(from)?)) } else { None };
         let is_remembered = result.is_some() && from.flag()?;
@@ -167,15 +159,12 @@ impl QuestionState {
         if !left.is_sorted_by(|one, next| one.at < next.at) {
             return Err(Damaged::Order);
         }
-        let mut before = Timestamp::from_micros(0);
-        let prices = from.list(|from| {
-            let opened = from.since(before)?;
-            before = opened;
-            let price: u64 = from.whole()?;
-            let ppm = u32::try_from(price >> 1).map_err(|_| Damaged::Number)?;
-            Ok(Paid { opened, direction: if price & 1 == 1 { Side::Sell } else { Side::Buy }, ppm })
-        })?;
+        let mut paid = || {
+            let parts = from.list(|from| Ok((from.byte()?, from.whole()?, from.signed()?)))?;
+            PaidPrices::from_parts(&parts).ok_or(Damaged::Order)
+        };
+        let prices = [paid()?, paid()?];
         from.end()?;
-        Ok(Self { price, prints, sibling_price, result, is_remembered, left, prices })
+        Ok(Self { price, prints, result, is_remembered, left, prices })
     }
 }

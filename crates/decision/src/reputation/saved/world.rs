@@ -89,6 +89,7 @@ impl History {
         self.late.results.extend(results);
         for Waits { market, rest_is_no, waiters, waiting, prints } in waits {
             let number = self.catalogue.siblings_of(market);
+            self.catalogue.waited += waiters.len() as u64;
             let siblings = self.catalogue.siblings_mut(number);
             siblings.rest_is_no = rest_is_no;
             siblings.waiters = waiters.into_iter().collect();

@@ -11,8 +11,8 @@ use super::super::interner::{Index, Spread as _, next_number, usize_of};
 use super::super::record::Books;
 use super::super::saved::{Damaged, Reader, Saved, WalletState, Writer, behind, digest};
 use super::super::stake::{Bet, Stake};
-use super::{Bare, Shard};
-use crate::clv::{Watch, Watched};
+use super::{Bare, Scene, Shard};
+use crate::clv::{Left, Watched};
 use crate::ledger::Holding;
 
 /// How far the history is, for those who say when a wallet has to be looked at again.
@@ -160,26 +160,50 @@ impl Shard {
         let watched = part(&belongings.watched, number, |watched| watched.0);
         let looked = clock.scored.unwrap_or(i64::MIN);
         let fades = record.fades_on(&self.books, looked).into_iter();
-        let fades = fades.chain(self.copying[usize_of(number)].sums.fades_on(looked));
-        let wake = fades
-            .map(|day| Timestamp::from_micros(day.saturating_mul(Timestamp::DAY)))
-            .chain(timers.iter().map(|(_, timer)| timer.due))
-            .chain(watched.iter().map(|(_, _, watched)| watched.due))
-            .min();
+        let fades = fades.chain(self.copying[usize_of(number)].sums.fades_on(looked)).min();
+        let fades = fades.map(|day| Timestamp::from_micros(day.saturating_mul(Timestamp::DAY)));
+        let due = timers.iter().map(|(_, timer)| timer.due);
+        let wake = due.chain(watched.iter().map(|(_, _, watched)| watched.due)).min();
         let mut tokens: Vec<TokenId> = stakes()
             .flat_map(|stake| open_tokens(stake, catalogue.question(stake.question).tokens))
             .collect();
         tokens.sort_unstable();
-        SavedWallet { wallet: record.wallet, bytes, wake, is_due, tokens, decisions: record.decisions }
+        SavedWallet { wallet: record.wallet, bytes, wake, fades, is_due, tokens, decisions: record.decisions }
     }
 
-    /// The entries that wait in a question.
-    pub(in crate::reputation) fn watch_of(&mut self, question: u32) -> &mut Watch<u32> {
-        &mut self.boards[usize_of(question)].watch
+    /// An entry of a moment is back: `None` unless it was away, and what its copier has paid meanwhile.
+    pub(in crate::reputation) fn claim(
+        &mut self,
+        question: u32,
+        at: Timestamp,
+    ) -> Option<Option<(f64, u64)>> {
+        let claimed = self.boards[usize_of(question)].watch.claim(at);
+        self.listen(question);
+        claimed
+    }
+
+    /// Goes on from a question's last price after so many prints.
+    pub(in crate::reputation) fn restore_price(&mut self, question: u32, price: u32, prints: u64) {
+        self.boards[usize_of(question)].watch.restore(f64::from(price) / 1e6, prints);
+        let quote = &mut self.quotes[usize_of(question)];
+        (quote.price, quote.untold) = (price, 0);
+    }
+
+    /// Keeps in mind what the copiers pay of entries in a question that are away.
+    pub(in crate::reputation) fn remember(&mut self, question: u32, left: Vec<Left>) {
+        self.boards[usize_of(question)].watch.remember(left);
+        self.listen(question);
+    }
+
+    /// How many prints there were of a question.
+    pub(in crate::reputation) fn prints(&self, question: u32) -> u64 {
+        let untold = u64::from(self.quotes[usize_of(question)].untold);
+        self.boards[usize_of(question)].watch.prints() + untold
     }
 
     /// Puts a wallet among the others.
     pub(in crate::reputation) fn take_in(&mut self, state: WalletState, digest: u64, catalogue: &Catalogue) {
+        let first = next_number(&self.stakes);
         let WalletState { is_changed, told, stakes, bare, legs, copying, timers, watched } = state;
         let number = next_number(&self.records);
         let record = told.enter(&mut self.books);
@@ -216,21 +240,47 @@ impl Shard {
             }
         }
         for (question, watched) in watched {
+            self.tell(question);
             self.boards[usize_of(question)].watch.take_in(number, &watched);
+            self.listen(question);
+        }
+        for place in first..next_number(&self.stakes) {
+            self.pay_late(place, catalogue);
+        }
+    }
+
+    /// Pays a result that came while its holder was away, as it would have been paid then: nothing else has happened
+    /// to the holder since. Whoever waits for siblings to be known is paid when they are.
+    fn pay_late(&mut self, place: u32, catalogue: &Catalogue) {
+        let stake = &self.stakes[usize_of(place)];
+        let (wallet, question) = (stake.wallet, stake.question);
+        if stake.is_empty() && Usd::ZERO <= stake.owed {
+            return;
+        }
+        let Some(result) = self.boards[usize_of(question)].result.clone() else { return };
+        let siblings = catalogue.question(question).siblings.map(|number| catalogue.siblings(number));
+        let address = self.records[usize_of(wallet)].wallet;
+        if siblings.is_none_or(|siblings| !siblings.waiters.contains_key(&address)) {
+            let pays = result.pays(&self.stakes[usize_of(place)]);
+            self.pay(Scene { wallet, question, place, seq: result.seq, at: result.at }, pays);
         }
     }
 
     /// Lets all wallets go, and keeps what is the questions'.
     pub(in crate::reputation) fn forget(&mut self) {
-        for board in &mut self.boards {
-            board.holders = Vec::new();
-            board.watch.leave();
+        for question in 0..next_number(&self.boards) {
+            self.boards[usize_of(question)].holders = Vec::new();
+            if !self.boards[usize_of(question)].watch.is_idle() {
+                self.tell(question);
+                self.boards[usize_of(question)].watch.leave();
+                self.listen(question);
+            }
         }
         (self.wallets, self.places, self.legs) = (Index::default(), Index::default(), Index::default());
         (self.records, self.books, self.copying) = (Vec::new(), Books::default(), Vec::new());
         (self.stakes, self.leg_counts, self.bare) = Default::default();
         (self.timers, self.changed, self.moved) = Default::default();
-        (self.moved_bare, self.saved) = Default::default();
+        (self.moved_bare, self.saved, self.looked) = Default::default();
     }
 }
 

@@ -14,8 +14,7 @@ impl Shard {
     /// Looks again at the prices of entries that are a day old by a moment, all prints before which were seen.
     pub(in crate::reputation) fn mature(&mut self, by: Timestamp) {
         while let Some(timer) = self.timers.pop(by) {
-            let board = &self.boards[usize_of(timer.question)];
-            let price = Some(board.price).filter(|price| *price > 0);
+            let price = self.price(timer.question);
             self.look_again(&timer, price);
         }
     }
@@ -79,15 +78,34 @@ impl Shard {
         let board = &mut self.boards[usize_of(timer.question)];
         if let Some(entry) = Entry::new(timer.wallet, at, paid, paid, board.end) {
             board.watch.enter(if timer.direction == Side::Buy { entry } else { entry.mirrored() });
+            self.quotes[usize_of(timer.question)].quiet = board.watch.quiet_until();
         }
     }
 
     /// Looks at the prices of the entries in a question that were due before a moment.
     pub(in crate::reputation) fn mature_watch(&mut self, question: u32, by: Timestamp) {
-        let board = &mut self.boards[usize_of(question)];
-        if !board.watch.is_idle() {
-            board.watch.mature(by, &mut self.matured);
+        self.tell(question);
+        let watch = &mut self.boards[usize_of(question)].watch;
+        if !watch.is_idle() {
+            watch.mature(by, &mut self.matured);
+            self.quotes[usize_of(question)].quiet = watch.quiet_until();
             self.count_matured();
+        }
+    }
+
+    /// Finds anew until when no print of a question changes anything for those who wait.
+    pub(super) fn listen(&mut self, question: u32) {
+        let quiet = self.boards[usize_of(question)].watch.quiet_until();
+        self.quotes[usize_of(question)].quiet = quiet;
+    }
+
+    /// Tells a question's watch what prints it has slept through.
+    pub(super) fn tell(&mut self, question: u32) {
+        let quote = &mut self.quotes[usize_of(question)];
+        let untold = std::mem::take(&mut quote.untold);
+        if untold > 0 {
+            let price = f64::from(quote.price) / 1e6;
+            self.boards[usize_of(question)].watch.pass_over(untold.into(), price);
         }
     }
 
@@ -98,7 +116,9 @@ impl Shard {
         }
     }
 
+    /// Counts what has come of entries.
     pub(super) fn count_matured(&mut self) {
+        self.look_at_matured();
         while let Some(matured) = self.matured.pop() {
             self.copying[usize_of(matured.wallet)].clv.add(&matured);
             self.change(matured.wallet);

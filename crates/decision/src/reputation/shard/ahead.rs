@@ -1,0 +1,123 @@
+//! Looking ahead: reading what the next trades will need before they are done.
+//!
+//! Wallets, stakes and what hangs on them lie all over the memory, and a fold that asks for them one after the other
+//! waits for each. Asked for together, all of a kind at a time, they come together.
+
+use std::hint::black_box;
+
+use domain::Timestamp;
+
+use super::super::act::{Glance, Stretch};
+use super::super::interner::{Spread as _, usize_of};
+use super::Shard;
+
+/// How many trades are looked at before they are done.
+pub(super) const AHEAD: usize = 128;
+
+/// Where a trade's wallet and stake are, as far as they were there when it was looked at.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Spot {
+    pub(super) wallet: Option<u32>,
+    pub(super) place: Option<u32>,
+}
+
+/// The spots of the trades that are at home here, in their order.
+pub(super) struct Known {
+    spots: [Spot; AHEAD],
+    taken: usize,
+}
+
+impl Known {
+    /// The next trade's.
+    pub(super) fn next(&mut self) -> Spot {
+        self.taken += 1;
+        self.spots.get(self.taken - 1).copied().unwrap_or_default()
+    }
+}
+
+impl Shard {
+    /// Reads what the next trades will need: the slots of all wallets first, then all wallets, the slots of all
+    /// stakes, all stakes.
+    pub(super) fn look_ahead(&self, stretch: &Stretch<'_>, glances: &[Glance]) -> Known {
+        let last = glances.last().and_then(|glance| stretch.time(glance)).unwrap_or_default();
+        let mut own = [0usize; AHEAD];
+        let mut count = 0;
+        let mut read = 0u64;
+        for (index, glance) in glances.iter().enumerate().take(AHEAD) {
+            own[count] = index;
+            let is_home = self.is_home(glance.spread);
+            count += usize::from(is_home);
+            let quote = &self.quotes[usize_of(glance.question)];
+            if quote.quiet < last {
+                read ^= self.boards[usize_of(glance.question)].watch.touch();
+            }
+        }
+        let own = &own[..count];
+        for index in own {
+            read ^= self.wallets.peek(glances[*index].spread);
+        }
+        let mut spots = [Spot::default(); AHEAD];
+        for (spot, index) in spots.iter_mut().zip(own) {
+            let glance = &glances[*index];
+            if let Some((_, _, trade)) = stretch.trade(glance) {
+                spot.wallet = self.find(trade.fill.wallet, glance.spread);
+            }
+        }
+        for (spot, index) in spots.iter().zip(own) {
+            let Some(wallet) = spot.wallet else { continue };
+            let question = glances[*index].question;
+            read ^= self.places.peek((wallet, question).spread());
+            let board = &self.boards[usize_of(question)];
+            read ^= board.siblings.map_or(0, |siblings| self.legs.peek((wallet, siblings).spread()));
+            read ^= self.records[usize_of(wallet)].touch() ^ self.copying[usize_of(wallet)].touch();
+        }
+        for (spot, index) in spots.iter_mut().zip(own) {
+            let Some(wallet) = spot.wallet else { continue };
+            spot.place = self.place(wallet, glances[*index].question);
+        }
+        for spot in &spots[..count] {
+            let Some(wallet) = spot.wallet else { continue };
+            read ^= self.copying[usize_of(wallet)].touch_more();
+            read ^= spot.place.map_or(0, |place| self.stakes[usize_of(place)].touch());
+        }
+        for spot in &spots[..count] {
+            let bet = spot.place.and_then(|place| self.stakes[usize_of(place)].bet.as_ref());
+            read ^= bet.and_then(|bet| bet.entry).map_or(0, |making| self.timers.touch(&making));
+        }
+        read ^= self.look_at_timers(last);
+        black_box(read);
+        Known { spots, taken: 0 }
+    }
+
+    /// The same for entries that will be due by a moment.
+    fn look_at_timers(&self, by: Timestamp) -> u64 {
+        let due = self.timers.upcoming(by).take(4 * AHEAD);
+        due.fold(0, |read, timer| {
+            let board = &self.boards[usize_of(timer.question)];
+            let is_over = u64::from(board.result.is_some());
+            read ^ is_over ^ self.records[usize_of(timer.wallet)].touch()
+        })
+    }
+
+    /// The same for entries whose time has come.
+    pub(super) fn look_at_matured(&self) {
+        let wallets = self.matured.iter().map(|matured| usize_of(matured.wallet));
+        let read = wallets
+            .fold(0, |read, wallet| read ^ self.copying[wallet].clv.touch() ^ self.records[wallet].touch());
+        let wallets = self.matured.iter().map(|matured| usize_of(matured.wallet));
+        black_box(wallets.fold(read, |read, wallet| read ^ self.copying[wallet].clv.touch_more()));
+    }
+
+    /// The same for holders who are to be paid.
+    pub(super) fn look_at(&self, places: &[u32]) {
+        let read = places.iter().fold(0, |read, place| read ^ self.stakes[usize_of(*place)].touch());
+        let wallets = places.iter().map(|place| usize_of(self.stakes[usize_of(*place)].wallet));
+        let read = wallets
+            .fold(read, |read, wallet| read ^ self.records[wallet].touch() ^ self.copying[wallet].touch());
+        let wallets = places.iter().map(|place| usize_of(self.stakes[usize_of(*place)].wallet));
+        let read = wallets.fold(read, |read, wallet| {
+            read ^ self.records[wallet].touch_ended(&self.books) ^ self.copying[wallet].touch_more()
+        });
+        black_box(read);
+    }
+}

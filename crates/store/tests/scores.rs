@@ -1,0 +1,269 @@
+//! Verdicts in PostgreSQL: everything that is believed, now and at any earlier time, and quickly.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+use std::time::{Duration, Instant};
+
+use alloy_primitives::Address;
+use domain::{
+    Assessment, Clv, FactorScores, Figures, Flag, FlagKind, Probability, RawSkill, Skill, Tier, Timestamp,
+    Verdict, Wallet, WalletScore,
+};
+use serde_json::{Value, json};
+use store::reports::{self, WantedWallets};
+use store::testing::TestDatabase;
+use store::{Store, feed, scores};
+
+fn wallet(number: u64) -> Wallet {
+    Wallet(Address::left_padding_from(&number.to_be_bytes()))
+}
+
+fn hour(number: i64) -> Timestamp {
+    Timestamp::from_seconds(1_780_000_000 + 3_600 * number)
+}
+
+fn assessment(number: u64, tier: Tier, as_of: Timestamp) -> Assessment {
+    let factors =
+        FactorScores { win_rate: 9.5, profit_factor: 8.25, consistency: 7.5, volume: 6.125, timing: 5.5 };
+    Assessment {
+        verdict: WalletScore {
+            wallet: wallet(number),
+            as_of,
+            score: 7.9125,
+            tier,
+            factors,
+            skill: Skill { kappa: 0.185, standard_error: 0.0707 },
+            skill_probability: Probability::clamped(0.9956),
+            win_rate: Some(0.7),
+            break_even_win_rate: Some(0.52),
+            profit_factor: Some(2.5),
+            roi: Some(0.1625),
+            profitable_weeks: Some(0.65),
+            mean_drift: Some(0.003),
+            volume_30d: "6872.5".parse().unwrap(),
+            volume: "123456.789012".parse().unwrap(),
+            pnl: "-9876.543211".parse().unwrap(),
+            trades: 321,
+            decisions: 100,
+            wins: 70,
+            events: 44,
+            active_days: 60,
+            first_trade: hour(-1_000),
+            last_trade: hour(-1),
+        },
+        figures: Figures {
+            win_rate_30d: Some(0.6),
+            break_even_win_rate_30d: Some(0.51),
+            decisions_30d: 20,
+            wins_30d: 12,
+            unknown_cost: 3,
+            unknown_cost_pnl: "-4.25".parse().unwrap(),
+            tier_before: Some(Tier::Smart),
+        },
+        skill: Some(RawSkill { kappa: 0.4, z: 4.0, n_eff: 100.0 }),
+        roi: 0.045,
+        clv: Some(Clv {
+            observations: 37,
+            n_eff: 30.5,
+            drift: 0.012,
+            copyable: 0.008,
+            standardised: 0.05,
+            shrunk: 0.025,
+            t: 2.1,
+        }),
+        calibrated: FactorScores { win_rate: 9.625, ..factors },
+        is_verified: true,
+        flags: vec![
+            Flag { kind: FlagKind::MarketMaker, figure: 0.72, limit: 0.6 },
+            Flag { kind: FlagKind::ShortHolds, figure: 4.0, limit: 15.0 },
+        ],
+    }
+}
+
+/// Nothing has happened but that it was seen.
+fn beginner(number: u64, as_of: Timestamp) -> Assessment {
+    let full = assessment(number, Tier::Unrated, as_of);
+    Assessment {
+        verdict: WalletScore {
+            win_rate: None,
+            break_even_win_rate: None,
+            profit_factor: None,
+            roi: None,
+            profitable_weeks: None,
+            mean_drift: None,
+            decisions: 0,
+            wins: 0,
+            ..full.verdict
+        },
+        figures: Figures {
+            win_rate_30d: None,
+            break_even_win_rate_30d: None,
+            decisions_30d: 0,
+            wins_30d: 0,
+            tier_before: None,
+            ..full.figures
+        },
+        skill: None,
+        clv: None,
+        is_verified: false,
+        flags: vec![],
+        ..full
+    }
+}
+
+async fn opened() -> (TestDatabase, Store) {
+    let database = TestDatabase::create().await;
+    let store = Store::over(database.pool()).await.unwrap();
+    (database, store)
+}
+
+async fn publish(store: &Store, as_of: Timestamp, assessments: &[Assessment]) {
+    let mut transaction = store.begin().await.unwrap();
+    scores::publish(&mut transaction, as_of, as_of, assessments, &[]).await.unwrap();
+    Store::commit(transaction).await.unwrap();
+}
+
+async fn believed(store: &Store, number: u64, at: Option<Timestamp>) -> Option<Value> {
+    reports::wallet(&mut store.connection().await.unwrap(), wallet(number), at).await.unwrap()
+}
+
+#[tokio::test]
+async fn everything_that_is_believed_reads_back_now_and_later() {
+    let (_database, store) = opened().await;
+    let first = assessment(1, Tier::Whale, hour(0));
+    publish(&store, hour(0), &[first.clone(), beginner(2, hour(0))]).await;
+
+    let row = believed(&store, 1, None).await.unwrap();
+    for (column, value) in [
+        ("reputation_score", json!(7.9125)),
+        ("calibrated_win_rate_score", json!(9.625)),
+        ("raw_kappa", json!(0.4)),
+        ("raw_n_eff", json!(100.0)),
+        ("decisions_30d", json!(20)),
+        ("wins_30d", json!(12)),
+        ("break_even_win_rate_30d", json!(0.51)),
+        ("unknown_cost_decisions", json!(3)),
+        ("unknown_cost_pnl_usd", json!(-4.25)),
+        ("total_pnl_usd", json!(-9876.543211)),
+        ("shrunken_roi", json!(0.045)),
+        ("clv_observations", json!(37)),
+        ("clv_copyable", json!(0.008)),
+        ("clv_t", json!(2.1)),
+        ("tier_before", json!("SMART")),
+        ("is_verified", json!(true)),
+        ("is_copyable", json!(false)),
+    ] {
+        assert_eq!(row[column].as_f64(), value.as_f64(), "{column}");
+        assert!(value.is_number() || row[column] == value, "{column}: {}", row[column]);
+    }
+    let flags = json!([{"name": "market-maker", "figure": 0.72, "limit": 0.6},
+                       {"name": "short-holds", "figure": 4.0, "limit": 15.0}]);
+    assert_eq!(row["flags"], flags);
+    let nulls = row.as_object().unwrap().iter().filter(|(_, value)| value.is_null()).count();
+    assert_eq!(nulls, 0, "every column is written: {row}");
+
+    // The next pass changes its mind about one of them; what was believed before stays as it was, to the column.
+    let second = Assessment { flags: vec![], ..assessment(1, Tier::Average, hour(1)) };
+    publish(&store, hour(1), &[second]).await;
+    assert_eq!(believed(&store, 1, Some(hour(0))).await.unwrap(), row);
+    assert_eq!(believed(&store, 1, Some(hour(1).plus_micros(-1))).await.unwrap(), row);
+    assert_eq!(believed(&store, 1, Some(hour(0).plus_micros(-1))).await, None);
+    let now = believed(&store, 1, None).await.unwrap();
+    assert_eq!(believed(&store, 1, Some(hour(9))).await.unwrap(), now);
+    assert_eq!((&now["is_copyable"], &now["trader_tier"]), (&json!(true), &json!("AVERAGE")));
+
+    // Who has no history of decisions has no row in the history, and nulls where nothing is known.
+    let unrated = believed(&store, 2, Some(hour(5))).await.unwrap();
+    assert!(
+        unrated["raw_kappa"].is_null() && unrated["clv_t"].is_null() && unrated["win_rate_30d"].is_null()
+    );
+    assert_eq!((&unrated["flags"], &unrated["is_copyable"]), (&json!([]), &json!(true)));
+}
+
+#[tokio::test]
+async fn readers_of_verdicts_hear_whether_copying_is_barred() {
+    let (_database, store) = opened().await;
+    let copyable = Assessment { flags: vec![], ..assessment(1, Tier::Whale, hour(0)) };
+    let barred = assessment(2, Tier::Whale, hour(0));
+    publish(&store, hour(0), &[copyable.clone(), barred.clone(), beginner(3, hour(0))]).await;
+    let mut connection = store.connection().await.unwrap();
+    let expected: Vec<Verdict> = vec![copyable.essence(), barred.essence()];
+    assert_eq!(scores::rated(&mut connection).await.unwrap(), expected);
+    let newest = feed::newest(&mut connection).await.unwrap();
+    assert_eq!(scores::rated_at(&mut connection, newest).await.unwrap(), expected);
+    let items = feed::read(&mut connection, 0, newest, 10, feed::Wanted::Everything).await.unwrap();
+    assert_eq!(items.last().unwrap().news, feed::News::Scores(expected));
+
+    let names = async |wanted| -> Vec<String> {
+        let rows = reports::wallets(&mut store.connection().await.unwrap(), wanted, 10).await.unwrap();
+        rows.iter().map(|row| row["wallet_address"].as_str().unwrap().to_owned()).collect()
+    };
+    let all = WantedWallets::default();
+    assert_eq!(names(all).await.len(), 2);
+    assert_eq!(names(WantedWallets { copyable: true, ..all }).await, [wallet(1).to_string()]);
+    assert_eq!(names(WantedWallets { verified: true, ..all }).await.len(), 2);
+    assert_eq!(names(WantedWallets { tier: Some(Tier::Degen), ..all }).await.len(), 0);
+    assert_eq!(names(WantedWallets { tier: Some(Tier::Unrated), ..all }).await, [wallet(3).to_string()]);
+}
+
+#[tokio::test]
+async fn a_tier_lasts_since_it_was_last_reached() {
+    let (_database, store) = opened().await;
+    let tiers = [Tier::Whale, Tier::Smart, Tier::Whale, Tier::Whale, Tier::Unrated];
+    for (tier, at) in tiers.into_iter().zip(0..) {
+        publish(&store, hour(at), &[assessment(1, tier, hour(at))]).await;
+    }
+    let mut connection = store.connection().await.unwrap();
+    for (at, since) in [(0, 0), (1, 1), (2, 2), (3, 2), (4, 4)] {
+        let found = reports::tier_since(&mut connection, wallet(1), hour(at)).await.unwrap();
+        assert_eq!(found, Some(hour(since)), "as of hour {at}");
+    }
+    assert_eq!(reports::tier_since(&mut connection, wallet(9), hour(4)).await.unwrap(), None);
+    let unbelieved = reports::unbelieved(&mut connection, wallet(1)).await.unwrap();
+    assert_eq!((unbelieved.is_known, unbelieved.first), (false, Some(hour(0))));
+}
+
+/// Rows from before the columns were there are read as what they are: nobody knows, so nobody copies.
+#[tokio::test]
+async fn rows_of_before_are_read_with_what_they_have() {
+    let (database, store) = opened().await;
+    sqlx::query(
+        "INSERT INTO orderflow_score_history (wallet_address, as_of, reputation_score, trader_tier, skill_kappa,
+                                              skill_se, closed_decisions, total_pnl_usd)
+         VALUES ($1, $2, 8, 'WHALE', 0.1, 0.05, 40, 12.5)",
+    )
+    .bind(wallet(1).to_string())
+    .bind(hour(0).to_offset_date_time())
+    .execute(&database.pool())
+    .await
+    .unwrap();
+    sqlx::query("INSERT INTO orderflow_outbox (learned_at, kind, as_of) VALUES ($1, 'scores', $1)")
+        .bind(hour(0).to_offset_date_time())
+        .execute(&database.pool())
+        .await
+        .unwrap();
+    let mut connection = store.connection().await.unwrap();
+    let [verdict] = scores::rated_at(&mut connection, i64::MAX).await.unwrap()[..] else { panic!() };
+    assert!(!verdict.is_copyable && verdict.tier == Tier::Whale);
+    let row = believed(&store, 1, Some(hour(3))).await.unwrap();
+    assert!(row["is_copyable"].is_null() && row["flags"].is_null() && row["calibrated_score"].is_null());
+    assert_eq!(row["total_pnl_usd"].as_f64(), Some(12.5));
+}
+
+/// A pass over 20,000 wallets, first new and then changed: what one resolution with as many holders asks for.
+#[tokio::test]
+async fn twenty_thousand_verdicts_are_a_moments_work() {
+    const WALLETS: u64 = 20_000;
+    let (_database, store) = opened().await;
+    for at in 0..3i64 {
+        let pass: Vec<Assessment> =
+            (1..=WALLETS).map(|number| assessment(number, Tier::Average, hour(at))).collect();
+        let begun = Instant::now();
+        publish(&store, hour(at), &pass).await;
+        let took = begun.elapsed();
+        println!("{WALLETS} verdicts into both tables, pass {at}: {took:.2?}");
+        assert!(took < Duration::from_secs(10), "{took:?}");
+    }
+    let mut connection = store.connection().await.unwrap();
+    assert_eq!(scores::rated(&mut connection).await.unwrap().len(), 20_000);
+}

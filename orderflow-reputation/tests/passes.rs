@@ -1,0 +1,233 @@
+//! The service against a real database: passes, whales in between, and beliefs found anew.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+use alloy_primitives::{Address, B256, U256};
+use decision::Eligibility;
+use domain::{
+    BlockHash, ChainEvent, ConditionId, Exchange, Fact, Fee, Fill, Market, Payouts, Place, Role, Shares,
+    Side, Tick, Tier, Timestamp, TokenId, TxHash, Usd, Verdict, Wallet,
+};
+use orderflow_reputation::Reputation;
+use store::facts::{Block, Point, Stretch, Writer};
+use store::feed::{self, News, Wanted};
+use store::testing::TestDatabase;
+use store::{Store, markets, scores};
+
+/// One closed decision on one day is enough to be rated.
+const SOON: Eligibility = Eligibility { decisions: 1, events: 1, active_days: 1 };
+
+/// A chain with a block an hour, and a market a number: each of an event of its own.
+struct Chain {
+    _database: TestDatabase,
+    store: Store,
+    writer: Writer,
+    next: u64,
+}
+
+impl Chain {
+    async fn begin() -> Self {
+        let database = TestDatabase::create().await;
+        let store = Store::over(database.pool()).await.unwrap();
+        let writer = Writer::new(store.clone(), "test-listener");
+        let mut connection = store.connection().await.unwrap();
+        let described: Vec<Market> = (1..=9).map(market).collect();
+        markets::learn(&mut connection, &described, time(0)).await.unwrap();
+        drop(connection);
+        Self { _database: database, store, writer, next: 1 }
+    }
+
+    /// Commits a block with these events.
+    async fn block(&mut self, events: Vec<ChainEvent>) {
+        let number = self.next;
+        self.next += 1;
+        let fact = |(log_index, event)| {
+            let place = Place {
+                block_number: number,
+                block_hash: hash(number),
+                block_time: time(number),
+                tx_hash: TxHash(B256::from(U256::from(number))),
+                log_index,
+            };
+            Fact { place, event }
+        };
+        let blocks = [Block {
+            number,
+            hash: hash(number),
+            parent: Some(hash(number - 1)),
+            time: time(number),
+            learned: time(number),
+            facts: (0..).zip(events).map(fact).collect(),
+            unreadable: vec![],
+        }];
+        let stretch = Stretch {
+            from: number,
+            through: Point { number, hash: hash(number) },
+            blocks: &blocks,
+            source: "http://node.example",
+        };
+        let (mut transaction, _) = self.writer.begin(&blocks).await.unwrap();
+        self.writer.commit(&mut transaction, &stretch).await.unwrap();
+        Store::commit(transaction).await.unwrap();
+    }
+
+    /// A wallet buys the first outcome of a market at 40 cents, and ten hours later it wins or loses.
+    async fn bet(&mut self, who: u8, number: u8, wins: bool) {
+        self.block(vec![buy(who, number)]).await;
+        self.next += 9;
+        let payouts = Payouts::winner(usize::from(!wins), 2).unwrap();
+        self.block(vec![ChainEvent::Resolution { condition: condition(number), payouts }]).await;
+    }
+
+    fn now(&self) -> Timestamp {
+        time(self.next)
+    }
+
+    /// How often readers were told of verdicts, and the last ones they were told of.
+    async fn told(&self) -> (usize, Vec<Verdict>) {
+        let mut connection = self.store.connection().await.unwrap();
+        let items = feed::read(&mut connection, 0, i64::MAX, 1_000, Wanted::Everything).await.unwrap();
+        let scores = items.into_iter().filter_map(|item| match item.news {
+            News::Scores(verdicts) => Some(verdicts),
+            _ => None,
+        });
+        let mut scores: Vec<Vec<Verdict>> = scores.collect();
+        (scores.len(), scores.pop().unwrap_or_default())
+    }
+
+    async fn rated(&self) -> Vec<Verdict> {
+        scores::rated(&mut self.store.connection().await.unwrap()).await.unwrap()
+    }
+}
+
+fn time(number: u64) -> Timestamp {
+    Timestamp::from_seconds(1_780_000_000 + 3_600 * i64::try_from(number).unwrap())
+}
+
+fn hash(number: u64) -> BlockHash {
+    BlockHash(B256::from(U256::from(number)))
+}
+
+fn wallet(who: u8) -> Wallet {
+    Wallet(Address::repeat_byte(who))
+}
+
+fn condition(number: u8) -> ConditionId {
+    ConditionId(B256::repeat_byte(number))
+}
+
+fn token(number: u8, outcome: u8) -> TokenId {
+    TokenId(U256::from(100 + u16::from(number) * 2 + u16::from(outcome)))
+}
+
+fn market(number: u8) -> Market {
+    Market {
+        condition: condition(number),
+        title: format!("Question {number}"),
+        slug: format!("question-{number}"),
+        event: format!("event-{number}"),
+        category: None,
+        outcomes: vec!["Yes".into(), "No".into()],
+        tokens: vec![token(number, 0), token(number, 1)],
+        neg_risk: false,
+        place: None,
+        protocol_v2: false,
+        tick: Tick::CENT,
+        fee_rate_ppm: 0,
+        end: None,
+    }
+}
+
+fn buy(who: u8, number: u8) -> ChainEvent {
+    ChainEvent::Fill(Fill {
+        exchange: Exchange::V2,
+        wallet: wallet(who),
+        counterparty: wallet(200),
+        role: Role::Taker,
+        side: Side::Buy,
+        token: token(number, 0),
+        shares: Shares::whole(50_000),
+        usd: Usd::whole(20_000),
+        fee: Fee::NONE,
+    })
+}
+
+#[tokio::test]
+async fn whales_are_told_of_at_once_and_everybody_else_at_the_pass() {
+    let mut chain = Chain::begin().await;
+    let mut reputation = Reputation::resume(chain.store.clone(), SOON).await.unwrap();
+    chain.bet(1, 1, true).await;
+    chain.bet(2, 5, false).await;
+    reputation.catch_up(i64::MAX).await.unwrap();
+    // Nobody has been rated yet: that is what a pass is for.
+    assert_eq!(reputation.publish_whales(chain.now(), chain.now()).await.unwrap(), 0);
+    reputation.publish(chain.now(), chain.now()).await.unwrap();
+    assert_eq!(chain.rated().await[0].tier, Tier::Whale);
+    let (told, _) = chain.told().await;
+
+    chain.bet(1, 2, true).await;
+    chain.bet(3, 3, true).await;
+    chain.bet(4, 4, false).await;
+    reputation.catch_up(i64::MAX).await.unwrap();
+    assert_eq!(reputation.publish_whales(chain.now(), chain.now()).await.unwrap(), 2);
+    let (again, verdicts) = chain.told().await;
+    let who: Vec<Wallet> = verdicts.iter().map(|verdict| verdict.wallet).collect();
+    assert_eq!((again, who), (told + 1, vec![wallet(1), wallet(3)]));
+    // What has been told is not told again.
+    chain.block(vec![]).await;
+    assert_eq!(reputation.publish_whales(chain.now(), chain.now()).await.unwrap(), 0);
+    // Nor after a crash in between, and the pass is made as if there had been none.
+    let mut reputation = Reputation::resume(chain.store.clone(), SOON).await.unwrap();
+    reputation.catch_up(i64::MAX).await.unwrap();
+    assert_eq!(reputation.publish_whales(chain.now(), chain.now()).await.unwrap(), 0);
+
+    let pass = reputation.publish(chain.now(), chain.now()).await.unwrap();
+    assert_eq!((pass.verdicts, pass.wallets), (3, 4));
+    assert_eq!(chain.rated().await.len(), 4);
+}
+
+#[tokio::test]
+async fn a_whale_that_is_none_any_more_is_told_of_at_once() {
+    let mut chain = Chain::begin().await;
+    let mut reputation = Reputation::resume(chain.store.clone(), SOON).await.unwrap();
+    chain.bet(1, 1, true).await;
+    reputation.catch_up(i64::MAX).await.unwrap();
+    reputation.publish(chain.now(), chain.now()).await.unwrap();
+    // Whoever takes over after a crash knows who was a whale.
+    let mut reputation = Reputation::resume(chain.store.clone(), SOON).await.unwrap();
+    for number in 2..=6 {
+        chain.bet(1, number, false).await;
+    }
+    reputation.catch_up(i64::MAX).await.unwrap();
+    assert_eq!(reputation.publish_whales(chain.now(), chain.now()).await.unwrap(), 1);
+    let (_, verdicts) = chain.told().await;
+    assert!(verdicts[0].score < 6.5 && verdicts[0].tier != Tier::Whale, "{verdicts:?}");
+    assert_eq!(reputation.publish_whales(chain.now(), chain.now()).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn what_was_forgotten_is_found_anew() {
+    let mut chain = Chain::begin().await;
+    let mut reputation = Reputation::resume(chain.store.clone(), SOON).await.unwrap();
+    for number in 1..=3 {
+        chain.bet(number, number, number != 2).await;
+    }
+    reputation.catch_up(i64::MAX).await.unwrap();
+    let now = chain.now();
+    reputation.publish(now, now).await.unwrap();
+    let before = chain.rated().await;
+    // Under other rules nobody is told of anything before the first pass, and then of everybody.
+    let strict = Eligibility { decisions: 2, ..SOON };
+    let mut other = Reputation::resume(chain.store.clone(), strict).await.unwrap();
+    let later = now.plus_micros(Timestamp::MINUTE);
+    assert!(other.is_outdated());
+    assert_eq!(other.publish_whales(later, later).await.unwrap(), 0);
+    // A resumed service has nothing to say; a rebuilt one says everything again, and it is the same.
+    let mut again = Reputation::resume(chain.store.clone(), SOON).await.unwrap();
+    let later = now.plus_micros(Timestamp::MINUTE);
+    assert_eq!(again.publish(later, later).await.unwrap().verdicts, 0);
+    again.rebuild().await.unwrap();
+    let later = later.plus_micros(Timestamp::MINUTE);
+    assert_eq!(again.publish(later, later).await.unwrap().verdicts, 3);
+    assert_eq!(chain.rated().await, before);
+}
