@@ -20,6 +20,9 @@ use store::{Store, audit, facts, markets};
 
 const ANYONE: Eligibility = Eligibility { decisions: 1, events: 1, active_days: 1 };
 const MARKETS: u64 = 8;
+/// Who loses all facts when the chain takes back a block.
+const GONE: u64 = 500;
+const GONE_AT: u64 = 55;
 const SOURCE: &str = "http://node.example";
 
 /// Numbers that look random and are the same every time.
@@ -105,11 +108,31 @@ fn event(dice: &mut Dice) -> ChainEvent {
     })
 }
 
+/// A bet of somebody who has made no other, on a branch that does not last.
+fn lost(side: Side) -> ChainEvent {
+    ChainEvent::Fill(Fill {
+        exchange: Exchange::V2,
+        wallet: wallet(GONE),
+        counterparty: wallet(99),
+        role: Role::Taker,
+        side,
+        token: token(5, 0),
+        shares: Shares::whole(20),
+        usd: Usd::whole(if side == Side::Buy { 8 } else { 11 }),
+        fee: Fee::NONE,
+    })
+}
+
 fn block(number: u64, branch: u8) -> Block {
     let mut dice = Dice(number * 7 + u64::from(branch));
     let mut facts: Vec<Fact> = (0..1 + u32::try_from(dice.below(5)).unwrap())
         .map(|log| fact(number, branch, log, event(&mut dice)))
         .collect();
+    if (number, branch) == (GONE_AT, 0) {
+        facts.extend(
+            (60..).zip([Side::Buy, Side::Sell]).map(|(log, side)| fact(number, branch, log, lost(side))),
+        );
+    }
     if number.is_multiple_of(20) {
         let payouts = Payouts::winner(usize::from(number.is_multiple_of(3)), 2).unwrap();
         let event = ChainEvent::Resolution { condition: condition(number / 20 - 1), payouts };
@@ -302,6 +325,19 @@ async fn started() -> (World, Reputation) {
     (world, service)
 }
 
+const STATS_TIER: &str = "SELECT trader_tier FROM orderflow_wallet_stats WHERE wallet_address = $1";
+const HISTORY_TIER: &str =
+    "SELECT trader_tier FROM orderflow_score_history WHERE wallet_address = $1 ORDER BY as_of DESC LIMIT 1";
+
+/// The tier of who lost everything.
+async fn tier_of(world: &World, statement: &'static str) -> Option<String> {
+    sqlx::query_scalar(statement)
+        .bind(wallet(GONE).to_string())
+        .fetch_optional(&world.database.pool())
+        .await
+        .unwrap()
+}
+
 async fn oldest_save(world: &World) -> i64 {
     sqlx::query_scalar("SELECT min(save) FROM orderflow_wallet_saves")
         .fetch_one(&world.database.pool())
@@ -319,14 +355,21 @@ async fn a_reorganisation_takes_back_what_it_touched_and_no_more() {
     for number in 53..=63 {
         world.commit(block(number, 1)).await;
     }
+    assert!(tier_of(&world, STATS_TIER).await.is_some_and(|tier| tier != "UNRATED"));
     service.catch_up(i64::MAX).await.unwrap();
+    assert!(service.is_outdated());
     // Nothing was folded anew.
     assert_eq!(oldest_save(&world).await, oldest);
     drop(service);
     let mut service = Reputation::resume(world.store.clone(), ANYONE).await.unwrap();
+    assert!(service.is_outdated());
     service.catch_up(i64::MAX).await.unwrap();
     service.publish(time(64), time(64)).await.unwrap();
+    assert!(!service.is_outdated());
     assert_as_if_anew(&world).await;
+    // Whoever acts on verdicts hears that there is nothing left of this one.
+    assert_eq!(tier_of(&world, STATS_TIER).await.as_deref(), Some("UNRATED"));
+    assert_eq!(tier_of(&world, HISTORY_TIER).await.as_deref(), Some("UNRATED"));
 }
 
 #[tokio::test]
