@@ -43,7 +43,12 @@ struct Database {
 
 impl Database {
     fn save(&mut self, history: &mut History) {
-        self.wallets.extend(history.changed().map(|saved| (saved.wallet, saved)));
+        for mut saved in history.changed() {
+            // Whom a result concerned once is asked again, and nobody is told of it twice.
+            let before = self.wallets.get(&saved.wallet).map_or(&[][..], |before| &before.tokens);
+            saved.tokens.extend(before);
+            self.wallets.insert(saved.wallet, saved);
+        }
         self.questions.extend(history.changed_questions());
         self.world = history.save_world();
         assert_eq!(history.changed().count() + history.changed_questions().count(), 0);

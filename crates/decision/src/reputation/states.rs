@@ -39,7 +39,8 @@ pub struct SavedWallet {
     /// Whether it changed since the last pass, or a holding of its since [`History::moved`] was asked: it must be in
     /// memory before either is asked again. Nobody is due where both were asked before saving.
     pub is_due: bool,
-    /// The tokens for whose results it must be in memory, in order.
+    /// The tokens for whose results it must be in memory from now on, beside those that were told with earlier bytes of
+    /// its, in order.
     pub tokens: Vec<TokenId>,
     /// Its decisions that have ended and count: those with enough of them take part in surveys.
     pub decisions: u32,

@@ -79,16 +79,20 @@ pub async fn load(
     wallets: &[Wallet],
 ) -> Result<Vec<(Wallet, Vec<u8>)>, StoreError> {
     let rows = sqlx::query(
-        "SELECT w.address, s.state FROM orderflow_wallets w
-         JOIN orderflow_wallet_states s ON s.kind = $2 AND s.id = w.id
-         WHERE w.address = ANY($1) AND s.state <> ''",
+        // The state by itself, so that no plan reads all states for the sake of some.
+        "SELECT address, coalesce(state, '') AS state
+         FROM (SELECT w.address, (SELECT s.state FROM orderflow_wallet_states s
+                                  WHERE s.kind = $2 AND s.id = w.id) AS state
+               FROM orderflow_wallets w WHERE w.address = ANY($1)) AS found",
     )
     .bind(wallets.iter().map(ToString::to_string).collect::<Vec<_>>())
     .bind(WALLET)
     .fetch_all(connection)
     .await
     .during("load wallets")?;
-    rows.iter().map(state_of).collect()
+    let mut loaded: Vec<(Wallet, Vec<u8>)> = rows.iter().map(state_of).collect::<Result<_, _>>()?;
+    loaded.retain(|(_, state)| !state.is_empty());
+    Ok(loaded)
 }
 
 fn state_of(found: &sqlx::postgres::PgRow) -> Result<(Wallet, Vec<u8>), StoreError> {
@@ -180,9 +184,9 @@ pub async fn load_numbered(
     numbers: &[WalletNumber],
 ) -> Result<Vec<(Wallet, Vec<u8>)>, StoreError> {
     let rows = sqlx::query(
-        "SELECT w.address, s.state FROM UNNEST($1::bigint[]) AS wanted (id)
-         JOIN orderflow_wallet_states s ON s.kind = 0 AND s.id = wanted.id
-         JOIN orderflow_wallets w ON w.id = wanted.id",
+        // The address by itself, so that no plan reads all wallets for the sake of some.
+        "SELECT (SELECT w.address FROM orderflow_wallets w WHERE w.id = s.id) AS address, s.state
+         FROM orderflow_wallet_states s WHERE s.kind = 0 AND s.id = ANY($1)",
     )
     .bind(numbers)
     .fetch_all(connection)

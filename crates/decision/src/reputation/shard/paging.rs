@@ -143,7 +143,7 @@ impl Shard {
     }
 
     fn described(
-        &self,
+        &mut self,
         number: u32,
         bytes: Vec<u8>,
         belongings: &Belongings,
@@ -164,11 +164,17 @@ impl Shard {
         let fades = fades.map(|day| Timestamp::from_micros(day.saturating_mul(Timestamp::DAY)));
         let due = timers.iter().map(|(_, timer)| timer.due);
         let wake = due.chain(watched.iter().map(|(_, _, watched)| watched.due)).min();
-        let mut tokens: Vec<TokenId> = stakes()
-            .flat_map(|stake| open_tokens(stake, catalogue.question(stake.question).tokens))
-            .collect();
+        let (wallet, decisions) = (record.wallet, record.decisions);
+        let mut tokens: Vec<TokenId> = Vec::new();
+        for place in places {
+            let stake = &mut self.stakes[usize_of(*place)];
+            let untold = open_tokens(stake) & !stake.told;
+            stake.told |= untold;
+            let names = catalogue.question(stake.question).tokens.into_iter().zip([1, 2]);
+            tokens.extend(names.filter_map(|(token, bit)| token.filter(|_| untold & bit != 0)));
+        }
         tokens.sort_unstable();
-        SavedWallet { wallet: record.wallet, bytes, wake, fades, is_due, tokens, decisions: record.decisions }
+        SavedWallet { wallet, bytes, wake, fades, is_due, tokens, decisions }
     }
 
     /// An entry of a moment is back: `None` unless it was away, and what its copier has paid meanwhile.
@@ -220,7 +226,8 @@ impl Shard {
             self.places.insert((number, stake.question).spread(), place);
             self.boards[usize_of(stake.question)].holders.push(place);
             self.moved.extend(stake.is_moved.then_some(place));
-            self.stakes.push(Stake { wallet: number, ..stake });
+            let told = open_tokens(&stake);
+            self.stakes.push(Stake { wallet: number, told, ..stake });
         }
         for (token, bare, is_moved) in bare {
             self.bare.insert((number, token), bare);
@@ -284,15 +291,14 @@ impl Shard {
     }
 }
 
-/// The tokens by which a result finds a stake: those of which there is something, or the first one where there is
-/// only a decision or a debt.
-fn open_tokens(stake: &Stake, tokens: [Option<TokenId>; 2]) -> impl Iterator<Item = TokenId> {
+/// The tokens by which a result finds a stake, a bit each: those of which there is something, or the first one where
+/// there is only a decision or a debt.
+fn open_tokens(stake: &Stake) -> u8 {
     let is_open = !stake.is_empty() || stake.owed != Usd::ZERO;
     let has = |held: &Holding| held.shares != domain::Shares::ZERO || held.cost != Usd::ZERO;
     let has_none = !stake.holdings.iter().any(has);
     let has = stake.holdings.map(|held| has(&held));
-    let is_asked = [is_open && (has[0] || has_none), is_open && has[1]];
-    tokens.into_iter().zip(is_asked).filter_map(|(token, is_asked)| token.filter(|_| is_asked))
+    u8::from(is_open && (has[0] || has_none)) | u8::from(is_open && has[1]) << 1
 }
 
 impl Saved for Bare {
