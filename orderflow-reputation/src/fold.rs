@@ -1,20 +1,24 @@
 //! The fold over everything known, fed from the outbox and published into the database.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use decision::{Eligibility, History};
-use domain::{Assessment, Fact, Tier, Timestamp, Verdict, Wallet};
-use store::feed::{self, Cursor, News, Wanted};
-use store::scores::{self, HeldShares, Publication};
-use store::{PgConnection, Store, facts};
+use decision::Eligibility;
+use decision::reputation::Passing;
+use domain::{Assessment, Tier, Timestamp, Verdict, Wallet};
+use store::feed::{self, Cursor};
+use store::scores::{self, Publication};
+use store::states::{self, Published};
+use store::{PgConnection, Store};
+
+use crate::working_set::{PAGE, WorkingSet};
 
 /// The name of this reader's cursor.
 const READER: &str = crate::NAME;
 /// Which rules verdicts are made by. Raised when the same facts come to say something else, or more: then everybody
 /// is published anew.
 const RULES: u32 = 2;
-/// How many items are read at once.
-const CHUNK: u32 = 500;
+/// How many bytes of wallets are in memory, unless somebody says otherwise.
+const MEMORY: usize = 128 << 20;
 
 /// Everything known of every wallet, and the place it is known up to.
 #[derive(Debug)]
@@ -23,25 +27,17 @@ pub struct Reputation {
     eligibility: Eligibility,
     /// What the verdicts are made under, in words: other settings make other verdicts of the same facts.
     settings: String,
-    history: History,
-    /// The last item folded; the stored cursor follows with each pass.
-    folded: i64,
+    known: WorkingSet,
     last_pass: Option<Timestamp>,
-    /// Whether the fold has been through a pass, which is when it learns what prices were worth and what wallets are
-    /// like: without one its beliefs are not what is published.
-    has_passed: bool,
     /// The moment of the newest thing published.
     last_told: Option<Timestamp>,
-    /// Reorganisations up to this item are marked in whatever is read: meeting them changes nothing.
-    marked_until: i64,
-    /// Whether a reorganisation took facts back, so that everything published must be found anew.
-    rebuilt: bool,
     /// What was last published of those who were whales then: they are acted on, and cannot wait for a pass.
     whales: BTreeMap<Wallet, Verdict>,
+    published: Published,
 }
 
 /// What a pass came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pass {
     /// Verdicts published.
     pub verdicts: usize,
@@ -51,41 +47,55 @@ pub struct Pass {
     pub wallets: usize,
 }
 
+/// A pass under way.
+#[derive(Debug)]
+struct Passage {
+    publication: Publication,
+    passing: Passing,
+    /// Verdicts that readers have to hear of.
+    told: i64,
+    pass: Pass,
+}
+
 impl Reputation {
-    /// Goes on where the last pass was committed: the fold is made again from the facts up to there. Where those
-    /// facts or the settings are not what that pass was made of, the next one publishes everybody.
+    /// Goes on from the last save. Where there is none, everything that was known at the last pass is folded anew;
+    /// where the settings are not what that pass was made under, the next one publishes everybody.
     ///
     /// # Errors
     /// If the database fails.
     pub async fn resume(store: Store, eligibility: Eligibility) -> anyhow::Result<Self> {
+        Self::resume_within(store, eligibility, MEMORY).await
+    }
+
+    /// The same with another bound for the bytes of wallets in memory. What is found is the same for any.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn resume_within(
+        store: Store,
+        eligibility: Eligibility,
+        memory: usize,
+    ) -> anyhow::Result<Self> {
         let mut connection = store.connection().await?;
         let cursor = feed::cursor(&mut connection, READER).await?;
-        let newest = feed::newest(&mut connection).await?;
-        let reverted = feed::has_reverted(&mut connection, cursor.seq, newest).await?;
-        let settings = format!("{eligibility:?}, rules {RULES}");
-        let is_as_published = !reverted && cursor.settings.as_ref() == Some(&settings);
-        let mut reputation = Self {
-            store,
-            eligibility,
-            settings,
-            history: History::new(eligibility),
-            folded: 0,
-            last_pass: cursor.as_of,
-            has_passed: false,
-            last_told: cursor.as_of,
-            marked_until: newest,
-            rebuilt: reverted,
-            whales: published_whales(&mut connection).await?,
-        };
-        reputation.fold_anew(&mut connection, cursor.seq).await?;
+        let whales = published_whales(&mut connection).await?;
         drop(connection);
-        if let Some(as_of) = cursor.as_of.filter(|_| is_as_published) {
-            // The verdicts of that pass are published already: the fold only has to know that it was made.
-            reputation.history.pass(as_of);
-            reputation.history.moved();
-            reputation.has_passed = true;
+        let mut known = WorkingSet::open(store.clone(), eligibility, memory, cursor.seq).await?;
+        let settings = format!("{eligibility:?}, rules {RULES}");
+        let mut published = Published::Nothing;
+        if cursor.settings.as_ref() == Some(&settings) {
+            let mut connection = store.connection().await?;
+            published = states::published(&mut connection).await?;
+            // Whoever had news when the last process ended may be a whale by now.
+            if published == Published::Current {
+                known.note_due(&mut connection).await?;
+            }
+        } else {
+            known.history.survey_again();
         }
-        Ok(reputation)
+        known.heeds_news = published == Published::Current;
+        let (last_pass, last_told) = (cursor.as_of, cursor.as_of);
+        Ok(Self { store, eligibility, settings, known, last_pass, last_told, whales, published })
     }
 
     /// Forgets everything believed, and makes the fold again from the facts that are stored; the next pass publishes
@@ -94,17 +104,17 @@ impl Reputation {
     /// # Errors
     /// If the database fails.
     pub async fn rebuild(&mut self) -> anyhow::Result<()> {
-        let mut connection = self.store.connection().await?;
-        let newest = feed::newest(&mut connection).await?;
-        self.rebuilt = true;
-        self.fold_anew(&mut connection, newest).await
+        let newest = feed::newest(&mut *self.store.connection().await?).await?;
+        self.published = Published::Nothing;
+        self.known.forget_all(newest).await?;
+        self.known.catch_up(newest).await.map(|_| ())
     }
 
     /// Whether what is published was made of another past or by other rules than what is known now: then a pass cannot
     /// wait for its hour.
     #[must_use]
-    pub const fn is_outdated(&self) -> bool {
-        !self.has_passed
+    pub fn is_outdated(&self) -> bool {
+        self.published != Published::Current
     }
 
     /// The moment of the last pass.
@@ -116,117 +126,116 @@ impl Reputation {
     /// Folds what became known, up to the item `until`.
     ///
     /// # Errors
-    /// If the database fails.
+    /// If the database fails; the fold must be resumed anew then.
     pub async fn catch_up(&mut self, until: i64) -> anyhow::Result<()> {
-        let mut connection = self.store.connection().await?;
-        // What becomes known meanwhile is for the next time, or a backfill would never let this end.
-        let until = until.min(feed::newest(&mut connection).await?);
-        let mut is_past = false;
-        while self.fold_chunk(&mut connection, until, &mut is_past).await? {}
-        if is_past {
-            tracing::info!(until, "the past is another one now: folding anew");
-            self.rebuilt = true;
-            self.fold_anew(&mut connection, until).await?;
+        if self.known.catch_up(until).await? && self.published != Published::Nothing {
+            // What could not be taken back is found anew, all of it.
+            self.published = states::published(&mut *self.store.connection().await?).await?;
+            self.known.heeds_news = self.published == Published::Current;
         }
         Ok(())
     }
 
-    /// Folds the next items, as long as there are some; `is_past` is set by one that changes what is folded
-    /// already, which ends it.
-    async fn fold_chunk(
-        &mut self,
-        connection: &mut PgConnection,
-        until: i64,
-        is_past: &mut bool,
-    ) -> anyhow::Result<bool> {
-        let items = feed::read(connection, self.folded, until, CHUNK, Wanted::Facts).await?;
-        let Some(last) = items.last() else {
-            return Ok(false);
-        };
-        self.folded = last.seq;
-        for item in items {
-            match item.news {
-                News::Reverted(_) if item.seq <= self.marked_until => {}
-                // What a wallet paid on average depends on the order: facts from before what is folded already
-                // ask for a new beginning.
-                News::Reverted(_) | News::History(_) | News::Late(_) => {
-                    *is_past = true;
-                    return Ok(false);
-                }
-                News::Block(facts) => self.history.apply_batch(&facts),
-                News::Market(market) => self.history.learn(&market),
-                News::Scores(_) => {}
-            }
-        }
-        Ok(true)
-    }
-
-    /// Folds everything that was known at a place in the outbox, in the order in which it happened.
-    async fn fold_anew(&mut self, connection: &mut PgConnection, seq: i64) -> anyhow::Result<()> {
-        self.marked_until = feed::newest(connection).await?;
-        self.history = History::new(self.eligibility);
-        self.has_passed = false;
-        let mut read = 0;
-        loop {
-            let items = feed::read(connection, read, seq, CHUNK, Wanted::Markets).await?;
-            let Some(last) = items.last() else { break };
-            read = last.seq;
-            for item in &items {
-                if let News::Market(market) = &item.news {
-                    self.history.learn(market);
-                }
-            }
-        }
-        let mut height = None;
-        loop {
-            let blocks = facts::in_chain_order(connection, height, seq, CHUNK).await?;
-            let Some((last, _)) = blocks.last() else { break };
-            height = Some(*last);
-            let facts: Vec<Fact> = blocks.into_iter().flat_map(|(_, facts)| facts).collect();
-            self.history.apply_batch(&facts);
-        }
-        self.folded = seq;
-        Ok(())
-    }
-
-    /// Makes a pass as of a moment and publishes it, together with the place it was made at.
+    /// Makes a pass as of a moment and publishes it, together with the place it was made at: a page of wallets after
+    /// the other, in one transaction.
     ///
     /// # Errors
     /// If the database fails: nothing was published then, and the fold must be resumed anew.
     pub async fn publish(&mut self, as_of: Timestamp, learned: Timestamp) -> anyhow::Result<Pass> {
-        let beliefs = self.history.pass(as_of);
-        let held: Vec<HeldShares> = self
-            .history
-            .moved()
-            .into_iter()
-            .map(|position| HeldShares {
-                wallet: position.wallet,
-                token: position.token,
-                shares: position.holding.shares,
-                cost: position.holding.cost,
-                realized: position.holding.realized,
-            })
-            .collect();
+        self.survey(as_of).await?;
         let mut transaction = self.store.begin().await?;
-        let publication = Publication { as_of, learned, folded: self.folded, is_anew: self.rebuilt };
-        scores::publish(&mut transaction, publication, &beliefs, &held).await?;
-        let settings = Some(self.settings.clone());
-        let cursor = Cursor { seq: self.folded, as_of: Some(as_of), settings };
-        feed::set_cursor(&mut transaction, READER, cursor).await?;
-        Store::commit(transaction).await?;
-        self.last_pass = Some(as_of);
-        self.last_told = self.last_told.max(Some(as_of));
-        self.has_passed = true;
-        if std::mem::take(&mut self.rebuilt) {
-            // Whoever has no fact left is no whale any more, and has no belief that says so.
-            self.whales.clear();
+        let saving = self.known.begin_save(&mut transaction).await?;
+        let is_anew = self.published == Published::Nothing;
+        // Those who go back to what was known before have no news of their own, and are published all the same.
+        let due = if is_anew {
+            states::everybody(&mut transaction).await?
+        } else {
+            states::due(&mut transaction).await?
+        };
+        let mut others = states::restless(&mut transaction, as_of).await?;
+        others.retain(|number| due.binary_search(number).is_err());
+        let publication = Publication { as_of, learned, folded: self.known.seq() };
+        let mut pass = Passage {
+            publication,
+            told: 0,
+            pass: Pass::default(),
+            passing: self.known.history.begin_pass(as_of),
+        };
+        // Those in memory first: they are judged before they are saved.
+        let news = self.known.history.judge(&pass.passing);
+        pass.write(&mut transaction, &mut self.whales, &news).await?;
+        let judged: BTreeSet<Wallet> = news.iter().map(|belief| belief.verdict.wallet).collect();
+        for (pages, are_due) in [(due.chunks(PAGE), true), (others.chunks(PAGE), false)] {
+            for page in pages {
+                if self.known.is_full() {
+                    self.known.save_wallets(&mut transaction, &saving).await?;
+                    self.known.forget();
+                }
+                let wallets = self.known.load_numbered(&mut transaction, page).await?;
+                let mut news = self.known.history.judge(&pass.passing);
+                news.retain(|belief| !judged.contains(&belief.verdict.wallet));
+                if are_due {
+                    let fresh: BTreeSet<Wallet> = news.iter().map(|belief| belief.verdict.wallet).collect();
+                    for (wallet, _) in wallets.iter().filter(|(wallet, _)| !fresh.contains(wallet)) {
+                        if !judged.contains(wallet) {
+                            let known = self.known.history.assess(*wallet, as_of);
+                            news.push(
+                                known.unwrap_or_else(|| self.known.history.assess_unknown(*wallet, as_of)),
+                            );
+                        }
+                    }
+                }
+                pass.write(&mut transaction, &mut self.whales, &news).await?;
+            }
         }
-        self.note_whales(&beliefs);
-        Ok(Pass {
-            rated: beliefs.iter().filter(|belief| belief.verdict.tier != Tier::Unrated).count(),
-            verdicts: beliefs.len(),
-            wallets: self.history.wallets(),
-        })
+        if is_anew {
+            for page in states::unknown(&mut transaction).await?.chunks(PAGE) {
+                let nothing = |wallet: &Wallet| self.known.history.assess_unknown(*wallet, as_of);
+                let nothing: Vec<Assessment> = page.iter().map(nothing).collect();
+                pass.write(&mut transaction, &mut self.whales, &nothing).await?;
+            }
+            states::clear_stale(&mut transaction).await?;
+        }
+        self.known.save_wallets(&mut transaction, &saving).await?;
+        self.known.end_save(&mut transaction, saving).await?;
+        let settings = Some(self.settings.clone());
+        let cursor = Cursor { seq: self.known.seq(), as_of: Some(as_of), settings };
+        feed::set_cursor(&mut transaction, READER, cursor).await?;
+        states::set_published(&mut transaction).await?;
+        pass.pass.wallets = states::count(&mut transaction).await?;
+        if pass.told > 0 {
+            scores::tell(&mut transaction, as_of, learned).await?;
+        }
+        Store::commit(transaction).await?;
+        (self.last_pass, self.last_told) = (Some(as_of), self.last_told.max(Some(as_of)));
+        self.published = Published::Current;
+        self.known.heeds_news = true;
+        self.known.take_absent();
+        if self.known.is_full() {
+            self.known.forget();
+        }
+        Ok(pass.pass)
+    }
+
+    /// Looks at wallets at large where a new week asks for it: at all of them with enough decisions, a page at a
+    /// time.
+    async fn survey(&mut self, as_of: Timestamp) -> anyhow::Result<()> {
+        let Some(mut survey) = self.known.history.survey(as_of) else { return Ok(()) };
+        let mut transaction = self.store.begin().await?;
+        // Loading takes over what the questions kept for who was away, which is saved with everybody.
+        let saving = self.known.begin_save(&mut transaction).await?;
+        self.known.save_wallets(&mut transaction, &saving).await?;
+        self.known.forget();
+        for page in states::seasoned(&mut transaction, self.eligibility.decisions).await?.chunks(PAGE) {
+            self.known.load_numbered(&mut transaction, page).await?;
+            self.known.history.take_part(&mut survey);
+            self.known.save_wallets(&mut transaction, &saving).await?;
+            self.known.forget();
+        }
+        self.known.history.conclude(survey);
+        self.known.end_save(&mut transaction, saving).await?;
+        Store::commit(transaction).await?;
+        Ok(())
     }
 
     /// Publishes at once what is believed of the whales with news since the last pass, and of who has become one. It
@@ -236,37 +245,88 @@ impl Reputation {
     /// If the database fails.
     pub async fn publish_whales(&mut self, as_of: Timestamp, learned: Timestamp) -> anyhow::Result<usize> {
         // What is newest must be told last, also where the clock was set back.
-        if !self.has_passed || self.last_told.is_none_or(|last| as_of <= last) {
+        if self.is_outdated() || self.last_told.is_none_or(|last| as_of <= last) {
             return Ok(0);
         }
-        let mut beliefs = self.history.whales(as_of, |wallet| self.whales.contains_key(&wallet));
+        let mut beliefs = self.known.history.whales(as_of, |wallet| self.whales.contains_key(&wallet));
+        self.whales_among_absent(as_of, &mut beliefs).await?;
         beliefs.retain(|belief| self.whales.get(&belief.verdict.wallet) != Some(&belief.essence()));
         if beliefs.is_empty() {
             return Ok(0);
         }
         let mut transaction = self.store.begin().await?;
-        let publication = Publication { as_of, learned, folded: self.folded, is_anew: false };
-        scores::publish(&mut transaction, publication, &beliefs, &[]).await?;
+        let publication = Publication { as_of, learned, folded: self.known.seq() };
+        let told = scores::write(&mut transaction, publication, &beliefs).await?;
+        if told > 0 {
+            scores::tell(&mut transaction, as_of, learned).await?;
+        }
         Store::commit(transaction).await?;
         self.last_told = Some(as_of);
-        self.note_whales(&beliefs);
+        note_whales(&mut self.whales, &beliefs);
         Ok(beliefs.len())
     }
 
-    fn note_whales(&mut self, beliefs: &[Assessment]) {
-        for belief in beliefs {
-            let wallet = belief.verdict.wallet;
-            if belief.verdict.tier == Tier::Whale {
-                self.whales.insert(wallet, belief.essence());
-            } else {
-                self.whales.remove(&wallet);
+    /// Loads who was forgotten with news, and finds the whales among them.
+    async fn whales_among_absent(
+        &mut self,
+        as_of: Timestamp,
+        beliefs: &mut Vec<Assessment>,
+    ) -> anyhow::Result<()> {
+        let absent = self.known.take_absent();
+        if absent.is_empty() {
+            return Ok(());
+        }
+        let mut seen: BTreeSet<Wallet> = self.known.history.with_news().collect();
+        for page in absent.chunks(PAGE) {
+            let mut connection = self.store.connection().await?;
+            self.known.load(&mut connection, page).await?;
+            drop(connection);
+            let whales = self.known.history.whales(as_of, |wallet| self.whales.contains_key(&wallet));
+            beliefs.extend(whales.into_iter().filter(|belief| !seen.contains(&belief.verdict.wallet)));
+            seen.extend(page);
+            if self.known.is_full() {
+                self.known.save().await?;
+                self.known.forget();
+                // They have been looked at.
+                let forgotten = self.known.take_absent().into_iter();
+                let unseen = forgotten.filter(|wallet| !seen.contains(wallet)).collect();
+                self.known.note_absent(unseen);
             }
+        }
+        beliefs.sort_by_key(|belief| belief.verdict.wallet);
+        Ok(())
+    }
+}
+
+impl Passage {
+    /// Writes verdicts, and counts them.
+    async fn write(
+        &mut self,
+        connection: &mut PgConnection,
+        whales: &mut BTreeMap<Wallet, Verdict>,
+        beliefs: &[Assessment],
+    ) -> anyhow::Result<()> {
+        self.told += scores::write(connection, self.publication, beliefs).await?;
+        self.pass.verdicts += beliefs.len();
+        self.pass.rated += beliefs.iter().filter(|belief| belief.verdict.tier != Tier::Unrated).count();
+        note_whales(whales, beliefs);
+        Ok(())
+    }
+}
+
+/// Remembers what was published of whales.
+fn note_whales(whales: &mut BTreeMap<Wallet, Verdict>, beliefs: &[Assessment]) {
+    for belief in beliefs {
+        let wallet = belief.verdict.wallet;
+        if belief.verdict.tier == Tier::Whale {
+            whales.insert(wallet, belief.essence());
+        } else {
+            whales.remove(&wallet);
         }
     }
 }
 
 async fn published_whales(connection: &mut PgConnection) -> anyhow::Result<BTreeMap<Wallet, Verdict>> {
-    let rated = scores::rated(connection).await?;
-    let whales = rated.into_iter().filter(|verdict| verdict.tier == Tier::Whale);
-    Ok(whales.map(|verdict| (verdict.wallet, verdict)).collect())
+    let whales = scores::whales(connection).await?;
+    Ok(whales.into_iter().map(|verdict| (verdict.wallet, verdict)).collect())
 }

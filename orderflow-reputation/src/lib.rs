@@ -5,6 +5,7 @@
 
 mod fold;
 mod settings;
+mod working_set;
 
 use std::time::Duration;
 
@@ -91,7 +92,7 @@ async fn score(settings: &ReputationSettings, passes: Passes, store: Store) -> a
 }
 
 async fn begin(settings: &ReputationSettings, passes: Passes, store: Store) -> anyhow::Result<Reputation> {
-    let mut reputation = Reputation::resume(store, settings.eligibility()).await?;
+    let mut reputation = Reputation::resume_within(store, settings.eligibility(), settings.memory()).await?;
     if passes.rebuild {
         reputation.rebuild().await?;
     }

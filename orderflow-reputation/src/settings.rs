@@ -25,6 +25,9 @@ pub struct ReputationSettings {
     /// Days with a trade that a wallet needs to be rated.
     #[arg(long, env = "MIN_RATED_DAYS", default_value_t = 21, help_heading = "Reputation")]
     pub min_rated_days: u32,
+    /// Megabytes of memory for the wallets that are worked on; the others wait in the database.
+    #[arg(long, env = "REPUTATION_MEMORY_MB", default_value_t = 128, help_heading = "Reputation")]
+    pub reputation_memory_mb: u32,
 }
 
 impl ReputationSettings {
@@ -36,6 +39,12 @@ impl ReputationSettings {
             events: self.min_rated_events,
             active_days: self.min_rated_days,
         }
+    }
+
+    /// Bytes of memory for the wallets that are worked on.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        usize::try_from(self.reputation_memory_mb).unwrap_or(usize::MAX).saturating_mul(1 << 20)
     }
 
     /// Microseconds between two passes.

@@ -206,6 +206,55 @@ async fn a_whale_that_is_none_any_more_is_told_of_at_once() {
 }
 
 #[tokio::test]
+async fn whoever_loses_all_fills_is_told_to_be_rated_no_more() {
+    let mut chain = Chain::begin().await;
+    let mut reputation = Reputation::resume(chain.store.clone(), SOON).await.unwrap();
+    chain.bet(1, 1, true).await;
+    let stays = chain.next - 1;
+    chain.bet(2, 2, true).await;
+    reputation.catch_up(i64::MAX).await.unwrap();
+    reputation.publish(chain.now(), chain.now()).await.unwrap();
+    assert_eq!(chain.rated().await.len(), 2);
+    // Nothing is audited here, so that everything is folded anew.
+    let point = Point { number: stays, hash: hash(stays) };
+    let mut transaction = chain.store.begin().await.unwrap();
+    chain.writer.revert(&mut transaction, point, chain.now()).await.unwrap();
+    Store::commit(transaction).await.unwrap();
+    reputation.catch_up(i64::MAX).await.unwrap();
+    assert!(reputation.is_outdated());
+    let later = chain.now().plus_micros(Timestamp::MINUTE);
+    reputation.publish(later, later).await.unwrap();
+    let (_, told) = chain.told().await;
+    let tiers: Vec<(Wallet, Tier)> = told.iter().map(|verdict| (verdict.wallet, verdict.tier)).collect();
+    assert_eq!(tiers, [(wallet(1), Tier::Whale), (wallet(2), Tier::Unrated)]);
+    assert_eq!(chain.rated().await.iter().map(|verdict| verdict.wallet).collect::<Vec<_>>(), [wallet(1)]);
+    // That is said once.
+    reputation.rebuild().await.unwrap();
+    let later = later.plus_micros(Timestamp::MINUTE);
+    assert_eq!(reputation.publish(later, later).await.unwrap().verdicts, 1);
+}
+
+/// However little there is room for, the whales are told of between passes, and everybody else at the next one.
+#[tokio::test]
+async fn whales_that_were_forgotten_are_told_of_at_once() {
+    let mut chain = Chain::begin().await;
+    let mut reputation = Reputation::resume_within(chain.store.clone(), SOON, 0).await.unwrap();
+    chain.bet(1, 1, true).await;
+    reputation.catch_up(i64::MAX).await.unwrap();
+    reputation.publish(chain.now(), chain.now()).await.unwrap();
+    chain.bet(2, 2, true).await;
+    chain.bet(3, 3, false).await;
+    reputation.catch_up(i64::MAX).await.unwrap();
+    assert_eq!(reputation.publish_whales(chain.now(), chain.now()).await.unwrap(), 1);
+    let (_, verdicts) = chain.told().await;
+    assert_eq!(verdicts.iter().map(|verdict| verdict.wallet).collect::<Vec<_>>(), [wallet(2)]);
+    chain.block(vec![]).await;
+    assert_eq!(reputation.publish_whales(chain.now(), chain.now()).await.unwrap(), 0);
+    let pass = reputation.publish(chain.now(), chain.now()).await.unwrap();
+    assert_eq!((pass.verdicts, pass.wallets), (2, 3));
+}
+
+#[tokio::test]
 async fn what_was_forgotten_is_found_anew() {
     let mut chain = Chain::begin().await;
     let mut reputation = Reputation::resume(chain.store.clone(), SOON).await.unwrap();

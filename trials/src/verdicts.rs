@@ -27,7 +27,7 @@ pub(crate) async fn run(wallets: u64) -> anyhow::Result<()> {
         let verdicts: Vec<Assessment> = (1..=wallets).map(|number| assessment(number, as_of)).collect();
         let begun = Instant::now();
         let mut transaction = stage.database.store.begin().await?;
-        let publication = Publication { as_of, learned: as_of, folded: 0, is_anew: false };
+        let publication = Publication { as_of, learned: as_of, folded: 0 };
         scores::publish(&mut transaction, publication, &verdicts, &[]).await?;
         Store::commit(transaction).await?;
         let which = if pass == 0 { "new" } else { "known" };

@@ -4,7 +4,11 @@
 //! and years. A wallet that merely buys what everyone profits from has no skill, so edges are measured against
 //! this and not against the price.
 
+mod paid;
+
 use std::collections::BTreeMap;
+
+pub(crate) use paid::PaidPrices;
 
 use domain::Timestamp;
 

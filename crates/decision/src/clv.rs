@@ -5,6 +5,10 @@
 //! instead. A copier pays the first price that was printed after he could have acted; the wallet's own
 //! impact is in that price and so not in what is left for him (`ORDER_FLOW_STRATEGY.md` §3).
 
+mod saved;
+
+pub(crate) use saved::{Left, Watched, merged};
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use domain::{Clv, Timestamp};
@@ -62,6 +66,8 @@ pub struct Watch<W> {
     fresh: VecDeque<Entry<W>>,
     /// With one, the first due first.
     running: VecDeque<Running<W>>,
+    /// What the copiers of entries pay that wait somewhere else, until those are here again.
+    left: Vec<Left>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -103,7 +109,7 @@ impl<W> Entry<W> {
 
 impl<W> Default for Watch<W> {
     fn default() -> Self {
-        Self { price: 0.5, prints: 0, fresh: VecDeque::new(), running: VecDeque::new() }
+        Self { price: 0.5, prints: 0, fresh: VecDeque::new(), running: VecDeque::new(), left: vec![] }
     }
 }
 
@@ -129,6 +135,7 @@ impl<W: Copy> Watch<W> {
             let running = Running { entry, copier_pays: entry.sees(price), print: self.prints };
             self.running.insert(place.map_or(0, |before| before + 1), running);
         }
+        self.left.iter_mut().for_each(|left| left.see(at, price, self.prints));
     }
 
     /// Settles what was due before `by`. All prints before that moment must have been seen.
@@ -155,6 +162,7 @@ impl<W: Copy> Watch<W> {
         self.mature(at, out);
         self.fresh.clear();
         self.running.clear();
+        self.left.clear();
     }
 
     /// When the next entry is due.
@@ -170,7 +178,10 @@ impl<W: Copy> Watch<W> {
     pub fn quiet_until(&self) -> Timestamp {
         let fresh = self.fresh.front().map(|entry| entry.due.min(entry.at.plus_micros(LATENCY - 1)));
         let running = self.running.front().map(|running| running.entry.due);
-        fresh.into_iter().chain(running).min().unwrap_or(Timestamp::from_micros(i64::MAX))
+        // The copiers of entries that are away pay the next price too.
+        let left = self.left.iter().find(|left| left.paid.is_none());
+        let left = left.map(|left| left.at.plus_micros(LATENCY - 1));
+        fresh.into_iter().chain(running).chain(left).min().unwrap_or(Timestamp::from_micros(i64::MAX))
     }
 
     /// Takes notice of prints while it was quiet, the last of them at `price`.

@@ -9,6 +9,7 @@ use domain::{Flag, FlagKind, Role, Side, Timestamp, Usd};
 use crate::quantile::Sizes;
 
 mod counterparties;
+mod saved;
 
 use counterparties::Counterparties;
 

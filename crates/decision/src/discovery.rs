@@ -34,6 +34,16 @@ impl Discovery {
         self.least.is_some_and(|least| least <= z)
     }
 
+    /// The least z that is verified, and how many are: all there is to save of it.
+    pub(crate) const fn parts(&self) -> (Option<f64>, usize) {
+        (self.least, self.verified)
+    }
+
+    /// Back from [`Self::parts`].
+    pub(crate) const fn of_parts(least: Option<f64>, verified: usize) -> Self {
+        Self { least, verified }
+    }
+
     /// How many are.
     #[must_use]
     pub const fn verified(&self) -> usize {

@@ -4,6 +4,8 @@
 //! only a power of two. So the same terms give the same sums in whatever order and batches they come, and a
 //! term can be taken out again without a trace, which decaying a float at every touch allows neither of.
 
+mod saved;
+
 use domain::Timestamp;
 
 /// What 1 is in the sums: 2³².

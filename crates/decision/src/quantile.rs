@@ -36,6 +36,16 @@ impl<T: Default> Sizes<T> {
 }
 
 impl<T> Sizes<T> {
+    /// What is kept, by the bin's number.
+    pub(crate) fn bins(&self) -> &[(i16, T)] {
+        &self.0
+    }
+
+    /// Back from [`Self::bins`]; `None` unless they are in order.
+    pub(crate) fn from_bins(bins: Vec<(i16, T)>) -> Option<Self> {
+        bins.is_sorted_by(|one, next| one.0 < next.0).then_some(Self(bins))
+    }
+
     /// Reads what the next amount will need.
     pub(crate) fn touch(&self) -> u64 {
         self.0.get(self.0.len() / 2).map_or(0, |(number, _)| u64::from(number.unsigned_abs()))

@@ -20,8 +20,10 @@ mod glance;
 mod interner;
 mod late;
 mod record;
+pub(crate) mod saved;
 mod shard;
 mod stake;
+mod states;
 mod tally;
 
 use std::collections::BTreeMap;
@@ -34,10 +36,16 @@ use domain::{
 use crate::ledger::Holding;
 use crate::policy::Eligibility;
 use beliefs::Beliefs;
+pub use beliefs::Survey;
 use catalogue::Catalogue;
+use copying::Copying;
 use interner::{Spread as _, usize_of};
 use late::Late;
+use record::{Books, Record};
+pub use saved::Damaged;
 use shard::Shard;
+use stake::Stake;
+pub use states::{Needs, SavedWallet};
 use tally::WINDOW_DAYS;
 
 /// As many parts as the smallest machines have cores.
@@ -53,11 +61,21 @@ pub struct History {
     late: Late,
     beliefs: Beliefs,
     shards: Vec<Shard>,
-    /// How many facts there were.
+    /// Behind the number of the last fact.
     seq: u64,
     /// The time of the last one.
     now: Timestamp,
     scored_day: Option<i64>,
+    /// What tells each question's bytes from those that were saved or loaded last; zero where there were none.
+    marks: Vec<u64>,
+}
+
+/// A pass that is being made, some wallets at a time.
+#[derive(Clone, Copy, Debug)]
+pub struct Passing {
+    as_of: Timestamp,
+    /// The day of the last pass, where that was an earlier one.
+    faded: Option<i64>,
 }
 
 /// What a wallet holds of a token, for those who ask.
@@ -91,6 +109,7 @@ impl History {
             seq: 0,
             now: Timestamp::from_micros(i64::MIN),
             scored_day: None,
+            marks: Vec::new(),
         }
     }
 
@@ -121,14 +140,27 @@ impl History {
     /// a day that has left a window of 30 days. Entries are looked at again when a fact a day later comes in and not
     /// here, so that a pass in between changes nothing.
     pub fn pass(&mut self, as_of: Timestamp) -> Vec<Assessment> {
+        self.believe(as_of);
+        let passing = self.begin_pass(as_of);
+        self.judge(&passing)
+    }
+
+    /// Begins a pass over wallets that are not all in memory, after wallets at large were looked at where that was due
+    /// ([`Self::survey`]).
+    pub fn begin_pass(&mut self, as_of: Timestamp) -> Passing {
         let faded = self.scored_day.filter(|scored| *scored < as_of.day());
         self.scored_day = self.scored_day.max(Some(as_of.day()));
-        for shard in &mut self.shards {
-            shard.mature_watches(self.now);
-        }
-        self.believe(as_of);
+        self.shards.iter_mut().for_each(Shard::begin_pass);
+        Passing { as_of, faded }
+    }
+
+    /// What is believed anew of those in memory. Must be asked of those that were there when the pass began before
+    /// they are saved, and then of those that are loaded. Who is loaded again may be among them again.
+    pub fn judge(&mut self, passing: &Passing) -> Vec<Assessment> {
+        let Passing { as_of, faded } = *passing;
         let mut beliefs = Vec::new();
         for shard in &mut self.shards {
+            shard.mature_watches(self.now);
             if let Some(from) = faded {
                 shard.change_faded(WINDOW_DAYS, from, as_of.day());
             }
@@ -161,6 +193,14 @@ impl History {
         }
         whales.sort_by_key(|belief| belief.verdict.wallet);
         whales
+    }
+
+    /// Those in memory who have changed since the last pass.
+    pub fn with_news(&self) -> impl Iterator<Item = Wallet> {
+        let wallet = |shard: &Shard, number: u32| shard.records[usize_of(number)].wallet;
+        self.shards
+            .iter()
+            .flat_map(move |shard| shard.changed().iter().map(move |number| wallet(shard, *number)))
     }
 
     /// The holdings that changed since they were last asked for, by token and wallet.
@@ -197,6 +237,14 @@ impl History {
         Some(evidence::assess(world, shard.known(number), (as_of, self.eligibility)))
     }
 
+    /// What is believed about a wallet of which nothing is known any more.
+    #[must_use]
+    pub fn assess_unknown(&self, wallet: Wallet, as_of: Timestamp) -> Assessment {
+        let (books, record, copying) = (Books::default(), Record::new(wallet, as_of), Copying::default());
+        let world = (&self.catalogue, &self.beliefs);
+        evidence::assess(world, (&books, &record, &copying), (as_of, self.eligibility))
+    }
+
     /// The strategy's own part of that.
     #[must_use]
     pub fn verdict(&self, wallet: Wallet, as_of: Timestamp) -> Option<WalletScore> {
@@ -215,7 +263,9 @@ impl History {
             result.realized += realized;
             result.decisions += decisions;
         };
-        for stake in shard.stakes.iter().filter(|stake| stake.wallet == number) {
+        // A stake that says nothing is not kept while its wallet is away.
+        let says = |stake: &&Stake| stake.wallet == number && stake.alone() != Stake::default();
+        for stake in shard.stakes.iter().filter(says) {
             for holding in stake.holdings {
                 result_of(stake.question, holding.realized, 0);
             }

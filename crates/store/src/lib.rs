@@ -20,6 +20,7 @@ mod row;
 pub mod scores;
 pub mod signals;
 pub mod sources;
+pub mod states;
 pub mod status;
 pub mod stories;
 pub mod testing;

@@ -13,6 +13,14 @@ use crate::{announce, row, take_turn};
 /// How many rows are written at once: few enough that their arrays are a few megabytes.
 const CHUNK: usize = 5_000;
 
+/// The columns of a verdict, as [`verdict_of`] reads them. One from before copying was judged is not copied.
+macro_rules! verdict {
+    () => {
+        "wallet_address, reputation_score::float8, trader_tier, skill_kappa::float8, skill_se::float8,
+         coalesce(is_copyable, false) AS is_copyable"
+    };
+}
+
 /// What a wallet holds of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeldShares {
@@ -37,9 +45,6 @@ pub struct Publication {
     pub learned: Timestamp,
     /// The last item of the outbox that they were made of.
     pub folded: i64,
-    /// Whether everybody who has a fact is among them, and whoever is not has none left: what was believed before is
-    /// forgotten then. The history stays, because it is what was believed.
-    pub is_anew: bool,
 }
 
 /// Publishes one pass: the newest verdicts, the history of the rated ones, what wallets hold; and tells the
@@ -53,62 +58,67 @@ pub async fn publish(
     assessments: &[Assessment],
     held: &[HeldShares],
 ) -> Result<(), StoreError> {
-    take_turn(connection).await?;
-    if publication.is_anew {
-        sqlx::query("DELETE FROM orderflow_wallet_positions")
-            .execute(&mut *connection)
-            .await
-            .during("forget what wallets hold")?;
+    let told = write(connection, publication, assessments).await?;
+    for chunk in held.chunks(CHUNK) {
+        upsert_held(connection, chunk).await?;
     }
+    if told > 0 {
+        tell(connection, publication.as_of, publication.learned).await?;
+    }
+    Ok(())
+}
+
+/// Writes verdicts, of which readers are told by [`tell`] in the same transaction; how many they have to hear of.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn write(
+    connection: &mut PgConnection,
+    publication: Publication,
+    assessments: &[Assessment],
+) -> Result<i64, StoreError> {
     let mut told = 0;
     for chunk in assessments.chunks(CHUNK) {
         let appended = columns::publish(publication, chunk).fetch_one(&mut *connection).await;
         told += appended.during("write verdicts")?.try_get::<i64, _>(0).during("read a column")?;
     }
-    if publication.is_anew {
-        told += forget_the_gone(connection, publication).await?;
-    }
-    for chunk in held.chunks(CHUNK) {
-        upsert_held(connection, chunk).await?;
-    }
-    if told > 0 {
-        sqlx::query("INSERT INTO orderflow_outbox (learned_at, kind, as_of) VALUES ($1, 'scores', $2)")
-            .bind(publication.learned.to_offset_date_time())
-            .bind(publication.as_of.to_offset_date_time())
-            .execute(&mut *connection)
-            .await
-            .during("tell of new verdicts")?;
-        announce(connection).await?;
-    }
-    Ok(())
+    Ok(told)
 }
 
-/// Forgets the verdicts that a pass over everybody did not renew: all facts of these wallets were taken back. The
-/// history says of the rated ones that they are not any more, and how many that were: whoever acts on a verdict must
-/// hear that it fell.
-async fn forget_the_gone(connection: &mut PgConnection, publication: Publication) -> Result<i64, StoreError> {
-    // Nothing speaks for a skill or against it. It is no surer than it was, which the error of the last verdict says.
-    let found = sqlx::query(
-        "WITH gone AS (
-             DELETE FROM orderflow_wallet_stats WHERE as_of <> $1
-             RETURNING wallet_address, trader_tier, skill_se),
-         told AS (
-             INSERT INTO orderflow_score_history
-                 (wallet_address, as_of, folded_seq, reputation_score, trader_tier, skill_kappa, skill_se,
-                  closed_decisions, total_pnl_usd, total_trades, winning_decisions, distinct_events, active_days,
-                  is_verified, is_copyable, flags)
-             SELECT wallet_address, $1, $2, 0, 'UNRATED', 0, skill_se, 0, 0, 0, 0, 0, 0, false, false, '[]'
-             FROM gone WHERE trader_tier <> 'UNRATED'
-             ON CONFLICT (wallet_address, as_of) DO NOTHING
-             RETURNING 1)
-         SELECT count(*) FROM told",
-    )
-    .bind(publication.as_of.to_offset_date_time())
-    .bind(publication.folded)
-    .fetch_one(connection)
+/// Tells the readers of the verdicts of a moment. From here to the end of the transaction nobody else tells anything,
+/// so that it comes last.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn tell(
+    connection: &mut PgConnection,
+    as_of: Timestamp,
+    learned: Timestamp,
+) -> Result<(), StoreError> {
+    take_turn(connection).await?;
+    sqlx::query("INSERT INTO orderflow_outbox (learned_at, kind, as_of) VALUES ($1, 'scores', $2)")
+        .bind(learned.to_offset_date_time())
+        .bind(as_of.to_offset_date_time())
+        .execute(&mut *connection)
+        .await
+        .during("tell of new verdicts")?;
+    announce(connection).await
+}
+
+/// What was last published of those who are whales.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn whales(connection: &mut PgConnection) -> Result<Vec<Verdict>, StoreError> {
+    let rows = sqlx::query(concat!(
+        "SELECT ",
+        verdict!(),
+        " FROM orderflow_wallet_stats WHERE trader_tier = 'WHALE' ORDER BY wallet_address"
+    ))
+    .fetch_all(connection)
     .await
-    .during("forget wallets without facts")?;
-    found.try_get(0).during("read a column")
+    .during("read the whales")?;
+    rows.iter().map(verdict_of).collect()
 }
 
 async fn upsert_held(connection: &mut PgConnection, held: &[HeldShares]) -> Result<(), StoreError> {
@@ -132,14 +142,6 @@ async fn upsert_held(connection: &mut PgConnection, held: &[HeldShares]) -> Resu
     .await
     .map(|_| ())
     .during("write what wallets hold")
-}
-
-/// The columns of a verdict, as [`verdict_of`] reads them. One from before copying was judged is not copied.
-macro_rules! verdict {
-    () => {
-        "wallet_address, reputation_score::float8, trader_tier, skill_kappa::float8, skill_se::float8,
-         coalesce(is_copyable, false) AS is_copyable"
-    };
 }
 
 /// The verdicts of the pass made for a moment.

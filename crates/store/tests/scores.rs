@@ -117,7 +117,7 @@ async fn opened() -> (TestDatabase, Store) {
 }
 
 async fn publish(store: &Store, as_of: Timestamp, assessments: &[Assessment]) {
-    publish_as(store, Publication { as_of, learned: as_of, folded: 41, is_anew: false }, assessments).await;
+    publish_as(store, Publication { as_of, learned: as_of, folded: 41 }, assessments).await;
 }
 
 async fn publish_as(store: &Store, publication: Publication, assessments: &[Assessment]) {
@@ -268,49 +268,4 @@ async fn twenty_thousand_verdicts_are_all_written() {
     assert_eq!(scores::rated(&mut connection).await.unwrap().len(), 20_000);
     let standing = scores::standing(&mut connection).await.unwrap();
     assert_eq!(standing, Standing { verdicts: WALLETS, rated: WALLETS });
-}
-
-/// Whose facts were all taken back is forgotten, and whoever acted on the verdict hears of it.
-#[tokio::test]
-async fn a_verdict_that_falls_is_told_and_stays_in_the_history() {
-    let (_database, store) = opened().await;
-    let pass = [
-        assessment(1, Tier::Whale, hour(0)),
-        assessment(2, Tier::Degen, hour(0)),
-        beginner(3, hour(0)),
-        beginner(4, hour(0)),
-    ];
-    publish(&store, hour(0), &pass).await;
-    let rated_before = believed(&store, 1, Some(hour(0))).await;
-    // Of the four, the second and the fourth have facts still.
-    let anew = Publication { as_of: hour(1), learned: hour(1), folded: 57, is_anew: true };
-    publish_as(&store, anew, &[assessment(2, Tier::Degen, hour(1)), beginner(4, hour(1))]).await;
-
-    let mut connection = store.connection().await.unwrap();
-    let newest = feed::newest(&mut connection).await.unwrap();
-    let items = feed::read(&mut connection, 0, newest, 10, feed::Wanted::Everything).await.unwrap();
-    assert_eq!(items.len(), 2, "a pass is told once");
-    let feed::News::Scores(told) = &items[1].news else { panic!("{items:?}") };
-    let tiers: Vec<(Wallet, Tier)> = told.iter().map(|verdict| (verdict.wallet, verdict.tier)).collect();
-    assert_eq!(tiers, [(wallet(1), Tier::Unrated), (wallet(2), Tier::Degen)]);
-    assert!(!told[0].is_copyable && told[0].score == 0.0);
-    // Whoever starts anew at this place believes the same.
-    assert_eq!(&scores::rated_at(&mut connection, newest).await.unwrap(), told);
-
-    assert_eq!(scores::standing(&mut connection).await.unwrap(), Standing { verdicts: 2, rated: 1 });
-    assert_eq!(believed(&store, 1, None).await, None);
-    assert_eq!(believed(&store, 1, Some(hour(0))).await, rated_before);
-    let fallen = believed(&store, 1, Some(hour(1))).await.unwrap();
-    assert_eq!((&fallen["trader_tier"], &fallen["folded_seq"]), (&json!("UNRATED"), &json!(57)));
-    assert_eq!(fallen["total_pnl_usd"].as_f64(), Some(0.0));
-    // Nobody acted on the third.
-    assert_eq!(believed(&store, 3, Some(hour(1))).await, None);
-
-    // With nobody left, the last one falls too.
-    let empty = Publication { as_of: hour(2), learned: hour(2), folded: 58, is_anew: true };
-    publish_as(&store, empty, &[]).await;
-    let items = feed::read(&mut connection, newest, i64::MAX, 10, feed::Wanted::Everything).await.unwrap();
-    let [feed::Item { news: feed::News::Scores(told), .. }] = &items[..] else { panic!("{items:?}") };
-    assert_eq!(told.iter().map(|verdict| verdict.wallet).collect::<Vec<_>>(), [wallet(2)]);
-    assert_eq!(scores::standing(&mut connection).await.unwrap(), Standing::default());
 }

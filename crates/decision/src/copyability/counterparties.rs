@@ -1,5 +1,7 @@
 //! The few counterparties a wallet deals with most, in a fixed room.
 
+mod saved;
+
 use domain::{Side, Timestamp, Usd};
 
 use super::{Dealt, ratio};

@@ -4,17 +4,21 @@
 //! All of it follows from decisions and results that carry their times, so that it does not matter when it is
 //! worked out: of a day what had been resolved by its start, of a week what had ended by its.
 
+mod saved;
+mod survey;
+
+pub(super) use saved::Believed;
+pub use survey::Survey;
+
 use std::collections::BTreeMap;
 
-use domain::{Side, Timestamp};
+use domain::Timestamp;
 
 use super::History;
-use super::evidence::Evidence;
 use super::interner::usize_of;
-use super::tally::Tally;
-use crate::calibration::{Calibration, Category, Entered, Horizon, PriceMap};
+use crate::calibration::{Calibration, Category, Horizon, PriceMap};
 use crate::discovery::{Discovery, RATE};
-use crate::population::{Population, PopulationSums};
+use crate::population::Population;
 use crate::published::Published;
 
 /// A week as `Timestamp::week` counts.
@@ -88,10 +92,9 @@ impl History {
         if self.beliefs.week == Some(week) {
             return;
         }
-        let start = Timestamp::from_micros(week.saturating_mul(WEEK));
-        (self.beliefs.population, self.beliefs.discovery) = self.wallets_at_large(start);
-        // While facts of the week before can still come, it is not over.
-        self.beliefs.week = (start <= self.now).then_some(week);
+        let mut survey = Survey::of(week);
+        self.take_part(&mut survey);
+        self.conclude(survey);
     }
 
     /// Learns what the prices paid were worth, day by day, up to the last day that is over.
@@ -100,9 +103,13 @@ impl History {
             let results = std::mem::take(&mut self.beliefs.results);
             self.beliefs = Beliefs { results, ..Beliefs::default() };
         }
-        let today = self.now.day();
-        let days: Vec<i64> =
-            self.beliefs.results.range(self.beliefs.next_day..today).map(|day| *day.0).collect();
+        self.learn_days(self.now.day());
+    }
+
+    /// Learns from the days before `today` that have not been learned from.
+    fn learn_days(&mut self, today: i64) {
+        let first = self.beliefs.next_day.min(today);
+        let days: Vec<i64> = self.beliefs.results.range(first..today).map(|day| *day.0).collect();
         for day in days {
             for question in self.beliefs.results.get(&day).cloned().unwrap_or_default() {
                 self.learn_prices_of(question);
@@ -116,49 +123,18 @@ impl History {
 
     fn learn_prices_of(&mut self, number: u32) {
         let question = self.catalogue.question(number);
-        let (category, end, event) = (question.category, question.end, question.event);
-        let outcome = |direction| (number, u16::from(direction == Side::Sell));
+        let (category, event) = (question.category, question.event);
         for board in self.shards.iter().map(|shard| shard.board(number)) {
-            for paid in &board.prices {
-                let price = f64::from(paid.ppm) / 1e6;
-                let horizon = Horizon::of(paid.opened, end);
-                let entered = Entered { price, category, horizon, outcome: outcome(paid.direction) };
-                self.beliefs.calibration.enter(&entered);
+            for (prices, side) in board.prices.iter().zip(0..) {
+                self.beliefs.calibration.enter_paid((number, side), category, prices);
             }
         }
         let Some(result) = self.shards.first().and_then(|shard| shard.board(number).result.clone()) else {
             return;
         };
         let payoff = result.payouts.fraction(result.first);
-        self.beliefs.calibration.resolve(outcome(Side::Buy), event, payoff);
-        self.beliefs.calibration.resolve(outcome(Side::Sell), event, 1.0 - payoff);
-    }
-
-    /// What wallets with enough history were like at a moment.
-    fn wallets_at_large(&self, at: Timestamp) -> (Population, Discovery) {
-        let mut sums = PopulationSums::default();
-        let mut z = Vec::new();
-        // The moment itself belongs to what comes after.
-        let before = at.plus_micros(-1);
-        for shard in &self.shards {
-            let known = shard.records.iter().filter(|record| self.eligibility.decisions <= record.decisions);
-            for record in known {
-                let mut tally = Tally::new(&self.catalogue, &shard.books, record);
-                tally.advance(before, self.eligibility);
-                if tally.tier(None, self.eligibility).is_none() {
-                    continue;
-                }
-                let evidence = Evidence::of(&self.catalogue, &self.beliefs, &tally);
-                if let Some(raw) = evidence.skill.raw() {
-                    sums.add_skill(raw);
-                    z.push(raw.z);
-                }
-                if let Some(raw) = evidence.returns.raw() {
-                    sums.add_roi(raw);
-                }
-            }
-        }
-        (sums.fit(), Discovery::among(z, RATE))
+        self.beliefs.calibration.resolve((number, 0), event, payoff);
+        self.beliefs.calibration.resolve((number, 1), event, 1.0 - payoff);
     }
 }
 

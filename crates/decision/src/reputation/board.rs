@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use domain::{Market, Payouts, Side, Timestamp, Usd};
 
+use super::record::Closed;
 use super::stake::Stake;
+use crate::calibration::{Horizon, PaidPrices};
 use crate::clv::Watch;
 use crate::copyability::is_ultra_short;
 
@@ -21,8 +23,9 @@ pub(super) struct Board {
     pub(super) result: Option<Arc<Outcome>>,
     /// Entries that wait for the price to have moved. Wallets are the shard's numbers.
     pub(super) watch: Watch<u32>,
-    /// The decisions of known cost that have ended, for who wants to know what prices are worth.
-    pub(super) prices: Vec<Paid>,
+    /// What the decisions of known cost that have ended paid, for who wants to know what prices are worth: for the
+    /// first outcome, and against it.
+    pub(super) prices: [PaidPrices; 2],
 }
 
 /// What every print of a question is asked; the rest of the board is looked at when it has something to do.
@@ -42,14 +45,6 @@ impl Default for Quote {
     }
 }
 
-/// What a decision paid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Paid {
-    pub(super) opened: Timestamp,
-    pub(super) direction: Side,
-    pub(super) ppm: u32,
-}
-
 /// A question's result.
 #[derive(Clone, Debug)]
 pub(super) struct Outcome {
@@ -66,6 +61,14 @@ impl Board {
         self.is_ultra_short = is_ultra_short(&market.slug);
         self.end = market.end;
         self.siblings = siblings;
+    }
+
+    /// Notes what a decision that has ended paid, if that is known.
+    pub(super) fn note_paid(&mut self, closed: &Closed) {
+        if let Some(ppm) = u32::try_from(closed.paid_ppm()).ok().filter(|_| closed.counts()) {
+            let horizon = Horizon::of(closed.opened, self.end);
+            self.prices[usize::from(closed.direction == Side::Sell)].add(f64::from(ppm) / 1e6, horizon);
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the tokens mean: which question each belongs to, and which questions exclude each other.
 
+mod groups;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 

@@ -1,5 +1,7 @@
 //! Entries: fills of one direction that belong together, and when the price of each is looked at again.
 
+mod saved;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use domain::{Shares, Side, Timestamp, Usd};

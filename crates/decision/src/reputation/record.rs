@@ -3,6 +3,10 @@
 //! Everything is whole numbers in the order of the facts that caused it, so that it makes no difference in which
 //! order it became known.
 
+mod saved;
+
+pub(super) use saved::Told;
+
 use domain::{Shares, Side, Timestamp, Usd, Wallet};
 
 use super::chain::{Chain, END};

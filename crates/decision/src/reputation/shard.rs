@@ -3,7 +3,10 @@
 
 mod ahead;
 mod changes;
+mod paging;
 mod timing;
+
+pub(super) use paging::Clock;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +14,7 @@ use std::sync::Arc;
 use domain::{Market, Payouts, Shares, Timestamp, TokenId, Usd, Wallet};
 
 use super::act::{Act, Deed, Stretch, Trade};
-use super::board::{Board, Outcome, Paid, Quote};
+use super::board::{Board, Outcome, Quote};
 use super::catalogue::Seat;
 use super::copying::Copying;
 use super::entry::{DRIFT_HORIZON, Timer, Timers};
@@ -54,6 +57,11 @@ pub(super) struct Shard {
     changed: Vec<u32>,
     moved: Vec<u32>,
     moved_bare: Vec<(u32, TokenId)>,
+    /// By the wallet's number: what tells its bytes from those that were saved or loaded last; zero or nothing where
+    /// there were none.
+    saved: Vec<u64>,
+    /// The wallets below this have had their days looked at in this pass.
+    looked: u32,
 }
 
 /// A holding of a token that nobody has described, and what it realised on which day.
@@ -95,7 +103,24 @@ impl Shard {
                 self.boards.push(Board::default());
                 self.quotes.push(Quote::default());
             }
-            self.boards[usize_of(question)].describe(market, siblings);
+            let board = &mut self.boards[usize_of(question)];
+            let is_moved = board.end != market.end;
+            board.describe(market, siblings);
+            if is_moved {
+                self.note_paid_anew(question);
+            }
+        }
+    }
+
+    /// Notes anew what decisions in a question paid, whose end is another one now. Everybody who made one is here.
+    fn note_paid_anew(&mut self, question: u32) {
+        let board = &mut self.boards[usize_of(question)];
+        board.prices = Default::default();
+        for place in &board.holders.clone() {
+            let (books, record, _) = self.known(self.stakes[usize_of(*place)].wallet);
+            for closed in record.closed(books).iter().filter(|closed| closed.question == question) {
+                self.boards[usize_of(question)].note_paid(closed);
+            }
         }
     }
 
@@ -199,10 +224,16 @@ impl Shard {
         changed
     }
 
-    /// Marks the wallets with a day in the window of `length` days that ends with `from` and not in the one that
-    /// ends with `to`, or whose pace changes with the day.
+    /// Begins a pass, for which nobody's days have been looked at.
+    pub(super) fn begin_pass(&mut self) {
+        self.looked = 0;
+    }
+
+    /// Marks the wallets, among those that were not looked at in this pass, with a day in the window of `length` days
+    /// that ends with `from` and not in the one that ends with `to`, or whose pace changes with the day.
     pub(super) fn change_faded(&mut self, length: i64, from: i64, to: i64) {
-        for number in 0..next_number(&self.records) {
+        let first = std::mem::replace(&mut self.looked, next_number(&self.records));
+        for number in first..next_number(&self.records) {
             let (books, record, copying) = self.known(number);
             if record.loses_days(books, length, from, to) || copying.sums.loses_pace(from, to) {
                 self.change(number);
@@ -360,10 +391,7 @@ impl Shard {
                 pnl: bet.flow,
                 is_unknown: bet.is_unknown,
             };
-            if let Some(ppm) = u32::try_from(closed.paid_ppm()).ok().filter(|_| closed.counts()) {
-                let paid = Paid { opened: bet.opened, direction: bet.direction, ppm };
-                self.boards[usize_of(scene.question)].prices.push(paid);
-            }
+            self.boards[usize_of(scene.question)].note_paid(&closed);
             record.close(&mut self.books, closed);
         }
         if done.opens {

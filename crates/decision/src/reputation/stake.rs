@@ -25,6 +25,8 @@ pub(super) struct Stake {
     pub(super) was_decided: bool,
     /// Whether it changed since somebody last asked.
     pub(super) is_moved: bool,
+    /// Of which of its tokens somebody was told that results of theirs concern the wallet: a bit each.
+    pub(super) told: u8,
 }
 
 /// A decision that is open.
@@ -123,7 +125,7 @@ impl Stake {
     /// What it says, without numbers and without the mark of who has asked.
     pub(super) fn alone(&self) -> Self {
         let bet = self.bet.map(|bet| Bet { entry: None, ..bet });
-        Self { wallet: 0, question: 0, bet, is_moved: false, ..*self }
+        Self { wallet: 0, question: 0, bet, is_moved: false, told: 0, ..*self }
     }
 
     /// Marks the open decision where shares left that were never seen arriving.

@@ -93,6 +93,12 @@ impl Shard {
         }
     }
 
+    /// Finds anew until when no print of a question changes anything for those who wait.
+    pub(super) fn listen(&mut self, question: u32) {
+        let quiet = self.boards[usize_of(question)].watch.quiet_until();
+        self.quotes[usize_of(question)].quiet = quiet;
+    }
+
     /// Tells a question's watch what prints it has slept through.
     pub(super) fn tell(&mut self, question: u32) {
         let quote = &mut self.quotes[usize_of(question)];
