@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use alloy_primitives::B256;
-use domain::{ConditionId, Exchange, Price, Timestamp, TokenId, Usd};
+use alloy_primitives::{Address, B256};
+use domain::{ConditionId, Exchange, Price, Timestamp, TokenId, Usd, Wallet};
 
+use crate::venue::{Depth, Venue};
 use crate::world::{Ladder, NewBlock, SimMarket, Trade, World};
 
 /// A market as the venue lists it.
@@ -28,13 +29,32 @@ pub(crate) struct Listed {
     pub(crate) winner: Option<usize>,
     pub(crate) last_price: Option<Price>,
     pub(crate) volume: Usd,
+    /// Who rests orders there.
+    pub(crate) makers: Vec<(usize, Wallet)>,
+    /// Its oracle, and the collateral its tokens hang on; `None` for Protocol V2.
+    pub(crate) ctf: Option<(Address, Address)>,
+    /// The price grid in millionths of a dollar.
+    pub(crate) tick_ppm: u32,
+    /// Milliseconds a taker's order is held before it is answered.
+    pub(crate) hold_ms: u64,
+    /// Seconds a taker's order waits after it is answered.
+    pub(crate) seconds_delay: u32,
 }
+
+/// The grid markets begin with.
+const TICK_PPM: u32 = 10_000;
 
 /// All of it.
 #[derive(Debug, Default)]
 pub(crate) struct Board {
     listed: Vec<Arc<Listed>>,
     ladders: HashMap<usize, Ladder>,
+    /// What subscribers were told last, outside orders included.
+    depths: HashMap<usize, Depth>,
+    /// Grids that are no longer the first.
+    ticks: HashMap<usize, u32>,
+    /// Whether takers wait where they do in earnest.
+    taker_delays: bool,
     by_token: HashMap<TokenId, (usize, usize)>,
     by_condition: HashMap<ConditionId, usize>,
 }
@@ -43,7 +63,9 @@ pub(crate) struct Board {
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
     /// A book is another one now.
-    Book { market: Arc<Listed>, before: Ladder, after: Ladder },
+    Book { market: Arc<Listed>, before: Depth, after: Depth },
+    /// The price grid is another one now.
+    Tick { market: Arc<Listed>, before: u32 },
     /// Somebody traded.
     Trade { market: Arc<Listed>, trade: Trade },
     /// A market is answered.
@@ -51,6 +73,7 @@ pub(crate) enum Change {
 }
 
 impl Listed {
+    /// As it is listed first.
     pub(crate) fn of(market: &SimMarket) -> Self {
         Self {
             id: market.id,
@@ -69,6 +92,11 @@ impl Listed {
             winner: market.closed.then_some(market.winner),
             last_price: market.last_price,
             volume: market.volume,
+            makers: Vec::new(),
+            ctf: market.ctf(),
+            tick_ppm: TICK_PPM,
+            hold_ms: 0,
+            seconds_delay: 0,
         }
     }
 
@@ -103,13 +131,31 @@ impl Board {
         self.listed.get(*self.by_condition.get(&condition)?)
     }
 
-    /// The book of an outcome; only open markets have one.
-    pub(crate) fn ladder(&self, market: usize, outcome: usize) -> Option<Ladder> {
-        let first = self.ladders.get(&market)?;
+    pub(crate) fn by_id(&self, id: usize) -> Option<&Arc<Listed>> {
+        self.listed.get(id)
+    }
+
+    /// Whether a market has a book.
+    pub(crate) fn is_open(&self, id: usize) -> bool {
+        self.ladders.contains_key(&id)
+    }
+
+    /// What the world rests in the book of a market's first outcome; only open markets have one.
+    pub(crate) fn ladder(&self, market: usize) -> Option<&Ladder> {
+        self.ladders.get(&market)
+    }
+
+    /// The book of an outcome as everybody sees it.
+    pub(crate) fn depth(&self, market: usize, outcome: usize) -> Option<Depth> {
+        let first = self.depths.get(&market)?;
         Some(if outcome == 0 { first.clone() } else { first.mirrored() })
     }
 
-    /// Takes over what the world is now, and says what is new.
+    pub(crate) fn new(taker_delays: bool) -> Self {
+        Self { taker_delays, ..Self::default() }
+    }
+
+    /// Takes over what the world is now, and says what is new; books come after, with [`Self::show`].
     pub(crate) fn update(&mut self, world: &World, at: Timestamp, blocks: &[NewBlock]) -> Vec<Change> {
         let mut changes = Vec::new();
         for market in &world.markets()[self.listed.len()..] {
@@ -117,33 +163,70 @@ impl Board {
                 self.by_token.insert(token, (market.id, outcome));
             }
             self.by_condition.insert(market.condition, market.id);
-            self.listed.push(Arc::new(Listed::of(market)));
+            self.listed.push(Arc::new(self.listing(world, market)));
         }
         for trade in blocks.iter().flat_map(|block| &block.trades) {
             self.refresh(world, trade.market);
             let market = Arc::clone(&self.listed[trade.market]);
             changes.push(Change::Trade { market, trade: *trade });
         }
-        let mut ladders = HashMap::new();
-        for (id, after) in world.ladders(at) {
-            let before = self.ladders.remove(&id).unwrap_or_default();
-            if before != after {
-                let market = Arc::clone(&self.listed[id]);
-                changes.push(Change::Book { market, before, after: after.clone() });
-            }
-            ladders.insert(id, after);
-        }
+        let ladders: HashMap<usize, Ladder> = world.ladders(at).into_iter().collect();
         // Whose book is gone has been answered.
-        for id in std::mem::replace(&mut self.ladders, ladders).into_keys() {
+        let gone = std::mem::replace(&mut self.ladders, ladders).into_keys();
+        for id in gone.filter(|id| !self.ladders.contains_key(id)).collect::<Vec<_>>() {
+            self.depths.remove(&id);
             self.refresh(world, id);
             changes.push(Change::Answered { market: Arc::clone(&self.listed[id]) });
         }
         changes
     }
 
-    fn refresh(&mut self, world: &World, id: usize) {
-        if let (Some(listed), Some(market)) = (self.listed.get_mut(id), world.markets().get(id)) {
-            *listed = Arc::new(Listed::of(market));
+    /// The markets that have a book.
+    pub(crate) fn open(&self) -> Vec<usize> {
+        self.ladders.keys().copied().collect()
+    }
+
+    /// Shows the books of some markets as they are now, and says which are others.
+    pub(crate) fn show(&mut self, venue: &Venue, markets: impl IntoIterator<Item = usize>) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for id in markets {
+            let (Some(market), Some(after)) = (self.listed.get(id), venue.depth(self, id)) else { continue };
+            let market = Arc::clone(market);
+            let before = self.depths.insert(id, after.clone()).unwrap_or_default();
+            if before != after {
+                changes.push(Change::Book { market, before, after });
+            }
         }
+        changes
+    }
+
+    /// Gives a market another price grid.
+    pub(crate) fn set_tick(&mut self, id: usize, tick_ppm: u32) -> Option<Change> {
+        let listed = self.listed.get_mut(id)?;
+        let before = listed.tick_ppm;
+        *listed = Arc::new(Listed { tick_ppm, ..Listed::clone(listed) });
+        self.ticks.insert(id, tick_ppm);
+        (before != tick_ppm).then(|| Change::Tick { market: Arc::clone(listed), before })
+    }
+
+    fn refresh(&mut self, world: &World, id: usize) {
+        if let Some(market) = world.markets().get(id)
+            && id < self.listed.len()
+        {
+            self.listed[id] = Arc::new(self.listing(world, market));
+        }
+    }
+
+    fn listing(&self, world: &World, market: &SimMarket) -> Listed {
+        // As the venue has it: a moment where prices follow a feed, longer where the court is seen sooner than the
+        // screen.
+        let (hold_ms, seconds_delay) = match (self.taker_delays, market.category) {
+            (true, "crypto") if market.outcomes[0] == "Up" => (50, 0),
+            (true, "sports") => (0, 1),
+            _ => (0, 0),
+        };
+        let makers = world.makers_of(market.id);
+        let tick_ppm = self.ticks.get(&market.id).copied().unwrap_or(TICK_PPM);
+        Listed { makers, tick_ppm, hold_ms, seconds_delay, ..Listed::of(market) }
     }
 }

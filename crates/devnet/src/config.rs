@@ -27,6 +27,9 @@ pub struct DevnetConfig {
     /// How many blocks below the newest one a block is final. What reorganises deeper breaks that promise; the
     /// real chain keeps it, and takes two to five seconds for it unless it is in trouble.
     pub finality: u64,
+    /// Whether orders that trade at once are held where the venue holds them: a moment on markets that follow a
+    /// price feed, a second on games.
+    pub taker_delays: bool,
 }
 
 impl Default for DevnetConfig {
@@ -41,6 +44,7 @@ impl Default for DevnetConfig {
             nodes: 1,
             // Reorganisations of up to so many blocks leave what is final alone.
             finality: 64,
+            taker_delays: true,
         }
     }
 }
@@ -60,6 +64,10 @@ pub struct Urls {
     pub clob: String,
     /// The CLOB's market channel, path included.
     pub clob_ws: String,
+    /// The CLOB's user channel, path included.
+    pub clob_user_ws: String,
+    /// Where the venue says whether one may trade from here.
+    pub geoblock: String,
     /// Gamma.
     pub gamma: String,
     /// The portal, path of the data set included.

@@ -3,10 +3,13 @@
 //! The truth stays what it is meanwhile; only what is said of it goes wrong.
 
 mod mood;
+mod venue;
 
 use std::time::Duration;
 
 pub(crate) use self::mood::{Fate, Mood, Refusal, Spoiling};
+pub(crate) use self::venue::VenueMood;
+pub use self::venue::{RandomFaults, Trouble, VenueFault, VenueRoute};
 
 /// What goes wrong, and how often. Nothing by default.
 ///

@@ -132,11 +132,13 @@ fn body(shared: &Shared, market: &Listed, tags: bool) -> Value {
     value["volumeNum"] = json!(market.volume.to_f64());
     value["startDate"] = json!(market.opens.to_string());
     value["lastTradePrice"] = json!(market.last_price.map(domain::Price::to_f64));
-    let ladder = shared.read().board.ladder(market.id, 0);
-    if let Some(ladder) = ladder {
-        let dollars = |cents: Option<u32>| cents.map(|cents| f64::from(cents) / 100.0);
-        value["bestBid"] = json!(dollars(ladder.best_bid()));
-        value["bestAsk"] = json!(dollars(ladder.best_ask()));
+    if market.seconds_delay > 0 {
+        value["secondsDelay"] = json!(market.seconds_delay);
+    }
+    let depth = shared.read().board.depth(market.id, 0);
+    if let Some(depth) = depth {
+        value["bestBid"] = json!(depth.best_bid().map(domain::Price::to_f64));
+        value["bestAsk"] = json!(depth.best_ask().map(domain::Price::to_f64));
     }
     value
 }
@@ -190,7 +192,7 @@ fn market_body(market: &Listed, tags: bool) -> MarketBody {
         neg_risk: Some(market.neg_risk()),
         neg_risk_market_id: market.neg_risk_market().map(|id| id.to_string()),
         question_id: Some(market.question_id.to_string()),
-        order_price_min_tick_size: Some(Number::from(0.01)),
+        order_price_min_tick_size: Some(Number::from(f64::from(market.tick_ppm) / 1e6)),
         order_min_size: Some(Number::from(5)),
         fees_enabled: Some(market.fee_rate_ppm > 0),
         fee_type: (market.fee_rate_ppm > 0).then(|| format!("{}_fees", market.category)),

@@ -12,12 +12,14 @@ mod clob;
 mod config;
 mod faults;
 mod gamma;
+mod handle;
 pub mod load;
 mod portal;
 mod ports;
 mod rpc;
 mod shared;
 mod truth;
+mod venue;
 pub mod world;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,15 +31,26 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 pub use self::account::TestAccount;
+use self::board::Change;
 use self::chain::Step;
 pub use self::config::{DevnetConfig, DevnetError, Urls};
 use self::faults::Mood;
-pub use self::faults::{Faults, Limit, Most, Provider, RateLimit, Withheld, WrongAnswers};
+pub use self::faults::{
+    Faults, Limit, Most, Provider, RandomFaults, RateLimit, Trouble, VenueFault, VenueRoute, Withheld,
+    WrongAnswers,
+};
+pub use self::handle::{UnknownToVenue, VenueHandle};
 use self::ports::Ports;
 use self::rpc::Node;
-use self::shared::Shared;
+use self::shared::{Shared, State};
 pub use self::truth::{Head, TruthEvent, TruthFill};
-use self::world::{Cast, FIRST_BLOCK, World, WorldConfig};
+pub use self::venue::{
+    AccountTruth, Mode, OpenAccount, OrderStatus, Settlement, SignatureType, SocketFaults, TradeStatus,
+};
+use self::world::{Cast, FIRST_BLOCK, Trade, World, WorldConfig};
+
+/// How often the venue looks at its clock.
+const VENUE_TICK: Duration = Duration::from_millis(20);
 
 /// Who is who: what a score should find out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +97,7 @@ impl Devnet {
         let made = tokio::task::spawn_blocking(move || World::new(config.seed, world_config, now));
         let mut world = made.await.map_err(DevnetError::Past)?;
         // Making the past has taken a while: the present begins where the caller's clock is now.
-        let shared = Arc::new(Shared::new(now, begun, config.finality, stop));
+        let shared = Arc::new(Shared::new(now, begun, &config, stop));
         advance(&shared, &mut world);
         let truth = Truth { skilled: world.skilled(), degens: world.degens() };
         tracing::info!(
@@ -98,6 +111,7 @@ impl Devnet {
         let mut devnet =
             Self { urls, shared, truth, nodes, portal, paused: Arc::default(), tasks: JoinSet::new() };
         devnet.serve(ports);
+        devnet.tasks.spawn(keep_venue(Arc::clone(&devnet.shared)));
         devnet.tasks.spawn(run(Arc::clone(&devnet.shared), world, Arc::clone(&devnet.paused)));
         Ok(devnet)
     }
@@ -134,6 +148,12 @@ impl Devnet {
     #[must_use]
     pub fn test_account(&self) -> &TestAccount {
         &self.shared.account
+    }
+
+    /// The hand on the venue: accounts, modes, faults, and what is really in a wallet.
+    #[must_use]
+    pub fn venue(&self) -> VenueHandle {
+        VenueHandle::new(Arc::clone(&self.shared))
     }
 
     /// Who is who.
@@ -246,12 +266,55 @@ async fn run(shared: Arc<Shared>, mut world: World, paused: Arc<Mutex<bool>>) ->
     }
 }
 
-/// Brings chain and board up to the world's time. The world itself is moved outside the lock.
+/// Brings chain, board and venue up to the world's time. The world itself is moved outside the lock.
 fn advance(shared: &Shared, world: &mut World) {
     let now = shared.now();
-    let blocks = world.advance(now);
+    let mut blocks = world.advance(now);
     let mut state = shared.write();
-    let changes = state.board.update(world, now, &blocks);
-    let added = blocks.into_iter().map(|block| state.chain.append(block)).collect();
+    let State { chain, board, venue } = &mut *state;
+    let moved: Vec<Trade> = blocks.iter().flat_map(|block| block.trades.iter().copied()).collect();
+    if let Some(block) = blocks.first_mut() {
+        // Before what else is in it: whoever traded did so before the market was answered.
+        let settled = venue.broadcast(block.number, board, now);
+        for one in &settled {
+            world.feel(&one.gives, one.trade.as_ref(), now);
+            block.trades.extend(one.trade);
+        }
+        block.txs.splice(0..0, settled.into_iter().map(|one| one.tx));
+    }
+    let mut changes = board.update(world, now, &blocks);
+    let is_new = !blocks.is_empty();
+    let added = blocks.into_iter().map(|block| chain.append(block)).collect();
+    for change in &changes {
+        if let Change::Answered { market } = change {
+            venue.answer(market.id, board);
+        }
+    }
+    if is_new {
+        venue.world_moved(board, &moved, now);
+        venue.confirm(chain, board, now);
+    }
+    venue.take_touched();
+    let open = board.open();
+    changes.extend(board.show(venue, open));
     shared.tell(Step { removed: Vec::new(), added }, changes);
+}
+
+/// Lets the venue do what is due between blocks.
+async fn keep_venue(shared: Arc<Shared>) -> Result<(), DevnetError> {
+    let mut ticks = tokio::time::interval(VENUE_TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shared.stop.cancelled() => return Ok(()),
+            _ = ticks.tick() => {
+                let now = shared.now();
+                let mut state = shared.write();
+                let State { board, venue, .. } = &mut *state;
+                venue.tick(board, now);
+                let changes = state.show_touched();
+                shared.tell(Step::default(), changes);
+            }
+        }
+    }
 }

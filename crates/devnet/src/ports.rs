@@ -58,6 +58,8 @@ impl Ports {
             rpc_ws_all,
             clob: format!("http://{clob}"),
             clob_ws: format!("ws://{clob}/ws/market"),
+            clob_user_ws: format!("ws://{clob}/ws/user"),
+            geoblock: format!("http://{clob}/api/geoblock"),
             gamma: format!("http://{gamma}"),
             portal: format!("http://{portal}{}", portal::DATASET),
         })

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use domain::Timestamp;
+use domain::{Timestamp, Usd};
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -10,9 +10,15 @@ use tokio_util::sync::CancellationToken;
 use crate::account::TestAccount;
 use crate::board::{Board, Change};
 use crate::chain::{Chain, Step};
+use crate::config::DevnetConfig;
+use crate::faults::VenueMood;
+use crate::venue::{OpenAccount, SignatureType, Venue};
 
 /// Who lags behind by so many steps has stopped reading and is cut off.
 const BACKLOG: usize = 256;
+
+/// What the well-known account has at first.
+const TEST_FUNDS: Usd = Usd::whole(10_000);
 
 /// The state of the simulated world, for all servers.
 #[derive(Debug)]
@@ -23,6 +29,8 @@ pub(crate) struct Shared {
     /// What changed on the board.
     pub(crate) changes: broadcast::Sender<Arc<Vec<Change>>>,
     pub(crate) account: TestAccount,
+    /// What the venue's servers are up to.
+    pub(crate) mood: VenueMood,
     pub(crate) stop: CancellationToken,
     /// How deep under the newest a block is final.
     pub(crate) finality: u64,
@@ -35,18 +43,42 @@ pub(crate) struct Shared {
 pub(crate) struct State {
     pub(crate) chain: Chain,
     pub(crate) board: Board,
+    pub(crate) venue: Venue,
+}
+
+impl State {
+    /// Shows the books that outside orders changed.
+    pub(crate) fn show_touched(&mut self) -> Vec<Change> {
+        let touched = self.venue.take_touched();
+        self.board.show(&self.venue, touched)
+    }
 }
 
 impl Shared {
     /// A world whose clock showed `start` at the instant `started`.
-    pub(crate) fn new(start: Timestamp, started: Instant, finality: u64, stop: CancellationToken) -> Self {
+    pub(crate) fn new(
+        start: Timestamp,
+        started: Instant,
+        config: &DevnetConfig,
+        stop: CancellationToken,
+    ) -> Self {
+        let account = TestAccount::well_known();
+        let mut venue = Venue::new(config.seed);
+        venue.open_account(OpenAccount {
+            owner: account.address,
+            signature_type: SignatureType::Eoa,
+            wallet: None,
+            funds: TEST_FUNDS,
+        });
+        let board = Board::new(config.taker_delays);
         Self {
-            state: RwLock::new(State { chain: Chain::new(), board: Board::default() }),
+            state: RwLock::new(State { chain: Chain::new(), board, venue }),
             steps: broadcast::Sender::new(BACKLOG),
             changes: broadcast::Sender::new(BACKLOG),
-            account: TestAccount::well_known(),
+            account,
+            mood: VenueMood::default(),
             stop,
-            finality,
+            finality: config.finality,
             start,
             started,
         }

@@ -24,6 +24,7 @@ use polygon::encode;
 
 use self::catalogue::Event;
 use self::custody::Redeemer;
+pub(crate) use self::custody::{AUTO_REDEEMER, COLLATERAL_ADAPTER};
 use self::dice::Dice;
 pub use self::ladder::Ladder;
 pub(crate) use self::ladder::{Rung, price};
@@ -31,6 +32,7 @@ use self::live::Panic;
 pub use self::market::SimMarket;
 pub use self::matching::Trade;
 use self::matching::Way;
+pub(crate) use self::matching::taker_fee;
 pub use self::people::Cast;
 use self::people::{Kind, People};
 pub use self::tx::{Deed, Tx};
@@ -206,6 +208,32 @@ impl World {
     #[must_use]
     pub fn degens(&self) -> Vec<Wallet> {
         self.people.wallets(&self.people.degens)
+    }
+
+    /// Who rests orders in a market.
+    #[must_use]
+    pub(crate) fn makers_of(&self, market: usize) -> Vec<(usize, Wallet)> {
+        let makers = self.markets.get(market).map(|market| market.makers.as_slice()).unwrap_or_default();
+        makers.iter().map(|person| (*person, self.people.get(*person).wallet)).collect()
+    }
+
+    /// Outsiders traded with the world's people: shares changed hands, and the price feels it as it feels anybody.
+    pub(crate) fn feel(
+        &mut self,
+        gives: &[(usize, usize, usize, i64)],
+        trade: Option<&Trade>,
+        at: Timestamp,
+    ) {
+        for (market, person, outcome, micros) in gives {
+            if let Some(market) = self.markets.get_mut(*market) {
+                market.give(*person, *outcome, *micros);
+            }
+        }
+        if let Some((market, trade)) =
+            trade.and_then(|trade| Some((self.markets.get_mut(trade.market)?, trade)))
+        {
+            matching::feel(market, trade, at);
+        }
     }
 
     fn push_block(&mut self, at: Timestamp, txs: Vec<Tx>) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
-use domain::{Side, Timestamp, TokenId};
+use domain::{Level, Price, Shares, Side, Timestamp, TokenId, Usd};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
@@ -14,7 +14,8 @@ use tokio::sync::broadcast::error::RecvError;
 use super::{book_body, book_hash, millis};
 use crate::board::{Change, Listed};
 use crate::shared::Shared;
-use crate::world::{Ladder, Rung, Trade, price};
+use crate::venue::Depth;
+use crate::world::Trade;
 
 /// Tokens a connection may follow.
 const MAX_TOKENS: usize = 500;
@@ -40,10 +41,12 @@ pub(super) async fn upgrade(State(shared): State<Arc<Shared>>, upgrade: WebSocke
 
 async fn serve(shared: Arc<Shared>, mut socket: WebSocket) {
     let mut changes = shared.changes.subscribe();
+    let mut cuts = shared.mood.cuts();
     let mut tokens = BTreeSet::new();
     loop {
         let outgoing = tokio::select! {
             () = shared.stop.cancelled() => break,
+            _ = cuts.changed() => return,
             change = changes.recv() => match change {
                 Ok(change) => news(&change, &tokens, shared.now()),
                 Err(RecvError::Lagged(_) | RecvError::Closed) => break,
@@ -118,6 +121,10 @@ fn news(changes: &[Change], tokens: &BTreeSet<TokenId>, at: Timestamp) -> Vec<St
                         "price_changes": levels, "timestamp": millis(at).to_string()}));
                 }
             }
+            Change::Tick { market, before } => {
+                let outcomes = (0..2).filter(|outcome| followed(market, *outcome));
+                news.extend(outcomes.map(|outcome| tick(market, outcome, *before, at)));
+            }
             Change::Trade { market, trade } if followed(market, trade.outcome) => {
                 news.push(last_trade(market, trade, at));
             }
@@ -158,25 +165,36 @@ fn answered(market: &Listed, at: Timestamp) -> Option<Value> {
     }))
 }
 
+fn tick(market: &Listed, outcome: usize, before: u32, at: Timestamp) -> Value {
+    let dollars = |ppm: u32| Usd::from_micros(i64::from(ppm)).to_string();
+    json!({
+        "event_type": "tick_size_change",
+        "asset_id": market.tokens[outcome].to_string(),
+        "market": market.condition.to_string(),
+        "old_tick_size": dollars(before),
+        "new_tick_size": dollars(market.tick_ppm),
+        "timestamp": millis(at).to_string(),
+    })
+}
+
 /// Every price whose size is another one now; a size of 0 takes the level away.
-fn level_changes(market: &Listed, outcome: usize, before: &Ladder, after: &Ladder) -> Vec<Value> {
+fn level_changes(market: &Listed, outcome: usize, before: &Depth, after: &Depth) -> Vec<Value> {
     let mirrored = (before.mirrored(), after.mirrored());
     let (before, after) = if outcome == 0 { (before, after) } else { (&mirrored.0, &mirrored.1) };
     let hash = book_hash(market.tokens[outcome], after);
-    let best = |cents: Option<u32>| cents.and_then(price).map(|price| price.to_string()).unwrap_or_default();
+    let best = |price: Option<Price>| price.map(|price| price.to_string()).unwrap_or_default();
     let (best_bid, best_ask) = (best(after.best_bid()), best(after.best_ask()));
     let mut changes = Vec::new();
     for (side, old, new) in [(Side::Buy, &before.bids, &after.bids), (Side::Sell, &before.asks, &after.asks)]
     {
-        let gone = old.iter().filter(|rung| !new.iter().any(|other| other.cents == rung.cents));
-        let gone = gone.map(|rung| Rung { cents: rung.cents, micros: 0 });
-        let changed = new.iter().filter(|rung| !old.contains(rung)).copied();
-        for rung in gone.chain(changed) {
-            let Some(price) = price(rung.cents) else { continue };
+        let gone = old.iter().filter(|level| !new.iter().any(|other| other.price == level.price));
+        let gone = gone.map(|level| Level { price: level.price, shares: Shares::ZERO });
+        let changed = new.iter().filter(|level| !old.contains(level)).copied();
+        for level in gone.chain(changed) {
             changes.push(json!({
                 "asset_id": market.tokens[outcome].to_string(),
-                "price": price.to_string(),
-                "size": domain::Shares::from_micros(rung.micros).to_string(),
+                "price": level.price.to_string(),
+                "size": level.shares.to_string(),
                 "side": side.name(),
                 "hash": hash,
                 "best_bid": best_bid,

@@ -10,10 +10,10 @@ use super::market::SimMarket;
 use super::tx::Tx;
 
 /// Splits and merges for the exchange and for users go through it, since trading moved to pUSD.
-pub(super) const COLLATERAL_ADAPTER: Address = address!("AdA100Db00Ca00073811820692005400218FcE1f");
+pub(crate) const COLLATERAL_ADAPTER: Address = address!("AdA100Db00Ca00073811820692005400218FcE1f");
 
 /// Redeems for users without being asked each time.
-const AUTO_REDEEMER: Address = address!("a1200000d0002264C9a1698e001292D00E1b00af");
+pub(crate) const AUTO_REDEEMER: Address = address!("a1200000d0002264C9a1698e001292D00E1b00af");
 
 /// Who turns a winner's shares into dollars.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

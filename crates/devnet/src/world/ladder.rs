@@ -1,6 +1,6 @@
 //! What rests in the book: both sides of a market, made from its price and its depth.
 
-use domain::{Level, Price, Shares, Timestamp};
+use domain::{Price, Timestamp};
 
 use super::dice::whole;
 use super::market::SimMarket;
@@ -53,25 +53,6 @@ impl Ladder {
             side.iter().map(|rung| Rung { cents: 100 - rung.cents, micros: rung.micros }).collect()
         };
         Self { bids: turn(&self.asks), asks: turn(&self.bids) }
-    }
-
-    /// The best bid in cents.
-    pub(crate) fn best_bid(&self) -> Option<u32> {
-        self.bids.first().map(|rung| rung.cents)
-    }
-
-    /// The best ask in cents.
-    pub(crate) fn best_ask(&self) -> Option<u32> {
-        self.asks.first().map(|rung| rung.cents)
-    }
-
-    /// The side as the domain's levels.
-    pub(crate) fn levels(side: &Side) -> Vec<Level> {
-        side.iter()
-            .filter_map(|rung| {
-                Some(Level { price: price(rung.cents)?, shares: Shares::from_micros(rung.micros) })
-            })
-            .collect()
     }
 }
 

@@ -2,7 +2,7 @@
 //! write down who got what.
 
 use alloy_primitives::B256;
-use domain::{ChainEvent, Exchange, Fee, Fill, MICRO, Price, Role, Shares, Side, Usd, Wallet};
+use domain::{ChainEvent, Exchange, Fee, Fill, MICRO, Price, Role, Rounding, Shares, Side, Usd, Wallet};
 use polygon::contracts::{FEE_RECEIVER, NEG_RISK_ADAPTER, exchange_address};
 use polygon::encode::{self, LogBody};
 
@@ -91,7 +91,7 @@ pub(crate) fn execute(
     let average = Price::average(Usd::from_micros(usd), Shares::from_micros(micros))?;
     market.last_price = Some(if order.outcome == 0 { average } else { average.complement() });
     market.volume += Usd::from_micros(usd);
-    push(market, order, usd, at);
+    push(market, (order.side, order.outcome), usd, at);
     let tx = write(market, people, dice, order, &hits, (micros, usd, minted))?;
     let (shares, outcome, side) = (Shares::from_micros(micros), order.outcome, order.side);
     let trade = Trade { market: market.id, outcome, side, price: average, shares, tx: tx.hash };
@@ -173,9 +173,17 @@ fn settle(market: &mut SimMarket, order: Order, hits: &[Hit], micros: i64) {
     }
 }
 
+/// What an outsider's trade does to a market beyond the shares.
+pub(super) fn feel(market: &mut SimMarket, trade: &Trade, at: domain::Timestamp) {
+    let usd = trade.shares.at(trade.price, Rounding::Nearest);
+    market.last_price = Some(if trade.outcome == 0 { trade.price } else { trade.price.complement() });
+    market.volume += usd;
+    push(market, (trade.side, trade.outcome), usd.micros(), at);
+}
+
 /// A trade moves the price by up to half a cent, the more the bigger it is.
-fn push(market: &mut SimMarket, order: Order, usd: i64, at: domain::Timestamp) {
-    let towards_first = (order.side == Side::Buy) == (order.outcome == 0);
+fn push(market: &mut SimMarket, (side, outcome): (Side, usize), usd: i64, at: domain::Timestamp) {
+    let towards_first = (side == Side::Buy) == (outcome == 0);
     let strength = 0.02 * (shares(usd) / 4_000.0).sqrt().min(1.0);
     market.press(if towards_first { strength } else { -strength }, at);
 }
