@@ -39,6 +39,7 @@ pub use event::{Command, Event, EventKind};
 pub use guards::{Control, Guard, Guards, VenueMode};
 pub use limits::{Bound, Exits, Limits};
 pub use policy::{Eligibility, Policy};
+pub use portfolio::Portfolio;
 pub use record::{Counterfactual, Record};
 pub use refusal::{Reason, Refusal};
 pub use reputation::History;

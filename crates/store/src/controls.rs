@@ -70,3 +70,118 @@ pub async fn paused(connection: &mut PgConnection) -> Result<bool, StoreError> {
         .try_get("paused")
         .during("read a column")
 }
+
+/// The latches that a person sets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Latches {
+    /// Whether entries are paused.
+    pub paused: bool,
+    /// Why all trading is stopped, until it is lifted.
+    pub killed: Option<String>,
+}
+
+/// What a person asked to be closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CloseRequest {
+    /// The request's number.
+    pub id: i64,
+    /// The position; `None` for all of them.
+    pub position: Option<i64>,
+}
+
+/// The latches as they are.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn latches(connection: &mut PgConnection) -> Result<Latches, StoreError> {
+    let found = sqlx::query(
+        "SELECT paused, CASE WHEN killed_at IS NOT NULL THEN coalesce(kill_reason, '') END AS killed
+             FROM orderflow_controls",
+    )
+    .fetch_one(connection)
+    .await
+    .during("read the controls")?;
+    Ok(Latches {
+        paused: found.try_get("paused").during("read a column")?,
+        killed: found.try_get("killed").during("read a column")?,
+    })
+}
+
+/// Stops all trading until a person lifts it. The first reason stays.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn kill(connection: &mut PgConnection, reason: &str) -> Result<(), StoreError> {
+    sqlx::query("UPDATE orderflow_controls SET killed_at = now(), kill_reason = $1 WHERE killed_at IS NULL")
+        .bind(reason)
+        .execute(&mut *connection)
+        .await
+        .during("stop all trading")?;
+    crate::announce(connection).await
+}
+
+/// Allows trading again.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn lift(connection: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query("UPDATE orderflow_controls SET killed_at = NULL, kill_reason = NULL")
+        .execute(&mut *connection)
+        .await
+        .during("allow trading again")?;
+    crate::announce(connection).await
+}
+
+/// Asks for one position to be closed, or for all; says whether there was anything open to close.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn request_close(connection: &mut PgConnection, position: Option<i64>) -> Result<bool, StoreError> {
+    let asked = sqlx::query(
+        "INSERT INTO orderflow_close_requests (position_id)
+         SELECT $1 WHERE EXISTS (
+             SELECT FROM orderflow_positions WHERE status = 'OPEN' AND id = coalesce($1, id)
+             UNION ALL
+             SELECT FROM orderflow_orders WHERE NOT is_final AND position_id = coalesce($1, position_id))",
+    )
+    .bind(position)
+    .execute(&mut *connection)
+    .await
+    .during("ask for a position to be closed")?;
+    crate::announce(connection).await?;
+    Ok(asked.rows_affected() > 0)
+}
+
+/// The requests that nobody has obeyed yet, oldest first.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn close_requests(connection: &mut PgConnection) -> Result<Vec<CloseRequest>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT id, position_id FROM orderflow_close_requests WHERE obeyed_at IS NULL ORDER BY id",
+    )
+    .fetch_all(connection)
+    .await
+    .during("read what is to be closed")?;
+    rows.iter()
+        .map(|found| {
+            Ok(CloseRequest {
+                id: found.try_get("id").during("read a column")?,
+                position: found.try_get("position_id").during("read a column")?,
+            })
+        })
+        .collect()
+}
+
+/// Marks a request obeyed, in the transaction of what it led to.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn obeyed(connection: &mut PgConnection, request: i64) -> Result<(), StoreError> {
+    sqlx::query("UPDATE orderflow_close_requests SET obeyed_at = now() WHERE id = $1")
+        .bind(request)
+        .execute(connection)
+        .await
+        .map(|_| ())
+        .during("mark a request obeyed")
+}

@@ -1,29 +1,42 @@
 //! What the executor needs to go on where it was: exactly what its last commit left.
 
-use domain::{ConditionId, Day, Fill, Payouts, Position, Price, SignalKind, Timestamp, TokenId, Usd, Wallet};
-use sqlx::postgres::PgRow;
+mod orders;
+mod positions;
+
+use domain::{ConditionId, Day, Fill, Payouts, Price, SignalKind, Timestamp, TokenId, Usd, Wallet};
 use sqlx::{PgConnection, Row as _};
 
 use crate::error::{During as _, StoreError};
 use crate::{facts, row};
+
+pub use orders::{SentOrder, orders};
+pub use positions::{ExitRow, KeptPosition, exits};
 
 /// The executor's books as they stood.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Books {
     /// The number of the last signal; 0 before the first.
     pub last_signal: i64,
-    /// The result of all settled positions.
+    /// The number of the last order; 0 before the first.
+    pub last_order: i64,
+    /// The result of the positions that are over for good.
     pub realized: Usd,
-    /// The positions that are open.
-    pub positions: Vec<Position>,
-    /// The last price of each open position's token up to the executor's place.
-    pub marks: Vec<(TokenId, Price)>,
+    /// The positions that are open, or have ended while something may still become known of their orders.
+    pub positions: Vec<KeptPosition>,
+    /// The orders about which something may still become known.
+    pub orders: Vec<SentOrder>,
+    /// The last price of each of those positions' tokens up to the executor's place.
+    pub prints: Vec<(TokenId, Price)>,
+    /// What is remembered of leaving them.
+    pub exits: Vec<ExitRow>,
     /// The account of the current day.
     pub day: Option<Day>,
-    /// Whether entries are paused.
-    pub paused: bool,
     /// Until when the day's loss stops entries.
     pub halted_until: Option<Timestamp>,
+    /// Positions that lost since the last that won.
+    pub losses_in_a_row: u32,
+    /// Until when they stop entries.
+    pub cooling_until: Option<Timestamp>,
 }
 
 /// A candidate that was judged.
@@ -48,26 +61,21 @@ pub struct Judged {
 /// # Errors
 /// If the database refuses, or holds what it should not.
 pub async fn books(connection: &mut PgConnection, seq: i64) -> Result<Books, StoreError> {
-    let positions = sqlx::query(
-        "SELECT id, opened_at, condition_id, event, token_id::text, outcome_index::bigint,
-                (shares * 1000000)::bigint AS shares, (cost_usd * 1000000)::bigint AS cost,
-                (fee_usd * 1000000)::bigint AS fee
-         FROM orderflow_positions WHERE status = 'OPEN' ORDER BY id",
-    )
-    .fetch_all(&mut *connection)
-    .await
-    .during("read open positions")?;
-    let positions: Vec<Position> = positions.iter().map(position_of).collect::<Result<_, _>>()?;
+    let positions = positions::positions(connection).await?;
     let totals = sqlx::query(
         "SELECT (SELECT coalesce(max(id), 0) FROM orderflow_signals) AS last_signal,
-                (SELECT coalesce(sum(pnl_usd) * 1000000, 0)::bigint FROM orderflow_positions) AS realized",
+                (SELECT coalesce(max(id), 0) FROM orderflow_orders) AS last_order,
+                (SELECT coalesce(sum(pnl_usd) * 1000000, 0)::bigint FROM orderflow_positions p
+                 WHERE NOT EXISTS (SELECT FROM orderflow_orders o WHERE o.position_id = p.id AND NOT o.is_final))
+                    AS realized",
     )
     .fetch_one(&mut *connection)
     .await
     .during("read results")?;
     let controls = sqlx::query(
-        "SELECT paused, halted_until, (day - date '1970-01-01')::bigint AS day,
-                (day_result_usd * 1000000)::bigint AS result, (day_bankroll_usd * 1000000)::bigint AS bankroll
+        "SELECT halted_until, (day - date '1970-01-01')::bigint AS day,
+                (day_result_usd * 1000000)::bigint AS result, (day_bankroll_usd * 1000000)::bigint AS bankroll,
+                losses_in_a_row::bigint AS losses, cooling_until
          FROM orderflow_controls",
     )
     .fetch_one(&mut *connection)
@@ -82,65 +90,24 @@ pub async fn books(connection: &mut PgConnection, seq: i64) -> Result<Books, Sto
             bankroll: row::usd(&controls, "bankroll")?,
         }),
     };
-    let mut marks = vec![];
-    for position in &positions {
-        let mark = last_price(connection, position.token, position.opened, seq).await?;
-        marks.extend(mark.map(|price| (position.token, price)));
+    let mut prints = vec![];
+    for kept in &positions {
+        let print = positions::last_price(connection, &kept.position, seq).await?;
+        prints.extend(print.map(|price| (kept.position.token, price)));
     }
     Ok(Books {
         last_signal: totals.try_get("last_signal").during("read a column")?,
+        last_order: totals.try_get("last_order").during("read a column")?,
         realized: row::usd(&totals, "realized")?,
         positions,
-        marks,
+        orders: orders::orders(connection).await?,
+        prints,
+        exits: positions::exits(connection).await?,
         day,
-        paused: controls.try_get("paused").during("read a column")?,
         halted_until: row::maybe_time(&controls, "halted_until")?,
+        losses_in_a_row: row::unsigned(&controls, "losses")?,
+        cooling_until: row::maybe_time(&controls, "cooling_until")?,
     })
-}
-
-/// The last price of a token that became known after `since` and up to the executor's place; before that
-/// there is the price that was paid for it.
-async fn last_price(
-    connection: &mut PgConnection,
-    token: TokenId,
-    since: Timestamp,
-    seq: i64,
-) -> Result<Option<Price>, StoreError> {
-    let found = sqlx::query(
-        "SELECT round(f.usd::numeric * 1000000 / f.shares)::bigint AS price
-         FROM orderflow_fills f JOIN orderflow_tokens k ON k.id = f.token
-         JOIN orderflow_blocks b ON b.block_number = f.block_number AND NOT b.orphaned
-         JOIN orderflow_outbox o ON o.block_hash = b.block_hash AND o.kind = 'block' AND o.seq <= $2
-         WHERE k.token_id = $1::text::numeric AND o.learned_at > $3
-           -- What became known since then happened since then, but for the time a block takes to come in.
-           AND b.block_time > $3::timestamptz - interval '1 hour'
-           AND f.shares >= 10000 AND f.usd > 0 AND f.usd < f.shares
-           -- A print that was told late marks nothing.
-           AND orderflow_told(b.block_hash, f.log_index, $2) = o.seq
-         ORDER BY o.seq DESC, f.log_index DESC LIMIT 1",
-    )
-    .bind(token.to_string())
-    .bind(seq)
-    .bind(since.to_offset_date_time())
-    .fetch_optional(&mut *connection)
-    .await
-    .during("read a last price")?;
-    if let Some(found) = found {
-        let ppm: u32 = row::unsigned(&found, "price")?;
-        return Ok(Price::from_ppm(ppm));
-    }
-    let paid = sqlx::query(
-        "SELECT (filled_usd * 1000000)::bigint AS usd, (filled_shares * 1000000)::bigint AS shares
-         FROM orderflow_orders WHERE token_id = $1::text::numeric AND status = 'FILLED'
-         ORDER BY id DESC LIMIT 1",
-    )
-    .bind(token.to_string())
-    .fetch_optional(connection)
-    .await
-    .during("read a price paid")?;
-    paid.map(|paid| Ok(Price::average(row::usd(&paid, "usd")?, row::shares(&paid, "shares")?)))
-        .transpose()
-        .map(Option::flatten)
 }
 
 /// The fills up to the executor's place that happened since `since`, in the order they became known.
@@ -235,18 +202,4 @@ pub async fn judged(connection: &mut PgConnection, since: Timestamp) -> Result<V
             })
         })
         .collect()
-}
-
-fn position_of(found: &PgRow) -> Result<Position, StoreError> {
-    Ok(Position {
-        id: found.try_get("id").during("read a column")?,
-        opened: row::time(found, "opened_at")?,
-        condition: row::text(found, "condition_id", "a condition")?,
-        event: found.try_get("event").during("read a column")?,
-        token: row::text(found, "token_id", "a token id")?,
-        outcome: row::unsigned(found, "outcome_index")?,
-        shares: row::shares(found, "shares")?,
-        cost: row::usd(found, "cost")?,
-        fee: row::usd(found, "fee")?,
-    })
 }

@@ -1,0 +1,285 @@
+//! What the venue says of orders, in any order and any number of times, and what the portfolio makes of it.
+
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+use decision::portfolio::Holdings;
+use decision::{Limits, Portfolio, Record};
+use domain::{
+    Closing, ConditionId, Ending, Execution, ExitReason, Order, OrderEvent, OrderNews, Payouts, Price,
+    Purpose, Settlement, Shares, Side, Size, TimeInForce, Timestamp, TokenId, TradeId, Usd,
+};
+use proptest::prelude::*;
+
+const NOON: Timestamp = Timestamp::from_seconds(1_790_000_000);
+const BANKROLL: Usd = Usd::whole(1_000);
+
+fn price(text: &str) -> Price {
+    text.parse().unwrap()
+}
+
+fn order(id: i64, size: Size) -> Order {
+    let (limit, purpose) = match size {
+        Size::Spend(_) => (price("0.60"), Purpose::Enter),
+        Size::Sell(_) => (price("0.30"), Purpose::Exit(ExitReason::Person)),
+    };
+    Order {
+        id,
+        position: 1,
+        at: NOON,
+        condition: ConditionId::default(),
+        event: "event".to_owned(),
+        token: TokenId::default(),
+        outcome: 0,
+        limit,
+        size,
+        force: TimeInForce::Fak,
+        purpose,
+        fee_rate_ppm: 0,
+    }
+}
+
+fn execution(trade: &str, shares: i64, usd: i64, fee: i64) -> Execution {
+    Execution {
+        trade: TradeId(trade.to_owned()),
+        shares: Shares::from_micros(shares),
+        usd: Usd::from_micros(usd),
+        fee: Usd::from_micros(fee),
+    }
+}
+
+fn closed(order: i64, matched: i64) -> OrderNews {
+    let what = OrderEvent::Closed { why: Closing::Killed, matched: Shares::from_micros(matched) };
+    OrderNews { order, at: NOON, what }
+}
+
+fn filled(order: i64, execution: &Execution) -> OrderNews {
+    OrderNews { order, at: NOON, what: OrderEvent::Filled(execution.clone()) }
+}
+
+fn confirmed(order: i64, execution: &Execution) -> OrderNews {
+    OrderNews { order, at: NOON, what: OrderEvent::Confirmed(execution.trade.clone()) }
+}
+
+fn failed(order: i64, execution: &Execution) -> OrderNews {
+    OrderNews { order, at: NOON, what: OrderEvent::Failed(execution.trade.clone()) }
+}
+
+fn portfolio() -> Portfolio {
+    Portfolio::restore(BANKROLL, Holdings::default())
+}
+
+fn tell(portfolio: &mut Portfolio, news: &OrderNews) -> Vec<Record> {
+    portfolio.take_in(news, None, &Limits::default())
+}
+
+fn settlements(records: &[Record]) -> Vec<Settlement> {
+    records
+        .iter()
+        .filter_map(|record| match record {
+            Record::Settled(settlement) => Some(*settlement),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn what_is_reserved_stays_so_until_every_match_is_known() {
+    let mut portfolio = portfolio();
+    portfolio.reserve(order(1, Size::Spend(Usd::whole(100))));
+    assert_eq!(portfolio.free_cash(), Usd::whole(900));
+    let (one, two) = (execution("a", 100_000_000, 50_000_000, 0), execution("b", 50_000_000, 30_000_000, 0));
+    // It is closed before its matches are told: both are still to come.
+    tell(&mut portfolio, &closed(1, 150_000_000));
+    assert_eq!(portfolio.free_cash(), Usd::whole(900));
+    tell(&mut portfolio, &filled(1, &one));
+    assert_eq!(portfolio.free_cash(), Usd::whole(900));
+    assert_eq!(portfolio.reserved(), Usd::whole(50));
+    tell(&mut portfolio, &filled(1, &two));
+    assert_eq!(portfolio.reserved(), Usd::ZERO);
+    assert_eq!(portfolio.free_cash(), Usd::whole(920));
+}
+
+#[test]
+fn what_is_told_twice_changes_nothing() {
+    let mut portfolio = portfolio();
+    portfolio.reserve(order(1, Size::Spend(Usd::whole(100))));
+    let bought = execution("a", 100_000_000, 50_000_000, 1_000_000);
+    for news in [filled(1, &bought), closed(1, 100_000_000), confirmed(1, &bought)] {
+        assert!(!tell(&mut portfolio, &news).is_empty());
+        let before = portfolio.clone();
+        assert_eq!(tell(&mut portfolio, &news), []);
+        assert_eq!(portfolio, before);
+    }
+}
+
+#[test]
+fn a_match_that_never_settles_is_taken_out_to_the_micro_dollar() {
+    let mut portfolio = portfolio();
+    portfolio.reserve(order(1, Size::Spend(Usd::whole(100))));
+    let (good, bad) = (execution("a", 33_333_333, 17_000_001, 7), execution("b", 66_666_666, 33_999_999, 13));
+    for news in [filled(1, &good), filled(1, &bad), closed(1, 99_999_999), confirmed(1, &good)] {
+        tell(&mut portfolio, &news);
+    }
+    assert_eq!(portfolio.sellable(1), good.shares);
+    tell(&mut portfolio, &failed(1, &bad));
+    let held = portfolio.held(1).unwrap();
+    assert_eq!((held.bought, held.spent, held.fee), (good.shares, good.usd + good.fee, good.fee));
+    assert_eq!(portfolio.free_cash(), BANKROLL - held.spent);
+}
+
+#[test]
+fn an_entry_that_never_settles_at_all_leaves_nothing() {
+    let mut portfolio = portfolio();
+    portfolio.reserve(order(1, Size::Spend(Usd::whole(100))));
+    let bought = execution("a", 100_000_000, 50_000_000, 0);
+    tell(&mut portfolio, &filled(1, &bought));
+    tell(&mut portfolio, &closed(1, 100_000_000));
+    let records = tell(&mut portfolio, &failed(1, &bought));
+    let [ended] = settlements(&records)[..] else { panic!("{records:?}") };
+    assert_eq!((ended.ending, ended.pnl), (Ending::Void, Usd::ZERO));
+    assert_eq!(portfolio, self::portfolio());
+}
+
+/// The end is told before the match it ends.
+#[test]
+fn confirmed_before_filled_is_a_match_like_any_other() {
+    let mut portfolio = portfolio();
+    portfolio.reserve(order(1, Size::Spend(Usd::whole(100))));
+    let bought = execution("a", 100_000_000, 50_000_000, 0);
+    tell(&mut portfolio, &confirmed(1, &bought));
+    assert!(portfolio.held(1).is_none());
+    tell(&mut portfolio, &filled(1, &bought));
+    assert_eq!(portfolio.sellable(1), bought.shares);
+    // Failed before filled never was.
+    let ghost = execution("b", 10_000_000, 5_000_000, 0);
+    tell(&mut portfolio, &failed(1, &ghost));
+    tell(&mut portfolio, &filled(1, &ghost));
+    assert_eq!(portfolio.held(1).unwrap().bought, bought.shares);
+}
+
+/// Sold in two parts, the second of which comes back.
+#[test]
+fn a_position_is_sold_in_parts_and_opens_again_if_a_sale_fails() {
+    let mut portfolio = portfolio();
+    portfolio.reserve(order(1, Size::Spend(Usd::whole(100))));
+    let bought = execution("a", 100_000_000, 50_000_000, 0);
+    for news in [filled(1, &bought), confirmed(1, &bought), closed(1, 100_000_000)] {
+        tell(&mut portfolio, &news);
+    }
+    portfolio.reserve(order(2, Size::Sell(Shares::whole(100))));
+    assert_eq!(portfolio.sellable(1), Shares::ZERO);
+    let (one, two) = (execution("c", 40_000_000, 24_000_000, 0), execution("d", 60_000_000, 36_000_000, 0));
+    tell(&mut portfolio, &filled(2, &one));
+    let held = portfolio.held(1).unwrap();
+    assert_eq!((held.cost(), held.realized()), (Usd::whole(30), Usd::whole(4)));
+    tell(&mut portfolio, &filled(2, &two));
+    let records = tell(&mut portfolio, &closed(2, 100_000_000));
+    let [sold] = settlements(&records)[..] else { panic!("{records:?}") };
+    assert_eq!((sold.ending, sold.pnl), (Ending::Sold, Usd::whole(10)));
+    assert_eq!(portfolio.slots_taken(), 0);
+
+    let records = tell(&mut portfolio, &failed(2, &two));
+    assert!(records.contains(&Record::Reopened(1)));
+    assert_eq!(portfolio.held(1).unwrap().shares(), two.shares);
+    assert_eq!(portfolio.slots_taken(), 1);
+    assert_eq!(portfolio.sellable(1), two.shares);
+}
+
+#[test]
+fn a_match_told_after_the_result_is_paid_by_it() {
+    let mut portfolio = portfolio();
+    let payouts = Payouts::winner(0, 2).unwrap();
+    portfolio.reserve(order(1, Size::Spend(Usd::whole(100))));
+    let (one, two) = (execution("a", 100_000_000, 50_000_000, 0), execution("b", 50_000_000, 25_000_000, 0));
+    tell(&mut portfolio, &filled(1, &one));
+    let records = portfolio.settle(ConditionId::default(), &payouts, NOON, &Limits::default());
+    assert_eq!(settlements(&records)[0].pnl, Usd::whole(50));
+    let records = portfolio.take_in(&filled(1, &two), Some(&payouts), &Limits::default());
+    assert_eq!(settlements(&records)[0].pnl, Usd::whole(75));
+    for news in [closed(1, 150_000_000), confirmed(1, &one), confirmed(1, &two)] {
+        portfolio.take_in(&news, Some(&payouts), &Limits::default());
+    }
+    assert_eq!(portfolio.free_cash(), BANKROLL + Usd::whole(75));
+    assert_eq!(portfolio.realized(), Usd::whole(75));
+    assert!(!portfolio.knows(1));
+}
+
+/// What one order's matches come to in the end.
+#[derive(Clone, Debug)]
+struct Story {
+    size: Size,
+    matches: Vec<(Execution, bool)>,
+}
+
+fn story(id: i64, is_entry: bool) -> impl Strategy<Value = Story> {
+    let matches =
+        prop::collection::vec((1i64..40_000_000, 300_000i64..600_000, 0i64..10_000, any::<bool>()), 0..4);
+    matches.prop_map(move |matches| {
+        let matches: Vec<_> = matches
+            .into_iter()
+            .enumerate()
+            .map(|(number, (shares, ppm, fee, settles))| {
+                let usd = shares * ppm / 1_000_000;
+                (execution(&format!("{id}-{number}"), shares, usd, fee), settles)
+            })
+            .collect();
+        let size = if is_entry { Size::Spend(Usd::whole(100)) } else { Size::Sell(Shares::whole(160)) };
+        Story { size, matches }
+    })
+}
+
+fn news_of(id: i64, story: &Story) -> Vec<OrderNews> {
+    let matched = story.matches.iter().map(|(execution, _)| execution.shares.micros()).sum();
+    let mut news = vec![closed(id, matched), OrderNews { order: id, at: NOON, what: OrderEvent::Accepted }];
+    for (execution, settles) in &story.matches {
+        news.push(filled(id, execution));
+        news.push(if *settles { confirmed(id, execution) } else { failed(id, execution) });
+    }
+    news
+}
+
+proptest! {
+    /// Any interleaving, with any repetition: the books always tie to the cash that flowed, and end the same.
+    #[test]
+    fn the_books_tie_to_the_cash_whatever_is_told_when(
+        stories in (story(1, true), story(2, false), story(3, false)),
+        shuffle in prop::collection::vec(any::<u32>(), 60),
+        repeats in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
+    ) {
+        let stories = [(1, stories.0), (2, stories.1), (3, stories.2)];
+        let mut news: Vec<OrderNews> = stories.iter().flat_map(|(id, story)| news_of(*id, story)).collect();
+        for index in repeats {
+            news.push(news[index.index(news.len())].clone());
+        }
+        let mut keyed: Vec<(u32, OrderNews)> = shuffle.into_iter().cycle().zip(news).collect();
+        keyed.sort_by_key(|(key, _)| *key);
+
+        let mut portfolio = portfolio();
+        for (id, story) in &stories {
+            portfolio.reserve(order(*id, story.size));
+        }
+        for (_, news) in &keyed {
+            tell(&mut portfolio, news);
+            let (held, realized) = portfolio.held(1).map_or_else(
+                || (Usd::ZERO, portfolio.realized()),
+                |held| (held.cost(), portfolio.realized()),
+            );
+            if portfolio.held(1).is_some() {
+                // Realized less the cost of what is left is the cash that flowed.
+                prop_assert_eq!(BANKROLL + realized - held, portfolio.free_cash() + portfolio.reserved());
+            }
+        }
+        let flow: Usd = stories
+            .iter()
+            .flat_map(|(_, story)| story.matches.iter().map(|(execution, settles)| (story.size, execution, *settles)))
+            .filter(|(_, _, settles)| *settles)
+            .map(|(size, execution, _)| match order(0, size).side() {
+                Side::Buy => -(execution.usd + execution.fee),
+                Side::Sell => execution.usd - execution.fee,
+            })
+            .sum();
+        prop_assert_eq!(portfolio.reserved(), Usd::ZERO);
+        prop_assert_eq!(portfolio.free_cash(), BANKROLL + flow);
+        prop_assert_eq!(portfolio.orders().count(), 0);
+    }
+}
