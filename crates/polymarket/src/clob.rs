@@ -6,6 +6,7 @@ use domain::{Book, ConditionId, Market, TokenId};
 
 use crate::http::{Service, VenueError};
 use crate::wire::clob::{BookBody, TermsBody, TokenBody, WordsBody};
+use crate::wire::rules::{RulesBody, TradingTerms, VersionBody};
 
 /// The order book service.
 #[derive(Debug)]
@@ -57,6 +58,26 @@ impl Clob {
             return Ok(None);
         };
         body.into_condition(token).map(Some).map_err(|reason| self.service.malformed(what, reason))
+    }
+
+    /// What a market demands of its orders now; `None` where the CLOB knows no such market, as it does for minutes
+    /// after a market was made.
+    ///
+    /// # Errors
+    /// [`VenueError::Malformed`] for terms that make no sense; else as everywhere.
+    pub async fn trading_terms(&self, condition: ConditionId) -> Result<Option<TradingTerms>, VenueError> {
+        let what = "the trading terms of a market";
+        let body = self.service.find::<RulesBody>(&format!("clob-markets/{condition}"), what).await?;
+        let read = body.map(|body| body.into_terms(condition)).transpose();
+        read.map_err(|reason| self.service.malformed(what, reason))
+    }
+
+    /// The generation of the CLOB's orders, 2 today. It says nothing of the protocol a market belongs to.
+    ///
+    /// # Errors
+    /// As everywhere.
+    pub async fn version(&self) -> Result<u64, VenueError> {
+        Ok(self.service.get::<VersionBody>("version", "the CLOB's version").await?.version)
     }
 
     /// What the CLOB tells of the market of a condition; `None` where it knows none.

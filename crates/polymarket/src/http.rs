@@ -1,11 +1,12 @@
-//! One GET and what can go wrong with it, for every service of the venue.
+//! One request and what can go wrong with it, for every service of the venue.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use domain::TokenId;
-use reqwest::{StatusCode, Url};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Method, StatusCode, Url, redirect};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -67,6 +68,21 @@ pub enum VenueError {
         /// The token.
         token: TokenId,
     },
+    /// The request could not be signed.
+    #[error("the request cannot be signed")]
+    Unsigned {
+        /// What is wrong.
+        #[source]
+        source: crate::trading::CredentialsError,
+    },
+    /// More than the venue takes in one request.
+    #[error("{given} in one request, where the venue takes {most}")]
+    TooMany {
+        /// How many were given.
+        given: usize,
+        /// How many it takes.
+        most: usize,
+    },
     /// An answer that does not say what was asked.
     #[error("{what} from {host} is malformed: {reason}")]
     Malformed {
@@ -87,7 +103,12 @@ impl VenueError {
             Self::Unreachable { .. } | Self::RateLimited { .. } => true,
             // Refused at the door: a wrong key, a region that is not served, a gateway with nobody behind it.
             Self::Status { code, .. } => matches!(code, 401 | 403 | 407 | 425 | 502..=504 | 520..=530),
-            Self::BadUrl { .. } | Self::Client { .. } | Self::NoBook { .. } | Self::Malformed { .. } => false,
+            Self::BadUrl { .. }
+            | Self::Client { .. }
+            | Self::NoBook { .. }
+            | Self::Unsigned { .. }
+            | Self::TooMany { .. }
+            | Self::Malformed { .. } => false,
         }
     }
 }
@@ -105,10 +126,21 @@ impl fmt::Debug for Service {
     }
 }
 
+/// An answer, whatever it says.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The HTTP status.
+    pub(crate) code: u16,
+    /// The pause asked for.
+    pub(crate) retry_after: Option<Duration>,
+    /// The body, whole.
+    pub(crate) body: Vec<u8>,
+}
+
 /// The body of a refusal, as the CLOB (`error`) and Gamma (`error` or `message`) write it.
 #[derive(Deserialize)]
 struct ErrorBody {
-    #[serde(alias = "message", alias = "error_msg")]
+    #[serde(alias = "message", alias = "error_msg", alias = "errorMsg")]
     error: String,
 }
 
@@ -126,6 +158,16 @@ impl Service {
     }
 
     pub(crate) fn with_timeout(base_url: &str, timeout: Duration) -> Result<Self, VenueError> {
+        Self::build(base_url, timeout, redirect::Policy::default())
+    }
+
+    /// A service that is sent what proves who we are: it goes to the address configured and to no other, wherever
+    /// an answer points.
+    pub(crate) fn guarded(base_url: &str, timeout: Duration) -> Result<Self, VenueError> {
+        Self::build(base_url, timeout, redirect::Policy::none())
+    }
+
+    fn build(base_url: &str, timeout: Duration, redirects: redirect::Policy) -> Result<Self, VenueError> {
         let bad = || VenueError::BadUrl { url: base_url.to_owned() };
         let mut base = Url::parse(base_url).map_err(|_| bad())?;
         let host = base.host_str().ok_or_else(bad)?.to_owned();
@@ -138,6 +180,7 @@ impl Service {
         }
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("orderflow/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirects)
             .timeout(timeout);
         if is_loopback(&base) {
             builder = builder.no_proxy();
@@ -171,7 +214,7 @@ impl Service {
     }
 
     async fn ask(&self, path: &str, what: &'static str) -> Result<(StatusCode, Vec<u8>), VenueError> {
-        let url = self.base.join(path).map_err(|error| self.malformed(what, error.to_string()))?;
+        let url = self.url(path, what)?;
         let response = self.client.get(url).send().await.map_err(|error| self.unreachable(error))?;
         let status = response.status();
         if status == StatusCode::TOO_MANY_REQUESTS {
@@ -179,6 +222,45 @@ impl Service {
             return Err(VenueError::RateLimited { host: self.host.clone(), retry_after });
         }
         Ok((status, self.body(response, what).await?))
+    }
+
+    /// The address of `path` (relative, query included) at this service.
+    pub(crate) fn url(&self, path: &str, what: &'static str) -> Result<Url, VenueError> {
+        self.base.join(path).map_err(|error| self.malformed(what, error.to_string()))
+    }
+
+    /// Sends a request as it is and returns the answer whatever it says.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        url: Url,
+        headers: HeaderMap,
+        body: String,
+        what: &'static str,
+    ) -> Result<Answer, VenueError> {
+        let mut request = self.client.request(method, url).headers(headers);
+        if !body.is_empty() {
+            let json = HeaderValue::from_static("application/json");
+            request = request.header(CONTENT_TYPE, json).body(body);
+        }
+        let response = request.send().await.map_err(|error| self.unreachable(error))?;
+        let (code, retry_after) = (response.status().as_u16(), retry_after(&response));
+        Ok(Answer { code, retry_after, body: self.body(response, what).await? })
+    }
+
+    /// Reads an answer as JSON.
+    pub(crate) fn parse<T: DeserializeOwned>(
+        &self,
+        answer: &Answer,
+        what: &'static str,
+    ) -> Result<T, VenueError> {
+        if answer.code == StatusCode::TOO_MANY_REQUESTS.as_u16() {
+            let retry_after = answer.retry_after;
+            return Err(VenueError::RateLimited { host: self.host.clone(), retry_after });
+        }
+        let status = StatusCode::from_u16(answer.code)
+            .map_err(|_| self.malformed(what, format!("status {}", answer.code)))?;
+        self.read(status, &answer.body, what)
     }
 
     fn read<T: DeserializeOwned>(
@@ -229,7 +311,7 @@ fn is_loopback(base: &Url) -> bool {
 }
 
 /// The venue's own words where the body is its JSON, else the beginning of the body.
-fn message(body: &[u8]) -> String {
+pub(crate) fn message(body: &[u8]) -> String {
     let text = match serde_json::from_slice::<ErrorBody>(body) {
         Ok(body) => body.error,
         Err(_) => String::from_utf8_lossy(body).into_owned(),

@@ -109,7 +109,7 @@ pub(super) fn exact<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Embedd
 }
 
 /// Reads `null` like a missing field.
-pub(super) fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+pub(crate) fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: Default + Deserialize<'de>,

@@ -5,11 +5,15 @@
 //! where a guess could cost money. Writing gives the shapes the venue gives.
 
 mod category;
+pub mod channel;
 pub mod clob;
 mod flaw;
 pub mod gamma;
-mod lenient;
+pub(crate) mod lenient;
+pub mod private;
+pub(crate) mod rules;
 mod terms;
 
 pub use flaw::MarketFlaw;
 pub use lenient::{Embedded, Number};
+pub use rules::TradingTerms;

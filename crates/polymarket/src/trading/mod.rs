@@ -1,0 +1,36 @@
+//! Trading: who signs, what is signed, how it is sent, and what came of it.
+//!
+//! Nothing here decides, waits or tries again. Every answer says in types what became of a request and what it asks
+//! for next; the caller has the clock, the database and the patience.
+
+mod account;
+mod amounts;
+mod answer;
+mod clock;
+mod credentials;
+mod key;
+mod keys;
+mod order;
+mod outcome;
+mod records;
+mod rejection;
+mod report;
+mod signed;
+mod trader;
+
+pub use account::{Account, AccountError, WalletKind};
+pub use amounts::{Amounts, AmountsError, Quantity};
+pub use clock::ClockReading;
+pub use credentials::{Credentials, CredentialsError};
+pub use key::{KeyError, PrivateKey};
+pub use keys::KeyDesk;
+pub use order::{Exchange, Lifetime, OrderRules, OrderTerms, Stamp, TermsError, is_position};
+pub use outcome::{
+    Acceptance, AcceptedStatus, Advice, Doubt, LONGEST_PAUSE, LOOK_UP_AFTER, POST_ONLY_AFTER_RESTART, Submitted,
+};
+pub use records::{Asset, Balance, Heartbeat, Listed, OrderFilter, TradeFilter};
+pub use rejection::{ConfigFault, Rejection, VenueMode};
+pub(crate) use report::moment;
+pub use report::{MakerFill, OpenOrder, OrderStatus, Trade, TradeLeg, TradeStatus};
+pub use signed::{NotAnOrder, OrderSigner, SignError, SignedOrder};
+pub use trader::{CancelRefusal, Cancelled, Limits, MOST_CANCELS, MOST_ORDERS, Trader};
