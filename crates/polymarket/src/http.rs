@@ -168,6 +168,7 @@ impl Service {
     }
 
     fn build(base_url: &str, timeout: Duration, redirects: redirect::Policy) -> Result<Self, VenueError> {
+        name_tls_provider();
         let bad = || VenueError::BadUrl { url: base_url.to_owned() };
         let mut base = Url::parse(base_url).map_err(|_| bad())?;
         let host = base.host_str().ok_or_else(bad)?.to_owned();
@@ -295,6 +296,12 @@ impl Service {
         }
         Ok(body)
     }
+}
+
+/// Says that TLS is ring's. The official client brings a second provider, and whoever builds a connection with two
+/// compiled in and none named stops the process. Whatever the process named before stays.
+pub(crate) fn name_tls_provider() {
+    let _named_before = rustls::crypto::ring::default_provider().install_default();
 }
 
 /// The pause an answer asks for, in seconds; dates, which the venue does not send, are not read.

@@ -1,7 +1,6 @@
 //! Polymarket as a venue and a catalogue: the books and orders of the CLOB, the markets of Gamma.
 //!
-//! Whoever calls this installs a rustls crypto provider first; building a client without one stops
-//! the process, as `reqwest` itself says.
+//! TLS is rustls with ring's cryptography unless the process named another before.
 
 pub mod channel;
 mod clob;

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use served::serve;
+use served::{always, serve};
 
 const TOKEN: &str = "15871154585880608648532107628464183779895785213830018178010423617714102767076";
 const CONDITION: &str = "0x779291bef19b6709f61e9764a954aafe9ffae488d50ae674aabdcb4f248006d5";
@@ -69,9 +69,11 @@ enum Then {
 }
 
 async fn venue(script: Script, book: Arc<Mutex<Value>>) -> String {
-    let path = |script: Script| get(move |upgrade: WebSocketUpgrade| async move {
-        upgrade.on_upgrade(move |socket| speak(socket, script))
-    });
+    let path = |script: Script| {
+        get(move |upgrade: WebSocketUpgrade| async move {
+            upgrade.on_upgrade(move |socket| speak(socket, script))
+        })
+    };
     let router = Router::new()
         .route("/ws/user", path(script.clone()))
         .route("/ws/market", path(script))
@@ -162,6 +164,10 @@ async fn a_lost_connection_says_so_and_comes_back() {
         }
         assert!(heard.lock().unwrap().len() >= 2, "it subscribes on each connection");
     }
+    let refused = always(403, "<html>the-passphrase</html>").await;
+    let mut events = user_channel(&ws(&refused), credentials(), pace());
+    let UserEvent::Lost { why } = next(&mut events).await else { panic!("not lost") };
+    assert!(why.contains("403") && !why.contains("the-passphrase"), "{why}");
     // Nobody there at all.
     let mut events = user_channel("ws://127.0.0.1:1", credentials(), pace());
     for _ in 0..3 {
@@ -184,7 +190,11 @@ fn level(price: &str, size: &str) -> Value {
     json!([{"price": price, "size": size}])
 }
 
-async fn market(script: Script, book: Arc<Mutex<Value>>, pace: Pace) -> (MarketChannel, mpsc::Receiver<MarketEvent>) {
+async fn market(
+    script: Script,
+    book: Arc<Mutex<Value>>,
+    pace: Pace,
+) -> (MarketChannel, mpsc::Receiver<MarketEvent>) {
     let url = venue(script, book).await;
     let clob = Arc::new(Clob::new(&url).unwrap());
     let (channel, events) = MarketChannel::open(&ws(&url), clob, pace);

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use domain::{Market, Shares, Side, Tick, Timestamp, TokenId, Usd, Wallet};
 use polymarket::trading::{
-    Account, AccountError, Credentials, Exchange, KeyError, Lifetime, OrderRules, OrderSigner, OrderTerms, PrivateKey,
-    Quantity, SignError, SignedOrder, Stamp, TermsError, WalletKind, is_position,
+    Account, AccountError, Credentials, Exchange, KeyError, Lifetime, OrderRules, OrderSigner, OrderTerms,
+    PrivateKey, Quantity, SignError, SignedOrder, Stamp, TermsError, WalletKind, is_position,
 };
 use serde_json::Value;
 
@@ -70,7 +70,8 @@ async fn hashes_and_signatures_are_the_official_ones() {
         "3264e159346253e26a64e00b69032db0e7d32f94628de3e6eecb50304d7af3d2",
         "466c63910185bbd55e8679264200c4e0abdcbb0c6264eb3d41d13326022e095b",
     );
-    let wrapped = |inner: &str, domain: &str, contents: &str| format!("{inner}{domain}{contents}{ORDER_TYPE}");
+    let wrapped =
+        |inner: &str, domain: &str, contents: &str| format!("{inner}{domain}{contents}{ORDER_TYPE}");
     for (kind, exchange, token, hash, signature) in [
         (
             WalletKind::Eoa,
@@ -152,7 +153,8 @@ async fn the_body_is_written_once_and_read_back() {
 async fn lifetimes_are_sent_as_the_venue_counts_them() {
     let signer = signer(WalletKind::Safe, None).await;
     let now = stamp().at();
-    let until = |seconds: i64| Lifetime::Until { expires: now.plus_micros(seconds * 1_000_000), post_only: false };
+    let until =
+        |seconds: i64| Lifetime::Until { expires: now.plus_micros(seconds * 1_000_000), post_only: false };
     let order = signer.sign(&terms(TOKEN, until(120)), &rules(Exchange::Standard), stamp()).await.unwrap();
     let body: Value = serde_json::from_str(&order.body).unwrap();
     // The venue is a minute early, so a minute is added.
@@ -160,7 +162,8 @@ async fn lifetimes_are_sent_as_the_venue_counts_them() {
     assert_eq!((&body["orderType"], &body["postOnly"]), (&"GTD".into(), &false.into()));
     assert_eq!(order.expires, Some(Timestamp::from_seconds(1_790_000_180)));
     assert_eq!(SignedOrder::restore(order.hash, order.body.clone()).unwrap(), order);
-    let error = signer.sign(&terms(TOKEN, until(119)), &rules(Exchange::Standard), stamp()).await.unwrap_err();
+    let error =
+        signer.sign(&terms(TOKEN, until(119)), &rules(Exchange::Standard), stamp()).await.unwrap_err();
     assert!(matches!(error, SignError::Terms(TermsError::ExpiresTooSoon { .. })), "{error}");
 
     for (lifetime, name) in [(Lifetime::FillAndKill, "FAK"), (Lifetime::FillOrKill, "FOK")] {
@@ -278,4 +281,35 @@ fn an_account_is_a_key_and_the_wallet_that_goes_with_it() {
     assert_eq!(WalletKind::from_number(4), None);
     let shown = format!("{:?} {:#?}", new(WalletKind::Eoa, None), key);
     assert!(!shown.to_lowercase().contains(&KEY[2..]));
+}
+
+/// The example of the keystore's own definition, whose password is `testpassword`.
+const KEYSTORE: &str = r#"{"crypto":{"cipher":"aes-128-ctr","cipherparams":{"iv":"6087dab2f9fdbbfaddc31a909735c1e6"},"ciphertext":"5318b4d5bcd28de64ee5559e671353e16f075ecae9f99c7a79a38af5f869aa46","kdf":"pbkdf2","kdfparams":{"c":262144,"dklen":32,"prf":"hmac-sha256","salt":"ae3cd4e7013836a3df6bd7241b12db061dbe2c6785853cce422d148a624ce0bd"},"mac":"517ead924a9d0dc3124507e3393d175ce3ff7c1e96529c6c555ce9e51205e9b2"},"id":"3198bc9c-6672-5ab3-d995-4942343ae5b6","version":3}"#;
+
+#[test]
+fn a_keystore_opens_with_its_password_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = secret(folder.path(), "store", KEYSTORE);
+    let password = secret(folder.path(), "password", "testpassword\n");
+    let key = PrivateKey::from_keystore(&store, &password).unwrap();
+    assert_eq!(Wallet(key.address()).to_string(), "0x008aeeda4d805471df9b2a5b0f38a0c3bcba786b");
+    let wrong = secret(folder.path(), "wrong", "Testpassword");
+    let error = PrivateKey::from_keystore(&store, &wrong).unwrap_err();
+    assert!(error.to_string().contains("password does not fit"), "{error}");
+    fs::set_permissions(&password, fs::Permissions::from_mode(0o644)).unwrap();
+    let error = PrivateKey::from_keystore(&store, &password).unwrap_err();
+    assert!(matches!(error, KeyError::Exposed { .. }), "{error}");
+    // Parameters that would stop the process or fill its memory are refused before they are used.
+    for (from, to) in [
+        (r#""dklen":32"#, r#""dklen":8"#),
+        ("6087dab2f9fdbbfaddc31a909735c1e6", "60"),
+        (r#""version":3"#, r#""version":1"#),
+        (r#""c":262144,"#, r#""n":1099511627776,"r":8,"p":1,"#),
+        ("aes-128-ctr", "aes-128-cbc"),
+        ("{", "["),
+    ] {
+        let odd = secret(folder.path(), "odd", &KEYSTORE.replace(from, to));
+        let error = PrivateKey::from_keystore(&odd, &wrong).unwrap_err();
+        assert!(error.to_string().contains("no keystore of version 3"), "{to}: {error}");
+    }
 }

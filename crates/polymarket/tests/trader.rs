@@ -12,9 +12,9 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use domain::{Shares, Side, Tick, Timestamp};
 use polymarket::trading::{
-    Account, AcceptedStatus, Asset, CancelRefusal, Credentials, Doubt, Exchange, Heartbeat, KeyDesk, Lifetime, Limits,
-    OrderFilter, OrderRules, OrderSigner, OrderStatus, OrderTerms, PrivateKey, Quantity, Rejection, SignedOrder, Stamp,
-    Submitted, TradeFilter, TradeStatus, Trader, WalletKind,
+    AcceptedStatus, Account, Asset, CancelRefusal, Credentials, Doubt, Exchange, Heartbeat, KeyDesk,
+    Lifetime, Limits, OrderFilter, OrderRules, OrderSigner, OrderStatus, OrderTerms, PrivateKey, Quantity,
+    Rejection, SignedOrder, Stamp, Submitted, TradeFilter, TradeStatus, Trader, WalletKind,
 };
 use polymarket::{Geoblock, VenueError};
 use serde_json::{Value, json};
@@ -169,7 +169,8 @@ async fn what_never_left_was_not_sent() {
 #[tokio::test]
 async fn refusals_come_with_their_pauses() {
     let order = order().await;
-    let (url, _) = listening(|_| (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "7")]).into_response()).await;
+    let (url, _) =
+        listening(|_| (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "7")]).into_response()).await;
     let outcome = trader(&url).submit(&order).await;
     let retry_after = Some(Duration::from_secs(7));
     assert_eq!(outcome, Submitted::Rejected(Rejection::RateLimited { retry_after }));
@@ -306,7 +307,10 @@ async fn balances_standing_and_heartbeats() {
     let trader = trader(&url);
     let balance = trader.balance(Asset::Collateral).await.unwrap();
     assert_eq!(balance.usd(), "12.5".parse().unwrap());
-    assert!(balance.allowance(domain::Wallet(Exchange::Standard.address())) > balance.allowance(Default::default()));
+    assert!(
+        balance.allowance(domain::Wallet(Exchange::Standard.address()))
+            > balance.allowance(Default::default())
+    );
     trader.balance(Asset::of(TOKEN.parse().unwrap())).await.unwrap();
     trader.balance(Asset::of(POSITION.parse().unwrap())).await.unwrap();
     trader.refresh_balance(Asset::Collateral).await.unwrap();
@@ -314,13 +318,15 @@ async fn balances_standing_and_heartbeats() {
     assert_eq!(trader.heartbeat("").await.unwrap(), Heartbeat::Expected("next".to_owned()));
     let lines: Vec<String> = seen.lock().unwrap().iter().map(|(line, ..)| line.clone()).collect();
     assert_eq!(lines[0], "GET /balance-allowance?asset_type=COLLATERAL&signature_type=0");
-    assert_eq!(lines[1], format!("GET /balance-allowance?asset_type=CONDITIONAL&token_id={TOKEN}&signature_type=0"));
+    assert_eq!(
+        lines[1],
+        format!("GET /balance-allowance?asset_type=CONDITIONAL&token_id={TOKEN}&signature_type=0")
+    );
     assert!(lines[2].starts_with("GET /balance-allowance?asset_type=CONDITIONAL-V2&token_id=66357"));
     assert_eq!(lines[3], "GET /balance-allowance/update?asset_type=COLLATERAL&signature_type=0");
     let nonsense = always(200, r#"{"balance":"much"}"#).await;
     assert!(crate::trader(&nonsense).balance(Asset::Collateral).await.is_err());
 }
-
 
 #[tokio::test]
 async fn credentials_are_derived_or_made_and_never_quoted() {
@@ -345,7 +351,8 @@ async fn credentials_are_derived_or_made_and_never_quoted() {
     }
     let odd = format!(r#"{{"apiKey":"k","secret":"{SECRET}","passphrase":"{PASSPHRASE}"}}"#);
     let (url, _) = listening(move |_| odd.clone().into_response()).await;
-    let error = KeyDesk::new(&url, Duration::from_millis(300)).unwrap().derive(&account(), 0).await.unwrap_err();
+    let error =
+        KeyDesk::new(&url, Duration::from_millis(300)).unwrap().derive(&account(), 0).await.unwrap_err();
     let trader = trader(&url);
     let shown = format!("{error} {error:?} {trader:?} {:?} {:?}", credentials(), order().await);
     for hidden in [KEY, SECRET, PASSPHRASE] {

@@ -120,6 +120,7 @@ impl Venue {
             order.status = OrderStatus::Live;
             order.ahead = self.ahead_of(board, &order);
             self.resting.entry(order.market).or_default().push(id);
+            self.touched.insert(order.market);
         } else {
             order.status = OrderStatus::Canceled("the rest of a FAK order is killed");
         }
@@ -426,5 +427,47 @@ fn fills(order: &Order, hits: &[Hit]) -> bool {
         // Less than a hundredth of a share is not to be had.
         Want::Dollars { left, .. } => left < 10_000,
         Want::Shares(all) => left.matched >= all,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::TokenId;
+
+    #[test]
+    fn what_is_good_till_a_date_leaves_a_minute_early() {
+        let (mut venue, board) = (Venue::new(1), Board::default());
+        let at = Timestamp::from_seconds;
+        let order = Order {
+            id: B256::repeat_byte(1),
+            key: String::new(),
+            owner: Address::ZERO,
+            wallet: Address::ZERO,
+            market: 0,
+            outcome: 0,
+            token: TokenId(alloy_primitives::U256::from(7)),
+            side: Side::Buy,
+            price: Price::from_ppm(500_000).unwrap(),
+            want: Want::Shares(5_000_000),
+            matched: 0,
+            order_type: OrderType::Gtd,
+            post_only: false,
+            expiration: 1_000,
+            created: at(0),
+            status: OrderStatus::Live,
+            ahead: 0,
+            metadata: B256::ZERO,
+            builder: B256::ZERO,
+            trades: Vec::new(),
+        };
+        let id = order.id;
+        venue.orders.insert(id, order);
+        venue.resting.insert(0, vec![id]);
+        venue.tick(&board, at(939));
+        assert_eq!(venue.orders[&id].status, OrderStatus::Live);
+        venue.tick(&board, at(940));
+        assert_eq!(venue.orders[&id].status, OrderStatus::Canceled("expired"));
+        assert_eq!(venue.resting_orders().count(), 0);
     }
 }

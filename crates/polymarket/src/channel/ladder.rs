@@ -50,7 +50,13 @@ fn end(number: &Number) -> Option<Price> {
 impl Ladder {
     pub(super) fn of(book: &Book) -> Self {
         let side = |levels: &[Level]| levels.iter().map(|level| (level.price, level.shares)).collect();
-        Self { token: book.token, tick: book.tick, at: book.at, bids: side(&book.bids), asks: side(&book.asks) }
+        Self {
+            token: book.token,
+            tick: book.tick,
+            at: book.at,
+            bids: side(&book.bids),
+            asks: side(&book.asks),
+        }
     }
 
     pub(super) const fn at(&self) -> Timestamp {

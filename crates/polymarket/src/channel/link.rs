@@ -9,6 +9,8 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
+use crate::http::name_tls_provider;
+
 /// The first snapshots of five hundred deep books come in one message.
 const LARGEST_MESSAGE: usize = 64 << 20;
 
@@ -70,8 +72,7 @@ pub(super) struct Link {
 
 impl Link {
     pub(super) async fn connect(url: &str, pace: Pace) -> Result<Self, Lost> {
-        // Two providers are compiled in, so one must be named; the second to do so changes nothing.
-        let _lost_the_race = rustls::crypto::ring::default_provider().install_default();
+        name_tls_provider();
         let config = WebSocketConfig::default()
             .max_message_size(Some(LARGEST_MESSAGE))
             .max_frame_size(Some(LARGEST_MESSAGE));

@@ -14,12 +14,10 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep};
 
 use super::ladder::{Change, Ladder};
 use super::link::{Link, Lost, Pace, is_sign_of_life, pause};
+use super::said::Said;
 use crate::clob::Clob;
 use crate::http::VenueError;
-use crate::trading::moment;
-use crate::wire::channel::{ChangesBody, ResolvedBody, TickBody};
-use crate::wire::clob::{BookBody, read_condition, read_tick};
-use crate::wire::Number;
+use crate::wire::clob::BookBody;
 
 /// The venue serves so many tokens on a connection.
 pub const MOST_TOKENS: usize = 500;
@@ -259,62 +257,52 @@ impl Watch {
             Err(_) => return self.tell(MarketEvent::Unreadable { why: format!("`{text:.60}`") }).await,
         };
         for event in events {
-            let kind = event.get("event_type").and_then(Value::as_str).unwrap_or_default().to_owned();
-            let taken = match kind.as_str() {
-                "book" => self.take_book(event).await?,
-                "price_change" => self.take_changes(event).await?,
-                "tick_size_change" => self.take_tick(event).await?,
-                "market_resolved" => self.take_resolution(event).await?,
-                _ => Ok(()),
-            };
-            if let Err(why) = taken {
-                self.tell(MarketEvent::Unreadable { why: format!("{kind}: {why}") }).await?;
-                // It may have been of any book.
-                if kind == "price_change" {
-                    return Err(Lost::Doubtful("a change that cannot be read"));
+            match Said::read(event) {
+                Ok(Said::Book { token, body }) => self.take_book(token, *body).await?,
+                Ok(Said::Changes { at, changes }) => self.take_changes(at, &changes).await?,
+                Ok(Said::Tick { token, tick }) => {
+                    if let Some(ladder) = self.books.ladders.get_mut(&token) {
+                        ladder.change_tick(tick);
+                    }
+                    self.tell(MarketEvent::Tick { token, tick }).await?;
+                }
+                Ok(Said::Resolved { condition, winner }) => {
+                    self.tell(MarketEvent::Resolved { condition, winner }).await?;
+                }
+                Ok(Said::Other) => {}
+                Err(unclear) => {
+                    self.tell(MarketEvent::Unreadable { why: unclear.why }).await?;
+                    // It may have been of any book.
+                    if unclear.is_change {
+                        return Err(Lost::Doubtful("a change that cannot be read"));
+                    }
                 }
             }
         }
         Ok(())
     }
 
-    async fn take_book(&mut self, event: Value) -> Result<Result<(), String>, Lost> {
-        let book = match self.read_book(event) {
-            Ok(Some(book)) => book,
-            Ok(None) => return Ok(Ok(())),
-            Err(why) => return Ok(Err(why)),
-        };
-        self.books.ladders.insert(book.token, Ladder::of(&book));
-        self.tell(MarketEvent::Book(book)).await?;
-        Ok(Ok(()))
-    }
-
-    /// The book of an event; `None` for a token nobody watches.
-    fn read_book(&self, event: Value) -> Result<Option<Book>, String> {
-        let mut body: BookBody = serde_json::from_value(event).map_err(|error| error.to_string())?;
-        let token: TokenId = body.asset_id.parse().map_err(|error| format!("{error}"))?;
+    async fn take_book(&mut self, token: TokenId, mut body: BookBody) -> Result<(), Lost> {
         if !self.books.subscribed.contains(&token) {
-            return Ok(None);
+            return Ok(());
         }
         if body.tick_size.as_ref().is_none_or(|tick| tick.0.is_empty()) {
             let known = self.books.ladders.get(&token).map(Ladder::tick);
-            body.tick_size = known.map(|tick| Number(domain::Usd::from_micros(tick.ppm().into()).to_string()));
+            body.tick_size = known.map(|tick| domain::Usd::from_micros(tick.ppm().into()).into());
         }
-        body.into_book(token).map(Some)
+        match body.into_book(token) {
+            Ok(book) => {
+                self.books.ladders.insert(token, Ladder::of(&book));
+                self.tell(MarketEvent::Book(book)).await
+            }
+            Err(why) => {
+                self.tell(MarketEvent::Unreadable { why: format!("book: {why}") }).await?;
+                self.doubt(token).await
+            }
+        }
     }
 
-    async fn take_changes(&mut self, event: Value) -> Result<Result<(), String>, Lost> {
-        let changes = serde_json::from_value::<ChangesBody>(event)
-            .map_err(|error| error.to_string())
-            .and_then(|body| {
-                let at = moment(&body.timestamp).ok_or("it has no time")?;
-                let changes = body.price_changes.iter().map(Change::read).collect::<Result<Vec<_>, _>>()?;
-                Ok((at, changes))
-            });
-        let (at, changes) = match changes {
-            Ok(read) => read,
-            Err(why) => return Ok(Err(why)),
-        };
+    async fn take_changes(&mut self, at: Timestamp, changes: &[Change]) -> Result<(), Lost> {
         // What a change says of the ends of the book is true after all changes it came with.
         let mut last: BTreeMap<TokenId, &Change> = BTreeMap::new();
         for change in changes.iter().filter(|change| self.books.subscribed.contains(&change.token)) {
@@ -335,36 +323,7 @@ impl Watch {
                 None => self.ask(token, false),
             }
         }
-        Ok(Ok(()))
-    }
-
-    async fn take_tick(&mut self, event: Value) -> Result<Result<(), String>, Lost> {
-        let read = serde_json::from_value::<TickBody>(event).map_err(|error| error.to_string()).and_then(|body| {
-            let token: TokenId = body.asset_id.parse().map_err(|error| format!("{error}"))?;
-            Ok((token, read_tick(&body.new_tick_size)?))
-        });
-        let (token, tick) = match read {
-            Ok(read) => read,
-            Err(why) => return Ok(Err(why)),
-        };
-        if let Some(ladder) = self.books.ladders.get_mut(&token) {
-            ladder.change_tick(tick);
-        }
-        self.tell(MarketEvent::Tick { token, tick }).await?;
-        Ok(Ok(()))
-    }
-
-    async fn take_resolution(&mut self, event: Value) -> Result<Result<(), String>, Lost> {
-        let read = serde_json::from_value::<ResolvedBody>(event)
-            .map_err(|error| error.to_string())
-            .and_then(|body| Ok((read_condition(&body.market)?, body.winning_asset_id.parse().ok())));
-        match read {
-            Ok((condition, winner)) => {
-                self.tell(MarketEvent::Resolved { condition, winner }).await?;
-                Ok(Ok(()))
-            }
-            Err(why) => Ok(Err(why)),
-        }
+        Ok(())
     }
 
     /// A book that does not fit counts no more, until it has been read again.
@@ -418,9 +377,8 @@ impl Watch {
             return Ok(());
         }
         if is_comparison && let Some(ladder) = self.books.ladders.get(&token) {
-            let is_frozen = book.is_some_and(|book| {
-                book.at.micros_since(ladder.at()) > BEHIND && !ladder.equals(&book)
-            });
+            let is_frozen =
+                book.is_some_and(|book| book.at.micros_since(ladder.at()) > BEHIND && !ladder.equals(&book));
             return if is_frozen { Err(Lost::Doubtful("the channel lags behind the book")) } else { Ok(()) };
         }
         if self.books.ladders.contains_key(&token) {

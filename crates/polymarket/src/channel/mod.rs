@@ -3,6 +3,7 @@
 mod ladder;
 mod link;
 mod market;
+mod said;
 mod user;
 
 pub use link::Pace;

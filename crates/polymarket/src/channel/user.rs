@@ -92,12 +92,7 @@ async fn run(url: String, credentials: Credentials, pace: Pace, events: mpsc::Se
 }
 
 /// Passes on what comes until the connection is lost.
-async fn serve(
-    url: &str,
-    credentials: &Credentials,
-    pace: Pace,
-    events: &mpsc::Sender<UserEvent>,
-) -> Lost {
+async fn serve(url: &str, credentials: &Credentials, pace: Pace, events: &mpsc::Sender<UserEvent>) -> Lost {
     let mut link = match Link::connect(url, pace).await {
         Ok(link) => link,
         Err(lost) => return lost,

@@ -237,7 +237,8 @@ mod tests {
         assert_eq!(sold, Amounts { maker: 10_120_000, taker: 5_292_700 });
         let rests = Amounts::resting(Side::Sell, shares, price("0.5225"), tick(2_500), FIVE).unwrap();
         assert_eq!(rests, Amounts { maker: 10_120_000, taker: 5_287_700 });
-        let buys = Amounts::resting(Side::Buy, Quantity::Shares(Shares::whole(10)), price("0.52"), Tick::CENT, FIVE);
+        let buys =
+            Amounts::resting(Side::Buy, Quantity::Shares(Shares::whole(10)), price("0.52"), Tick::CENT, FIVE);
         assert_eq!(buys, Ok(Amounts { maker: 5_200_000, taker: 10_000_000 }));
     }
 

@@ -212,14 +212,22 @@ mod tests {
             (400, "invalid post-only order: order crosses book", Rebuild),
             (400, "order 0xab crosses the book", Rebuild),
             (400, "order couldn't be fully filled. FOK orders are fully filled or killed.", Drop),
-            (400, "no orders found to match with FAK order. FAK orders are partially filled or killed.", Drop),
+            (
+                400,
+                "no orders found to match with FAK order. FAK orders are partially filled or killed.",
+                Drop,
+            ),
             (400, "FOK orders are filled or killed", Drop),
             (400, "there are no matching orders", Drop),
             (400, "the market is not yet ready to process new orders", Drop),
             (400, "order canceled in the CTF exchange contract", Drop),
             (400, "order timed out", Advice::SendAgain),
             (504, "order timed out", Advice::SendAgain),
-            (400, "invalid amounts, the market buy orders maker amount supports a max accuracy of 2 decimals", Rebuild),
+            (
+                400,
+                "invalid amounts, the market buy orders maker amount supports a max accuracy of 2 decimals",
+                Rebuild,
+            ),
             (400, "the trade contains rounding issues", Rebuild),
             (400, "the price of the taker's order has a discrepancy greater than allowed", Rebuild),
             (401, "Unauthorized/Invalid api key", Renew),
@@ -228,7 +236,11 @@ mod tests {
             (404, "No orderbook exists for the requested token id", Drop),
             (425, "service not ready", Advice::Wait { at_least: second }),
             (429, "Too Many Requests", Advice::Wait { at_least: second }),
-            (503, "Trading is currently disabled. Check the status page", Advice::PauseTakers { at_least: None }),
+            (
+                503,
+                "Trading is currently disabled. Check the status page",
+                Advice::PauseTakers { at_least: None },
+            ),
             (503, "Trading is currently cancel-only.", Advice::PauseTakers { at_least: None }),
             (418, "I'm a teapot", Drop),
         ] {
@@ -284,7 +296,8 @@ mod tests {
 
     #[test]
     fn modes_and_their_pauses() {
-        let body = r#"{"error":"post-only mode: try later","code":"post_only_mode","retry_after_seconds":79}"#;
+        let body =
+            r#"{"error":"post-only mode: try later","code":"post_only_mode","retry_after_seconds":79}"#;
         let pause = Some(Duration::from_secs(79));
         let mode = Submitted::Rejected(Rejection::Mode { mode: VenueMode::PostOnly, retry_after: pause });
         assert_eq!(of_order(SENT, &answer(503, body)), mode);

@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn only_what_the_answer_proves_counts() {
-        let at = |micros| Timestamp::from_micros(1_790_000_000_000_000 + micros);
+        let at = |micros: i64| Timestamp::from_micros(1_790_000_000_000_000 + micros);
         let ahead = |seconds: i64, asked, answered| {
             ClockReading::new(1_790_000_000 + seconds, at(asked), at(answered)).ahead
         };

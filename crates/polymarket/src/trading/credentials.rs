@@ -127,8 +127,7 @@ impl Credentials {
     }
 
     fn signature(&self, message: &str) -> Result<String, CredentialsError> {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(&self.secret).map_err(|_| CredentialsError::Secret)?;
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).map_err(|_| CredentialsError::Secret)?;
         mac.update(message.as_bytes());
         Ok(URL_SAFE.encode(mac.finalize().into_bytes()))
     }
@@ -199,9 +198,8 @@ mod tests {
             assert_eq!(credentials().signature(message).unwrap(), signature, "{message}");
         }
         let key = PrivateKey::from_hex(KEY).unwrap();
-        let headers = credentials()
-            .headers(key.address(), 1_790_000_000, &Method::GET, "/data/orders", "")
-            .unwrap();
+        let headers =
+            credentials().headers(key.address(), 1_790_000_000, &Method::GET, "/data/orders", "").unwrap();
         assert_eq!(headers[SIGNATURE], "n8brYKOm58rtu76EUdgFF_9GP1T5UE_cUHpBcAl5nYc=");
         assert_eq!(headers[ADDRESS], "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
         assert_eq!(headers[TIMESTAMP], "1790000000");

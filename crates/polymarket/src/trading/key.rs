@@ -192,7 +192,10 @@ fn is_sane_keystore(document: &str) -> bool {
     let kdf = &crypto.kdfparams;
     let is_slow_enough = match (kdf.n, kdf.r, kdf.p, kdf.c) {
         (Some(n), Some(r), Some(p), None) => {
-            n.is_power_of_two() && (2..=1 << 20).contains(&n) && (1..=32).contains(&r) && (1..=16).contains(&p)
+            n.is_power_of_two()
+                && (2..=1 << 20).contains(&n)
+                && (1..=32).contains(&r)
+                && (1..=16).contains(&p)
         }
         (None, None, None, Some(c)) => (1..=10_000_000).contains(&c),
         _ => false,

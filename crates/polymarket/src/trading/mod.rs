@@ -26,7 +26,8 @@ pub use key::{KeyError, PrivateKey};
 pub use keys::KeyDesk;
 pub use order::{Exchange, Lifetime, OrderRules, OrderTerms, Stamp, TermsError, is_position};
 pub use outcome::{
-    Acceptance, AcceptedStatus, Advice, Doubt, LONGEST_PAUSE, LOOK_UP_AFTER, POST_ONLY_AFTER_RESTART, Submitted,
+    Acceptance, AcceptedStatus, Advice, Doubt, LONGEST_PAUSE, LOOK_UP_AFTER, POST_ONLY_AFTER_RESTART,
+    Submitted,
 };
 pub use records::{Asset, Balance, Heartbeat, Listed, OrderFilter, TradeFilter};
 pub use rejection::{ConfigFault, Rejection, VenueMode};

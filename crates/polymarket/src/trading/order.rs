@@ -1,7 +1,5 @@
 //! What an order asks for, and the rules of the market it is for.
 
-use std::ops::BitAnd as _;
-
 use domain::{Market, Price, Shares, Side, Tick, Timestamp, TokenId};
 
 use super::amounts::{Amounts, AmountsError, Quantity};

@@ -111,8 +111,9 @@ impl Trader {
     /// venue's own words is an error, not an unknown order.
     pub async fn order(&self, hash: B256) -> Result<Option<OpenOrder>, VenueError> {
         let what = "an order";
-        let answer =
-            self.signed(&self.service, Method::GET, &format!("data/order/{hash}"), String::new(), what).await?;
+        let answer = self
+            .signed(&self.service, Method::GET, &format!("data/order/{hash}"), String::new(), what)
+            .await?;
         if answer.code == 404 && is_unknown(&answer.body) {
             return Ok(None);
         }
@@ -239,7 +240,8 @@ impl Trader {
     /// As everywhere.
     pub async fn closed_only(&self) -> Result<bool, VenueError> {
         let path = "auth/ban-status/closed-only";
-        let body: ClosedOnlyBody = self.ask(Method::GET, path, String::new(), "the account's standing").await?;
+        let body: ClosedOnlyBody =
+            self.ask(Method::GET, path, String::new(), "the account's standing").await?;
         Ok(body.closed_only)
     }
 
@@ -318,5 +320,7 @@ fn escaped(cursor: &str) -> String {
 /// A 404 can also be a wrong address; only the venue's own form says that there is no such order.
 fn is_unknown(body: &[u8]) -> bool {
     let Ok(value) = serde_json::from_slice::<Value>(body) else { return false };
-    value.is_null() || value.get("error").is_some_and(Value::is_string) && message(body).to_lowercase().contains("not found")
+    value.is_null()
+        || value.get("error").is_some_and(Value::is_string)
+            && message(body).to_lowercase().contains("not found")
 }

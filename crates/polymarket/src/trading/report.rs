@@ -220,7 +220,8 @@ impl TradeBody {
             "MAKER" => Some(Role::Maker),
             _ => None,
         };
-        let makers = self.maker_orders.iter().map(|maker| maker.fill(&self.asset_id)).collect::<Result<_, _>>()?;
+        let makers =
+            self.maker_orders.iter().map(|maker| maker.fill(&self.asset_id)).collect::<Result<_, _>>()?;
         Ok(Trade {
             status: TradeStatus::from_name(&self.status),
             condition: read_condition(&self.market)?,
@@ -318,7 +319,8 @@ mod tests {
     #[test]
     fn times_are_told_apart_by_their_size() {
         let at = Some(Timestamp::from_seconds(1_672_290_687));
-        for text in ["1672290687", "1672290687000", "1672290687000000", "1672290687000000000", "1672290687.0"] {
+        for text in ["1672290687", "1672290687000", "1672290687000000", "1672290687000000000", "1672290687.0"]
+        {
             assert_eq!(moment(&text.into()), at, "{text}");
         }
         for text in ["", "0", "-5", "soon"] {
@@ -344,7 +346,9 @@ mod tests {
         assert_eq!(OrderStatus::from_name("ORDER_STATUS_LIVE"), OrderStatus::Live);
         assert_eq!(OrderStatus::from_name("matched"), OrderStatus::Matched);
         let killed = "CANCELED_order couldn't be fully filled. FOK orders are fully filled or killed.";
-        assert!(matches!(OrderStatus::from_name(killed), OrderStatus::Cancelled(why) if why.starts_with("order c")));
+        assert!(
+            matches!(OrderStatus::from_name(killed), OrderStatus::Cancelled(why) if why.starts_with("order c"))
+        );
         let resolved = OrderStatus::from_name("ORDER_STATUS_CANCELED_MARKET_RESOLVED");
         assert_eq!(resolved, OrderStatus::Cancelled("MARKET_RESOLVED".to_owned()));
         assert_eq!(OrderStatus::from_name("NEW"), OrderStatus::Other("NEW".to_owned()));

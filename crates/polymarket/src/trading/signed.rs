@@ -16,6 +16,7 @@ use super::amounts::Amounts;
 use super::credentials::Credentials;
 use super::key::POLYGON;
 use super::order::{Exchange, Lifetime, OrderRules, OrderTerms, Stamp, TermsError};
+use crate::http::name_tls_provider;
 
 /// The host the signing client is made for. It is never asked anything.
 const NOWHERE: &str = "http://127.0.0.1:9";
@@ -122,7 +123,9 @@ impl OrderSigner {
             credentials.expose_secret().to_owned(),
             credentials.expose_passphrase().to_owned(),
         );
-        let client = sdk::clob::Client::new(NOWHERE, sdk::clob::Config::default()).map_err(SignError::Client)?;
+        name_tls_provider();
+        let client =
+            sdk::clob::Client::new(NOWHERE, sdk::clob::Config::default()).map_err(SignError::Client)?;
         let mut builder = client
             .authentication_builder(account.key().signer())
             .credentials(given)

@@ -183,9 +183,7 @@ impl Trader {
             VenueError::Unreachable { source, .. } => {
                 Submitted::Unknown(Doubt::NoAnswer { why: plainly(&source) })
             }
-            VenueError::Unsigned { .. } => {
-                Submitted::Rejected(Rejection::NotSent { why: error.to_string() })
-            }
+            VenueError::Unsigned { .. } => Submitted::Rejected(Rejection::NotSent { why: error.to_string() }),
             other => Submitted::Unknown(Doubt::Unreadable { why: other.to_string() }),
         })
     }

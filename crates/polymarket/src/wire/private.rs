@@ -71,7 +71,12 @@ pub struct OrderBody {
     #[serde(default, deserialize_with = "or_default")]
     pub associate_trades: Vec<String>,
     /// On the channel: `PLACEMENT`, `UPDATE` or `CANCELLATION`.
-    #[serde(rename = "type", default, deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
+    #[serde(
+        rename = "type",
+        default,
+        deserialize_with = "or_default",
+        skip_serializing_if = "String::is_empty"
+    )]
     pub kind: String,
     /// On the channel: when it was said.
     #[serde(default, deserialize_with = "or_default")]
