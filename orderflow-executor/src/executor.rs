@@ -5,21 +5,27 @@
 //! database; a crash in between leaves neither.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
-use decision::engine::{Asked, Engine, LOOKBACK};
-use decision::portfolio::Holdings;
-use decision::{Command, Event, EventKind, Policy, Record};
+use decision::{Command, Control, Engine, Event, EventKind, Guard, Policy, Record};
 use domain::{ChainEvent, Fact, Timestamp};
+use service::clock;
+use store::controls::CloseRequest;
 use store::feed::{self, Cursor, Item, News, Wanted};
-use store::journal::{self, RefusalRow};
-use store::{PgConnection, Store, controls, markets, resume, scores};
+use store::{PgConnection, Store, controls, resume};
 
+use crate::diary;
+use crate::restore::engine_at;
 use crate::venue::Venue;
 
 /// The name of this reader's cursor.
 const READER: &str = "orderflow-executor";
 /// How many items are read at once.
 const CHUNK: u32 = 200;
+/// How often what a person asked for is looked at while there is much to read.
+const OBEY: Duration = Duration::from_millis(250);
+/// How often the engine is told that time went by.
+const TICK: Duration = Duration::from_secs(10);
 
 /// The engine, its world, and its place in the outbox.
 #[derive(Debug)]
@@ -30,7 +36,9 @@ pub struct Executor {
     venue: Venue,
     /// The last item whose consequences are committed or without consequence.
     seq: i64,
-    paused: bool,
+    /// When the controls were last looked at, and when the engine was last told the time.
+    obeyed: Option<Instant>,
+    ticked: Option<Instant>,
 }
 
 impl Executor {
@@ -41,17 +49,16 @@ impl Executor {
     pub async fn resume(store: Store, policy: Policy, mut venue: Venue) -> anyhow::Result<Self> {
         let mut connection = store.connection().await?;
         let Cursor { seq, .. } = feed::cursor(&mut connection, READER).await?;
-        let (engine, paused) = engine_at(&mut connection, policy.clone(), &mut venue, seq).await?;
+        let engine = engine_at(&mut connection, policy.clone(), &mut venue, seq).await?;
         drop(connection);
-        Ok(Self { store, policy, engine, venue, seq, paused })
+        Ok(Self { store, policy, engine, venue, seq, obeyed: None, ticked: None })
     }
 
     /// Makes the engine again without what the chain took back: an entry or a panic must not count a fill twice
     /// when its transaction comes again in another block. Positions that were taken stand.
     async fn start_anew(&mut self) -> anyhow::Result<()> {
         let mut connection = self.store.connection().await?;
-        let made = engine_at(&mut connection, self.policy.clone(), &mut self.venue, self.seq).await?;
-        (self.engine, self.paused) = made;
+        self.engine = engine_at(&mut connection, self.policy.clone(), &mut self.venue, self.seq).await?;
         Ok(())
     }
 
@@ -62,61 +69,128 @@ impl Executor {
     /// was committed.
     pub async fn catch_up(&mut self) -> anyhow::Result<()> {
         loop {
+            self.obey().await?;
+            self.tick().await?;
             let mut connection = self.store.connection().await?;
-            self.obey(&mut connection).await?;
             let items = feed::read(&mut connection, self.seq, i64::MAX, CHUNK, Wanted::Everything).await?;
             drop(connection);
             if items.is_empty() {
                 return Ok(());
             }
             for item in &items {
-                let records = self.take_in(item).await;
+                if self.obeyed.is_none_or(|obeyed| OBEY <= obeyed.elapsed()) {
+                    self.obey().await?;
+                }
+                let records = self.take_in(item).await?;
                 self.seq = item.seq;
                 let reverted = matches!(item.news, News::Reverted(_));
                 if !records.is_empty() || reverted {
-                    self.commit(&records).await?;
+                    self.commit(&records, None).await?;
                 }
                 if reverted {
                     self.start_anew().await?;
                 }
             }
-            self.commit(&[]).await?;
+            self.commit(&[], None).await?;
         }
     }
 
-    /// Takes over what a person set since.
-    async fn obey(&mut self, connection: &mut PgConnection) -> anyhow::Result<()> {
-        let paused = controls::paused(connection).await?;
-        if paused != self.paused {
-            self.paused = paused;
-            self.engine.pause(paused);
-            tracing::info!(paused, "entries paused or resumed");
+    /// Does what a person asked for since, and commits that it is done with what it led to.
+    async fn obey(&mut self) -> anyhow::Result<()> {
+        self.obeyed = Some(Instant::now());
+        let mut connection = self.store.connection().await?;
+        let latches = controls::latches(&mut connection).await?;
+        let requests = controls::close_requests(&mut connection).await?;
+        drop(connection);
+        let guards = self.engine.guards();
+        let paused = match (guards.paused, latches.paused) {
+            (false, true) => Some(Control::Pause),
+            (true, false) => Some(Control::Resume),
+            _ => None,
+        };
+        let killed = match (guards.killed.is_some(), latches.killed) {
+            (false, Some(reason)) => Some(Control::Kill { reason }),
+            (true, None) => Some(Control::Lift),
+            _ => None,
+        };
+        for control in paused.into_iter().chain(killed) {
+            tracing::info!(?control, "a person asks");
+            self.do_control(control, None).await?;
+        }
+        for request in requests {
+            let control = request.position.map_or(Control::CloseAll, Control::Close);
+            tracing::info!(?control, "a person asks");
+            self.do_control(control, Some(request)).await?;
         }
         Ok(())
     }
 
+    async fn do_control(&mut self, control: Control, request: Option<CloseRequest>) -> anyhow::Result<()> {
+        let at = self.now().await?;
+        let mut records = vec![];
+        self.settle_down(Event { at, kind: EventKind::Control(control) }, &mut records).await?;
+        self.commit(&records, request).await
+    }
+
+    /// The time by the clock, or where the tape has come to.
+    async fn now(&self) -> anyhow::Result<Timestamp> {
+        if self.venue.is_by_the_clock() {
+            return Ok(clock::now());
+        }
+        let reached = resume::reached(&mut *self.store.connection().await?, self.seq).await?;
+        Ok(reached.unwrap_or_default())
+    }
+
+    /// Tells the engine by the clock that time went by, and how far behind the chain is seen.
+    async fn tick(&mut self) -> anyhow::Result<()> {
+        if !self.venue.is_by_the_clock() || self.ticked.is_some_and(|ticked| ticked.elapsed() < TICK) {
+            return Ok(());
+        }
+        self.ticked = Some(Instant::now());
+        let newest = resume::reached(&mut *self.store.connection().await?, i64::MAX).await?;
+        let at = clock::now();
+        let mut records = vec![];
+        if let Some(newest) = newest {
+            let kind = EventKind::Guard(Guard::Chain { age: at.micros_since(newest) });
+            self.settle_down(Event { at, kind }, &mut records).await?;
+        }
+        self.pass_time(at, &mut records).await?;
+        if records.is_empty() { Ok(()) } else { self.commit(&records, None).await }
+    }
+
+    /// Time went by: orders expire, and the engine looks at what waits for it.
+    async fn pass_time(&mut self, at: Timestamp, records: &mut Vec<Record>) -> anyhow::Result<()> {
+        for news in self.venue.on_time(self.engine.portfolio(), at) {
+            self.settle_down(Event { at: news.at, kind: EventKind::Order(news) }, records).await?;
+        }
+        self.settle_down(Event { at, kind: EventKind::Tick }, records).await
+    }
+
     /// Steps the engine through one item until it asks nothing more.
-    async fn take_in(&mut self, item: &Item) -> Vec<Record> {
+    async fn take_in(&mut self, item: &Item) -> anyhow::Result<Vec<Record>> {
         let mut records = vec![];
         match &item.news {
             News::Block(facts) => {
                 for fact in facts {
-                    self.take_in_fact(fact, item.learned, &mut records).await;
+                    self.take_in_fact(fact, item.learned, &mut records).await?;
+                }
+                if !self.venue.is_by_the_clock() {
+                    self.pass_time(item.learned, &mut records).await?;
                 }
             }
             // A print that comes late moves no mark and begins no entry; a result is one whenever it comes.
             News::Late(facts) => {
                 for fact in facts.iter().filter(|fact| matches!(fact.event, ChainEvent::Resolution { .. })) {
-                    self.take_in_fact(fact, item.learned, &mut records).await;
+                    self.take_in_fact(fact, item.learned, &mut records).await?;
                 }
             }
             News::Market(market) => {
                 let kind = EventKind::Market((**market).clone());
-                self.settle_down(Event { at: item.learned, kind }, &mut records).await;
+                self.settle_down(Event { at: item.learned, kind }, &mut records).await?;
             }
             News::Scores(verdicts) => {
                 let kind = EventKind::Scores(verdicts.clone());
-                self.settle_down(Event { at: item.learned, kind }, &mut records).await;
+                self.settle_down(Event { at: item.learned, kind }, &mut records).await?;
             }
             // What settled long ago is nothing to act on.
             News::History(_) => {}
@@ -124,150 +198,101 @@ impl Executor {
                 tracing::warn!(height, "the chain took facts back; positions taken on them stand");
             }
         }
-        records
+        Ok(records)
     }
 
-    async fn take_in_fact(&mut self, fact: &Fact, learned: Timestamp, records: &mut Vec<Record>) {
+    async fn take_in_fact(
+        &mut self,
+        fact: &Fact,
+        learned: Timestamp,
+        records: &mut Vec<Record>,
+    ) -> anyhow::Result<()> {
+        // However late this reader is: the moment at which the engine learns of a fact is now.
+        let at = self.venue.moment(learned);
         let kind = match &fact.event {
             ChainEvent::Fill(fill) => {
                 self.venue.observe(fill);
+                for news in self.venue.on_print(self.engine.portfolio(), fill, at) {
+                    self.settle_down(Event { at, kind: EventKind::Order(news) }, records).await?;
+                }
                 EventKind::Fill { fill: *fill, block_time: fact.place.block_time }
             }
             ChainEvent::Resolution { condition, payouts } => {
                 EventKind::Resolved { condition: *condition, payouts: payouts.clone() }
             }
-            _ => return,
+            _ => return Ok(()),
         };
-        // However late this reader is: the moment at which the engine learns of a fact is now.
-        self.settle_down(Event { at: self.venue.moment(learned), kind }, records).await;
+        self.settle_down(Event { at, kind }, records).await
     }
 
     /// Steps the engine with an event, and with the answers to everything it asks, until it is quiet.
-    async fn settle_down(&mut self, event: Event, records: &mut Vec<Record>) {
+    async fn settle_down(&mut self, event: Event, records: &mut Vec<Record>) -> anyhow::Result<()> {
         let learned = event.at;
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
             let outcome = self.engine.step(&event);
             records.extend(outcome.records);
             for command in outcome.commands {
+                if self.venue.commits_first() && matches!(command, Command::Place(_)) {
+                    // The place in the outbox stays where it was: what led to the order is read again after a crash,
+                    // and found to have been decided.
+                    self.commit(records, None).await?;
+                    records.clear();
+                }
+                for kind in self.answer(&command, learned).await {
+                    events.push_back(Event { at: self.venue.moment(learned), kind });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the world says to what the engine asks.
+    async fn answer(&self, command: &Command, learned: Timestamp) -> Vec<EventKind> {
+        match command {
+            Command::Quote(token) => {
                 let at = self.venue.moment(learned);
-                let kind = match &command {
-                    Command::Quote(token) => match self.venue.book(*token, at).await {
-                        Ok(book) => EventKind::Book(book),
-                        Err(detail) => EventKind::NoBook { token: *token, detail },
-                    },
-                    Command::Place(order) => EventKind::Report(self.venue.place(order, at).await),
-                };
-                events.push_back(Event { at: self.venue.moment(learned), kind });
+                vec![match self.venue.quote(*token, at).await {
+                    Ok(book) => EventKind::Book(book),
+                    Err(detail) => EventKind::NoBook { token: *token, detail },
+                }]
+            }
+            Command::Place(order) => {
+                self.venue.place(order, learned).await.into_iter().map(EventKind::Order).collect()
+            }
+            Command::Cancel(id) => {
+                match self.engine.portfolio().orders().find(|sent| sent.order.id == *id).cloned() {
+                    Some(sent) => {
+                        self.venue.cancel(&sent, learned).await.into_iter().map(EventKind::Order).collect()
+                    }
+                    None => vec![],
+                }
             }
         }
     }
 
-    /// Commits what was decided with the place it was decided at.
-    async fn commit(&self, records: &[Record]) -> anyhow::Result<()> {
+    /// Commits what was decided with the place it was decided at, and with the request it answers.
+    async fn commit(&self, records: &[Record], request: Option<CloseRequest>) -> anyhow::Result<()> {
         let mut transaction = self.store.begin().await?;
-        for record in records {
-            write(&mut transaction, record, self.venue.mode()).await?;
-        }
+        self.write(&mut transaction, records, request).await?;
         feed::set_cursor(&mut transaction, READER, Cursor { seq: self.seq, ..Cursor::default() }).await?;
         Store::commit(transaction).await?;
-        records.iter().for_each(observe);
+        records.iter().for_each(diary::observe);
         Ok(())
     }
-}
 
-/// The engine as it stood at a place in the outbox, and whether entries are paused.
-async fn engine_at(
-    connection: &mut PgConnection,
-    policy: Policy,
-    venue: &mut Venue,
-    seq: i64,
-) -> anyhow::Result<(Engine, bool)> {
-    let books = resume::books(connection, seq).await?;
-    let paused = books.paused;
-    let holdings = Holdings {
-        realized: books.realized,
-        positions: books.positions,
-        marks: books.marks,
-        day: books.day,
-        paused,
-        halted_until: books.halted_until,
-    };
-    let mut engine = Engine::new(policy, holdings, books.last_signal);
-    for market in markets::known_at(connection, seq).await? {
-        engine.learn(&market);
-    }
-    for (condition, payouts) in resume::results(connection, seq).await? {
-        engine.remember_result(condition, payouts);
-    }
-    engine.rate(&scores::rated_at(connection, seq).await?);
-    let Some(reached) = resume::reached(connection, seq).await? else { return Ok((engine, paused)) };
-    let since = reached.plus_micros(-LOOKBACK);
-    for (fill, at) in resume::recent_fills(connection, seq, since).await? {
-        venue.observe(&fill);
-        engine.remember(&fill, at);
-    }
-    for judged in resume::judged(connection, since).await? {
-        engine.remember_asked(Asked {
-            kind: judged.kind,
-            wallet: judged.wallet,
-            token: judged.token,
-            notional: judged.notional,
-            at: judged.at,
-            followed: judged.raised,
-        });
-    }
-    Ok((engine, paused))
-}
-
-async fn write(connection: &mut PgConnection, record: &Record, mode: &str) -> anyhow::Result<()> {
-    match record {
-        Record::Signal(signal) => journal::signal(connection, signal).await?,
-        Record::Refusal(refusal) => {
-            let row = RefusalRow {
-                at: refusal.at,
-                kind: refusal.kind,
-                signal: refusal.signal,
-                wallet: refusal.wallet,
-                token: refusal.token,
-                notional: refusal.notional,
-                reason: refusal.reason.code(),
-                detail: refusal.reason.to_string(),
-            };
-            journal::refusal(connection, &row).await?;
+    async fn write(
+        &self,
+        connection: &mut PgConnection,
+        records: &[Record],
+        request: Option<CloseRequest>,
+    ) -> anyhow::Result<()> {
+        for record in records {
+            diary::write(connection, record, self.venue.mode()).await?;
         }
-        Record::Order(order) => journal::order(connection, order, mode).await?,
-        Record::Report(report) => journal::report(connection, report).await?,
-        Record::Opened(position) => journal::opened(connection, position, mode).await?,
-        Record::Settled(settlement) => journal::settled(connection, settlement).await?,
-        Record::Day(day) => journal::day(connection, day).await?,
-        Record::Halt { until, .. } => journal::halt(connection, *until).await?,
-    }
-    Ok(())
-}
-
-/// Says in the log what was committed.
-fn observe(record: &Record) {
-    match record {
-        Record::Signal(signal) => tracing::info!(
-            id = signal.id,
-            kind = signal.kind.name(),
-            wallet = %signal.wallet,
-            market = signal.title,
-            outcome = signal.outcome,
-            confidence = signal.confidence,
-            "signal"
-        ),
-        Record::Refusal(refusal) => {
-            tracing::debug!(kind = refusal.kind.name(), wallet = %refusal.wallet, reason = %refusal.reason, "refused");
+        if let Some(request) = request {
+            controls::obeyed(connection, request.id).await?;
         }
-        Record::Opened(position) => {
-            tracing::info!(id = position.id, shares = %position.shares, cost = %position.cost, "position opened");
-        }
-        Record::Settled(settled) => tracing::info!(id = settled.id, pnl = %settled.pnl, "position settled"),
-        Record::Halt { until, loss } => {
-            tracing::warn!(%until, %loss, "the day's loss reached its limit: no entries");
-        }
-        Record::Order(_) | Record::Report(_) | Record::Day(_) => {}
+        Ok(())
     }
 }

@@ -2,7 +2,10 @@
 //!
 //! The judgement is pure and lives in `decision`; here it is fed from the outbox and answered by a venue.
 
+mod diary;
 mod executor;
+mod limits;
+mod restore;
 mod settings;
 mod venue;
 
@@ -13,8 +16,9 @@ use service::CancellationToken;
 use store::{Store, controls};
 
 pub use executor::Executor;
+pub use limits::LimitSettings;
 pub use settings::{ServiceSettings, StrategySettings, VenueSettings};
-pub use venue::{Prints, Venue};
+pub use venue::{Paper, Prints, Venue};
 
 /// How often the outbox is looked at when no notification comes.
 const LOOK: Duration = Duration::from_secs(3);
@@ -32,7 +36,10 @@ pub async fn run(
     let mut only = store.become_only("orderflow-executor").await?;
     controls::refuse_tape(&mut *store.connection().await?).await?;
     let mut news = store.listen().await?;
-    let venue = Venue::Paper(Clob::new(&venue.clob_url)?);
+    let venue = Venue::Paper(Paper {
+        clob: Clob::new(&venue.clob_url)?,
+        latency: Duration::from_millis(u64::from(venue.paper_latency_ms)),
+    });
     let work = async {
         let mut executor = Executor::resume(store, strategy.policy(), venue).await?;
         loop {

@@ -5,6 +5,8 @@ use domain::{ConfidenceModel, Usd};
 use service::DatabaseSettings;
 use service::telemetry::TelemetrySettings;
 
+use crate::limits::LimitSettings;
+
 /// What the strategy may do with how much money.
 #[derive(Clone, Debug, clap::Args)]
 pub struct StrategySettings {
@@ -76,6 +78,9 @@ pub struct StrategySettings {
         help_heading = "Strategy"
     )]
     pub max_signal_age_secs: u32,
+    /// What holds for all orders together.
+    #[command(flatten)]
+    pub limits: LimitSettings,
 }
 
 impl StrategySettings {
@@ -97,6 +102,7 @@ impl StrategySettings {
             min_panic_sellers: self.min_panic_sellers,
             confidence_model: self.confidence_model,
             max_signal_age: i64::from(self.max_signal_age_secs) * 1_000_000,
+            limits: self.limits.limits(),
         }
     }
 }
@@ -114,6 +120,15 @@ pub struct VenueSettings {
         help_heading = "Venue"
     )]
     pub enable_paper_trading: bool,
+    /// Milliseconds an order on paper is on its way: it meets the book as it stands then.
+    #[arg(
+        long,
+        env = "PAPER_LATENCY_MS",
+        default_value_t = 250,
+        value_parser = clap::value_parser!(u32).range(..=60_000),
+        help_heading = "Venue"
+    )]
+    pub paper_latency_ms: u32,
     /// The CLOB whose books are read.
     #[arg(
         long,
@@ -152,13 +167,13 @@ fn dollars(text: &str) -> Result<Usd, String> {
     if amount.is_positive() { Ok(amount) } else { Err("it must be above zero".to_owned()) }
 }
 
-fn within(text: &str, range: std::ops::RangeInclusive<f64>) -> Result<f64, String> {
+pub(crate) fn within(text: &str, range: std::ops::RangeInclusive<f64>) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| "it is not a number".to_owned())?;
     let (least, most) = (range.start(), range.end());
     if range.contains(&number) { Ok(number) } else { Err(format!("it must be between {least} and {most}")) }
 }
 
-fn percent(text: &str) -> Result<f64, String> {
+pub(crate) fn percent(text: &str) -> Result<f64, String> {
     within(text, 0.0..=100.0)
 }
 

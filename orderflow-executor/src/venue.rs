@@ -1,23 +1,31 @@
-//! The world that answers the engine: books when it asks for them, fills for what it orders.
+//! The world that answers the engine: books when it asks for them, and news of what it orders.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use decision::risk::Approved;
-use decision::venue;
-use domain::{Book, Fill, Order, Price, Report, Shares, Tick, Timestamp, TokenId, Usd};
+use decision::venue::{self, Resting};
+use decision::{Portfolio, Sent};
+use domain::{Book, Closing, Fill, Order, OrderEvent, OrderNews, Price, Shares, Tick, Timestamp, TokenId};
 use polymarket::Clob;
 use service::clock;
-
-/// Less than this many shares is no print to price a book by.
-const DUST: Shares = Shares::from_micros(10_000);
 
 /// Who answers.
 #[derive(Debug)]
 pub enum Venue {
     /// The live CLOB's books; orders are filled on paper against them.
-    Paper(Clob),
+    Paper(Paper),
     /// A recorded tape, which has no books: each is implied by the print that led to the question.
     Tape(Prints),
+}
+
+/// Orders on paper. Their memory is the engine's portfolio, and so the database: those that rest survive a restart.
+#[derive(Debug)]
+pub struct Paper {
+    /// Whose books are read.
+    pub clob: Clob,
+    /// How long an order is on its way: it meets the book as it stands then.
+    pub latency: Duration,
 }
 
 /// The last print of each token.
@@ -30,7 +38,7 @@ impl Venue {
     /// Takes in a fill that the engine is about to see.
     pub fn observe(&mut self, fill: &Fill) {
         if let (Self::Tape(prints), Some(price)) = (self, fill.price())
-            && DUST <= fill.shares
+            && Shares::DUST <= fill.shares
         {
             prints.last.insert(fill.token, (price, fill.shares));
         }
@@ -45,13 +53,28 @@ impl Venue {
         }
     }
 
+    /// Whether time goes by the clock, and not by what a tape tells.
+    #[must_use]
+    pub const fn is_by_the_clock(&self) -> bool {
+        matches!(self, Self::Paper(_))
+    }
+
+    /// Whether an order must be committed before it is placed, because somebody else's memory of it cannot be taken
+    /// back with a transaction of ours.
+    #[must_use]
+    pub const fn commits_first(&self) -> bool {
+        match self {
+            Self::Paper(_) | Self::Tape(_) => false,
+        }
+    }
+
     /// The book of a token.
     ///
     /// # Errors
     /// What the venue said, where it has none.
-    pub async fn book(&self, token: TokenId, at: Timestamp) -> Result<Book, String> {
+    pub async fn quote(&self, token: TokenId, at: Timestamp) -> Result<Book, String> {
         match self {
-            Self::Paper(clob) => clob.book(token).await.map_err(|error| error.to_string()),
+            Self::Paper(paper) => paper.clob.book(token).await.map_err(|error| error.to_string()),
             Self::Tape(prints) => match prints.last.get(&token) {
                 Some((price, shares)) => Ok(venue::implied_book(token, at, *price, *shares, Tick::CENT)),
                 None => Err("the tape has no print of this token".to_owned()),
@@ -59,13 +82,51 @@ impl Venue {
         }
     }
 
-    /// What an order buys, in the book as it stands when the order arrives.
-    pub async fn place(&self, order: &Approved<Order>, at: Timestamp) -> Report {
-        match self.book(order.get().token, at).await {
-            Ok(book) => venue::fill(order, &book),
+    /// Places an order: what is known of it at once. Whatever becomes known later comes as news.
+    pub async fn place(&self, order: &Approved<Order>, learned: Timestamp) -> Vec<OrderNews> {
+        if let Self::Paper(paper) = self {
+            tokio::time::sleep(paper.latency).await;
+        }
+        let book = self.quote(order.get().token, self.moment(learned)).await;
+        let at = self.moment(learned);
+        match book {
+            Ok(book) => venue::execute(order, &book, at),
             Err(reason) => {
-                tracing::warn!(order = order.get().id, reason, "no book for an order: it is unfilled");
-                Report { order: order.get().id, shares: Shares::ZERO, usd: Usd::ZERO, fee: Usd::ZERO }
+                let id = order.get().id;
+                tracing::warn!(order = id, reason, "no book for an order: it is unfilled");
+                let why = Closing::Rejected { reason };
+                vec![OrderNews { order: id, at, what: OrderEvent::Closed { why, matched: Shares::ZERO } }]
+            }
+        }
+    }
+
+    /// Cancels an order: what is known of that at once.
+    pub async fn cancel(&self, order: &Sent, learned: Timestamp) -> Vec<OrderNews> {
+        match self {
+            Self::Paper(_) | Self::Tape(_) => {
+                Resting::new(order).map(|order| order.cancel(self.moment(learned))).into_iter().collect()
+            }
+        }
+    }
+
+    /// What a print does to the orders that rest here.
+    #[must_use]
+    pub fn on_print(&self, portfolio: &Portfolio, fill: &Fill, at: Timestamp) -> Vec<OrderNews> {
+        match self {
+            Self::Paper(_) | Self::Tape(_) => portfolio
+                .orders()
+                .filter_map(Resting::new)
+                .flat_map(|order| order.on_print(fill, at))
+                .collect(),
+        }
+    }
+
+    /// What time does to the orders that rest here.
+    #[must_use]
+    pub fn on_time(&self, portfolio: &Portfolio, at: Timestamp) -> Vec<OrderNews> {
+        match self {
+            Self::Paper(_) | Self::Tape(_) => {
+                portfolio.orders().filter_map(Resting::new).filter_map(|order| order.on_time(at)).collect()
             }
         }
     }
@@ -73,6 +134,8 @@ impl Venue {
     /// The mode in which orders and positions are kept.
     #[must_use]
     pub const fn mode(&self) -> &'static str {
-        "paper"
+        match self {
+            Self::Paper(_) | Self::Tape(_) => "paper",
+        }
     }
 }

@@ -59,6 +59,29 @@ pub(crate) enum Command {
     Pause(Database),
     /// Allow new entries again.
     Resume(Database),
+    /// Sell a position, or all of them.
+    Close {
+        /// The position's number.
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        position: Option<i64>,
+        /// All positions.
+        #[arg(long)]
+        all: bool,
+        /// Which database.
+        #[command(flatten)]
+        database: DatabaseSettings,
+    },
+    /// Cancel every order and stop all entries until a person lifts it.
+    Kill {
+        /// Why; every refusal says it.
+        #[arg(default_value = "by hand")]
+        reason: String,
+        /// Which database.
+        #[command(flatten)]
+        database: DatabaseSettings,
+    },
+    /// Allow entries again after a kill.
+    Lift(Database),
     /// Print the database's address for `psql`; a private PostgreSQL is started if need be and left running.
     Db {
         /// Stop the private PostgreSQL, unless a program uses it.

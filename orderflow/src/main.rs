@@ -6,6 +6,7 @@ mod decode;
 mod demo;
 mod devnet;
 mod evidence;
+mod latches;
 mod live;
 mod render;
 mod replay;
@@ -23,7 +24,7 @@ use args::{Args, Command};
 use clap::Parser as _;
 use service::telemetry::TelemetrySettings;
 use service::{Database, DatabaseSettings, interrupted};
-use store::{Store, controls, reports};
+use store::{Store, reports};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -75,8 +76,15 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
             on(&list.view.database, async |store| report::positions(store, list.top, list.view.json).await)
                 .await
         }
-        Command::Pause(args) => on(&args.database, async |store| set_paused(store, true).await).await,
-        Command::Resume(args) => on(&args.database, async |store| set_paused(store, false).await).await,
+        Command::Pause(args) => on(&args.database, async |store| latches::pause(store, true).await).await,
+        Command::Resume(args) => on(&args.database, async |store| latches::pause(store, false).await).await,
+        Command::Close { position, database, .. } => {
+            on(&database, async |store| latches::close(store, position).await).await
+        }
+        Command::Kill { reason, database } => {
+            on(&database, async |store| latches::kill(store, &reason).await).await
+        }
+        Command::Lift(args) => on(&args.database, async |store| latches::lift(store).await).await,
         Command::Db { stop, database } => show_database(&database, stop).await,
     }
 }
@@ -108,11 +116,6 @@ async fn replay_into(settings: args::Replay) -> anyhow::Result<()> {
         Ok(render::summary(&render::totals(&totals), settings.json)?)
     })
     .await
-}
-
-async fn set_paused(store: Store, paused: bool) -> anyhow::Result<()> {
-    controls::set_paused(&mut *store.connection().await?, paused).await?;
-    Ok(render::line(if paused { "entries are paused" } else { "entries are allowed" })?)
 }
 
 async fn show_database(settings: &DatabaseSettings, stop: bool) -> anyhow::Result<()> {

@@ -1,0 +1,361 @@
+//! Guards that stop entries, what a person asks for, and when a position is left before its market resolves.
+
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+use decision::portfolio::Holdings;
+use decision::{
+    Bound, Command, Control, Engine, Event, EventKind, Exits, Guard, Last, Limits, Outcome, Policy, Record,
+    VenueMode, venue,
+};
+use domain::{
+    Book, ConditionId, ConfidenceModel, Ending, Exchange, ExitReason, Fee, Fill, Level, Market, Price,
+    Purpose, Role, Shares, Side, Skill, Tick, Tier, Timestamp, TokenId, Usd, Verdict, Wallet,
+};
+
+const NOON: Timestamp = Timestamp::from_seconds(1_790_000_000);
+
+fn price(text: &str) -> Price {
+    text.parse().unwrap()
+}
+
+fn wallet(number: u32) -> Wallet {
+    format!("0x{number:040x}").parse().unwrap()
+}
+
+/// Market `number` has the tokens `10 * number` and `10 * number + 1`.
+fn token(number: u32) -> TokenId {
+    number.to_string().parse().unwrap()
+}
+
+fn condition(number: u32) -> ConditionId {
+    format!("0x{number:064x}").parse().unwrap()
+}
+
+fn market(number: u32) -> Market {
+    Market {
+        condition: condition(number),
+        title: format!("Market {number}"),
+        slug: format!("market-{number}"),
+        event: format!("event-{number}"),
+        category: None,
+        outcomes: vec!["Yes".to_owned(), "No".to_owned()],
+        tokens: vec![token(10 * number), token(10 * number + 1)],
+        neg_risk: false,
+        place: None,
+        protocol_v2: false,
+        tick: Tick::CENT,
+        fee_rate_ppm: 0,
+        end: None,
+    }
+}
+
+fn policy(limits: Limits) -> Policy {
+    Policy {
+        bankroll: Usd::whole(10_000),
+        kelly_fraction: 0.25,
+        max_position: Usd::whole(100),
+        min_stake: Usd::whole(10),
+        max_open_positions: 5,
+        daily_loss_limit: Usd::whole(5_000),
+        max_slippage: 0.05,
+        min_confidence: 0.70,
+        min_whale_score: 7.0,
+        min_whale_trade: Usd::whole(500),
+        max_degen_score: 3.0,
+        min_panic_sellers: 5,
+        confidence_model: ConfidenceModel::Score,
+        max_signal_age: 30_000_000,
+        limits,
+    }
+}
+
+fn verdict(number: u32) -> Verdict {
+    let skill = Skill { kappa: 0.6, standard_error: 0.06 };
+    Verdict { wallet: wallet(number), score: 7.0, tier: Tier::Whale, skill, is_copyable: true }
+}
+
+fn trade(who: u32, token: TokenId, side: Side, usd: i32, at: &str) -> Fill {
+    let usd = Usd::whole(usd);
+    Fill {
+        exchange: Exchange::V2,
+        wallet: wallet(who),
+        counterparty: wallet(999),
+        role: Role::Taker,
+        side,
+        token,
+        shares: usd.buys_at(price(at)),
+        usd,
+        fee: Fee::NONE,
+    }
+}
+
+/// An engine with ten markets, two whales (wallets 1 and 2), and one book for whatever is asked about.
+struct Desk {
+    engine: Engine,
+    at: Timestamp,
+    bid: &'static str,
+    depth: i32,
+}
+
+impl Desk {
+    fn new(limits: Limits) -> Self {
+        let engine = Engine::new(policy(limits), Holdings::default(), Last::default());
+        let mut desk = Self { engine, at: NOON, bid: "0.49", depth: 100_000 };
+        for number in 1..=10 {
+            desk.tell(EventKind::Market(market(number)));
+        }
+        desk.tell(EventKind::Scores(vec![verdict(1), verdict(2)]));
+        desk
+    }
+
+    fn tell(&mut self, kind: EventKind) -> Outcome {
+        self.engine.step(&Event { at: self.at, kind })
+    }
+
+    fn book(&self, token: TokenId) -> Book {
+        let bid = price(self.bid);
+        let level = |price| vec![Level { price, shares: Shares::whole(self.depth) }];
+        let ask = Price::from_ppm(bid.ppm() + 10_000).unwrap();
+        Book::new(token, self.at, Tick::CENT, level(bid), level(ask))
+    }
+
+    /// Tells the engine something and answers all it asks.
+    fn run(&mut self, kind: EventKind) -> Vec<Record> {
+        let mut records = vec![];
+        let mut kinds = std::collections::VecDeque::from([kind]);
+        while let Some(kind) = kinds.pop_front() {
+            let outcome = self.tell(kind);
+            records.extend(outcome.records);
+            for command in outcome.commands {
+                match command {
+                    Command::Quote(token) => kinds.push_back(EventKind::Book(self.book(token))),
+                    Command::Place(order) => {
+                        let book = self.book(order.get().token);
+                        kinds
+                            .extend(venue::execute(&order, &book, self.at).into_iter().map(EventKind::Order));
+                    }
+                    Command::Cancel(_) => {}
+                }
+            }
+        }
+        records
+    }
+
+    fn fill(&mut self, fill: Fill) -> Vec<Record> {
+        self.run(EventKind::Fill { fill, block_time: self.at })
+    }
+
+    fn follow(&mut self, number: u32) -> Vec<Record> {
+        self.fill(trade(1, token(10 * number), Side::Buy, 600, "0.50"))
+    }
+
+    fn control(&mut self, control: Control) -> Vec<Record> {
+        self.run(EventKind::Control(control))
+    }
+}
+
+fn reasons(records: &[Record]) -> Vec<&'static str> {
+    records
+        .iter()
+        .filter_map(|record| match record {
+            Record::Refusal(refusal) => Some(refusal.reason.code()),
+            _ => None,
+        })
+        .collect()
+}
+
+fn opened(records: &[Record]) -> bool {
+    records.iter().any(|record| matches!(record, Record::Opened(_)))
+}
+
+fn ended(records: &[Record]) -> Vec<Ending> {
+    records
+        .iter()
+        .filter_map(|record| match record {
+            Record::Settled(settlement) => Some(settlement.ending),
+            _ => None,
+        })
+        .collect()
+}
+
+fn exits(records: &[Record]) -> Vec<ExitReason> {
+    records
+        .iter()
+        .filter_map(|record| match record {
+            Record::Order(order) => match order.purpose {
+                Purpose::Exit(reason) => Some(reason),
+                Purpose::Enter => None,
+            },
+            _ => None,
+        })
+        .collect()
+}
+
+/// Each guard stops the entry with its own reason, and lets it pass again once the world is well.
+#[test]
+fn each_guard_stops_entries_until_it_is_well_again() {
+    let disagreement = Some("the venue holds 5 shares more".to_owned());
+    let guards = [
+        (Guard::Chain { age: 60_000_001 }, Guard::Chain { age: 2_000_000 }, "stale_chain"),
+        (Guard::Books { age: 60_000_001 }, Guard::Books { age: 0 }, "stale_book"),
+        (Guard::Clock { skew: -5_000_001 }, Guard::Clock { skew: 5_000_000 }, "clock_skew"),
+        (Guard::Venue(VenueMode::PostOnly), Guard::Venue(VenueMode::Normal), "venue_mode"),
+        (Guard::Venue(VenueMode::CancelOnly), Guard::Venue(VenueMode::Normal), "venue_mode"),
+        (Guard::Venue(VenueMode::Disabled), Guard::Venue(VenueMode::Normal), "venue_mode"),
+        (Guard::Reconcile(disagreement), Guard::Reconcile(None), "disagreement"),
+    ];
+    for (ill, well, reason) in guards {
+        let mut desk = Desk::new(Limits::default());
+        desk.tell(EventKind::Guard(ill));
+        assert_eq!(reasons(&desk.follow(1)), [reason]);
+        desk.tell(EventKind::Guard(well));
+        assert!(opened(&desk.follow(2)), "{reason}");
+    }
+}
+
+#[test]
+fn a_kill_stops_entries_until_it_is_lifted() {
+    let mut desk = Desk::new(Limits::default());
+    assert!(opened(&desk.follow(1)));
+    desk.control(Control::Kill { reason: "a drill".to_owned() });
+    assert_eq!(reasons(&desk.follow(2)), ["killed"]);
+    // Nothing is left by itself after a kill; what a person closes is closed.
+    assert_eq!(exits(&desk.fill(trade(1, token(10), Side::Sell, 600, "0.50"))), []);
+    assert_eq!(ended(&desk.control(Control::Close(1))), [Ending::Sold]);
+    desk.control(Control::Lift);
+    assert!(opened(&desk.follow(3)));
+}
+
+/// An order is on its way when everything is killed: it is asked back.
+#[test]
+fn a_kill_asks_every_live_order_back() {
+    let mut desk = Desk::new(Limits::default());
+    let fill = trade(1, token(10), Side::Buy, 600, "0.50");
+    desk.tell(EventKind::Fill { fill, block_time: NOON });
+    let book = desk.book(token(10));
+    let placed = desk.tell(EventKind::Book(book)).commands;
+    assert!(matches!(placed.as_slice(), [Command::Place(_)]));
+    let killed = desk.tell(EventKind::Control(Control::Kill { reason: "a drill".to_owned() }));
+    assert_eq!(killed.commands, [Command::Cancel(1)]);
+}
+
+#[test]
+fn exposure_of_all_positions_has_a_cap() {
+    let mut desk = Desk::new(Limits { max_exposure: 0.015, ..Limits::default() });
+    assert!(opened(&desk.follow(1)));
+    let second = desk.follow(2);
+    assert!(opened(&second));
+    assert!(desk.engine.portfolio().exposure() <= Usd::whole(150));
+    assert_eq!(reasons(&desk.follow(3)), ["stake_too_small"]);
+}
+
+#[test]
+fn losses_in_a_row_make_entries_rest() {
+    let limits = Limits { cooldown_losses: 2, cooldown: Timestamp::HOUR, ..Limits::default() };
+    let mut desk = Desk::new(limits);
+    for number in 1..=2 {
+        assert!(opened(&desk.follow(number)));
+        let payouts = domain::Payouts::winner(1, 2).unwrap();
+        desk.run(EventKind::Resolved { condition: condition(number), payouts });
+    }
+    assert_eq!(reasons(&desk.follow(3)), ["cooling"]);
+    desk.at = desk.at.plus_micros(Timestamp::HOUR);
+    assert!(opened(&desk.follow(4)));
+}
+
+#[test]
+fn a_position_is_left_when_the_whale_has_left() {
+    let mut desk = Desk::new(Limits::default());
+    assert!(opened(&desk.follow(1)));
+    assert_eq!(exits(&desk.fill(trade(1, token(10), Side::Sell, 200, "0.50"))), []);
+    // Another wallet's sale says nothing.
+    assert_eq!(exits(&desk.fill(trade(50, token(10), Side::Sell, 600, "0.50"))), []);
+    // $200 of $600 by selling, and the rest of its half by buying the other side.
+    let records = desk.fill(trade(1, token(11), Side::Buy, 150, "0.50"));
+    assert_eq!(exits(&records), [ExitReason::WhaleExit]);
+    assert_eq!(ended(&records), [Ending::Sold]);
+    assert_eq!(desk.engine.portfolio().slots_taken(), 0);
+}
+
+#[test]
+fn a_position_is_left_when_whales_are_on_both_sides() {
+    let mut desk = Desk::new(Limits::default());
+    assert!(opened(&desk.follow(1)));
+    let records = desk.fill(trade(2, token(11), Side::Buy, 700, "0.50"));
+    assert_eq!(exits(&records), [ExitReason::Conflict]);
+}
+
+#[test]
+fn a_position_is_left_after_its_longest_time() {
+    let mut desk = Desk::new(Limits::default());
+    assert!(opened(&desk.follow(1)));
+    desk.at = desk.at.plus_micros(30 * Timestamp::DAY - 1);
+    assert_eq!(exits(&desk.run(EventKind::Tick)), []);
+    desk.at = desk.at.plus_micros(1);
+    assert_eq!(exits(&desk.run(EventKind::Tick)), [ExitReason::Time]);
+}
+
+/// A thin book takes a part; each tick sells what it can, and never more than is held.
+#[test]
+fn what_a_book_cannot_take_is_sold_on_later_ticks() {
+    let mut desk = Desk::new(Limits::default());
+    assert!(opened(&desk.follow(1)));
+    let held = desk.engine.portfolio().held(1).unwrap().shares();
+    desk.depth = 150;
+    assert_eq!(ended(&desk.control(Control::CloseAll)), []);
+    let left = desk.engine.portfolio().held(1).unwrap().shares();
+    assert_eq!(left, held - Shares::whole(150));
+    assert_eq!(ended(&desk.run(EventKind::Tick)), [Ending::Sold]);
+    let portfolio = desk.engine.portfolio();
+    assert_eq!(portfolio.free_cash(), Usd::whole(10_000) + portfolio.realized());
+}
+
+/// A bound that is off is watched once; one that is on is obeyed.
+#[test]
+fn a_price_bound_is_recorded_or_obeyed() {
+    for is_obeyed in [false, true] {
+        let stop_loss = Bound { at: 0.3, is_obeyed };
+        let limits = Limits { exits: Exits { stop_loss, ..Exits::default() }, ..Limits::default() };
+        let mut desk = Desk::new(limits);
+        assert!(opened(&desk.follow(1)));
+        desk.bid = "0.34";
+        let records: Vec<Record> = [desk.run(EventKind::Tick), desk.run(EventKind::Tick)].concat();
+        let missed: Vec<_> = records
+            .iter()
+            .filter_map(|record| match record {
+                Record::Counterfactual(missed) => Some((missed.reason, missed.bid, missed.pnl)),
+                _ => None,
+            })
+            .collect();
+        if is_obeyed {
+            assert_eq!((missed, exits(&records)), (vec![], vec![ExitReason::StopLoss]));
+        } else {
+            // $100 at 0.50 are 200 shares, and 0.34 each is $68.
+            assert_eq!(missed, [(ExitReason::StopLoss, price("0.34"), Usd::whole(-32))]);
+            assert_eq!(exits(&records), []);
+        }
+    }
+}
+
+/// The day's loss is counted at the bid, whatever the last print was.
+#[test]
+fn an_open_position_is_worth_its_bid() {
+    let mut desk = Desk::new(Limits::default());
+    assert!(opened(&desk.follow(1)));
+    desk.bid = "0.40";
+    desk.run(EventKind::Tick);
+    assert_eq!(desk.engine.portfolio().day_loss(), Usd::whole(20));
+    desk.tell(EventKind::NoBook { token: token(10), detail: "gone".to_owned() });
+    assert_eq!(desk.engine.portfolio().day_loss(), Usd::ZERO);
+}
+
+/// No exit while the venue takes nothing; the wish is kept, and done when it takes orders again.
+#[test]
+fn a_wish_to_leave_outlives_a_venue_that_takes_nothing() {
+    let mut desk = Desk::new(Limits::default());
+    assert!(opened(&desk.follow(1)));
+    desk.tell(EventKind::Guard(Guard::Venue(VenueMode::CancelOnly)));
+    assert_eq!(exits(&desk.control(Control::Close(1))), []);
+    desk.tell(EventKind::Guard(Guard::Venue(VenueMode::Normal)));
+    assert_eq!(exits(&desk.run(EventKind::Tick)), [ExitReason::Person]);
+}

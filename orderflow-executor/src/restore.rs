@@ -1,0 +1,96 @@
+//! The engine as it stood at a place in the outbox, made again from the database.
+
+use decision::engine::{Asked, LOOKBACK};
+use decision::exits::{ExitState, Lead};
+use decision::portfolio::{Holdings, Kept, Losses};
+use decision::{Control, Engine, Last, Policy, Sent};
+use domain::SignalKind;
+use store::resume::{Books, ExitRow, SentOrder};
+use store::{PgConnection, controls, markets, resume, scores};
+
+use crate::venue::Venue;
+
+/// The engine as it stood.
+pub(crate) async fn engine_at(
+    connection: &mut PgConnection,
+    policy: Policy,
+    venue: &mut Venue,
+    seq: i64,
+) -> anyhow::Result<Engine> {
+    let mut books = resume::books(connection, seq).await?;
+    let exits = exits_of(std::mem::take(&mut books.exits));
+    let last = Last { signal: books.last_signal, order: books.last_order };
+    let mut engine = Engine::new(policy, holdings_of(books), last);
+    engine.remember_exits(exits);
+    let latches = controls::latches(connection).await?;
+    if latches.paused {
+        engine.remember_control(&Control::Pause);
+    }
+    if let Some(reason) = latches.killed {
+        engine.remember_control(&Control::Kill { reason });
+    }
+    for market in markets::known_at(connection, seq).await? {
+        engine.learn(&market);
+    }
+    for (condition, payouts) in resume::results(connection, seq).await? {
+        engine.remember_result(condition, payouts);
+    }
+    engine.rate(&scores::rated_at(connection, seq).await?);
+    let Some(reached) = resume::reached(connection, seq).await? else { return Ok(engine) };
+    let since = reached.plus_micros(-LOOKBACK);
+    for (fill, at) in resume::recent_fills(connection, seq, since).await? {
+        venue.observe(&fill);
+        engine.remember(&fill, at);
+    }
+    for judged in resume::judged(connection, since).await? {
+        engine.remember_asked(Asked {
+            kind: judged.kind,
+            wallet: judged.wallet,
+            token: judged.token,
+            notional: judged.notional,
+            at: judged.at,
+            followed: judged.raised,
+        });
+    }
+    Ok(engine)
+}
+
+fn holdings_of(books: Books) -> Holdings {
+    let bids = books.positions.iter().filter_map(|kept| Some((kept.position.token, kept.bid?))).collect();
+    Holdings {
+        realized: books.realized,
+        positions: books
+            .positions
+            .into_iter()
+            .map(|kept| Kept { position: kept.position, ended: kept.ended })
+            .collect(),
+        orders: books.orders.into_iter().map(sent_of).collect(),
+        prints: books.prints,
+        bids,
+        day: books.day,
+        losses: Losses { in_a_row: books.losses_in_a_row, cooling_until: books.cooling_until },
+        halted_until: books.halted_until,
+    }
+}
+
+fn sent_of(row: SentOrder) -> Sent {
+    let mut sent = Sent::new(row.order);
+    for news in &row.news {
+        sent.take_in(&news.what);
+    }
+    sent
+}
+
+fn exits_of(rows: Vec<ExitRow>) -> ExitState {
+    let mut exits = ExitState::default();
+    for row in rows {
+        if row.kind == SignalKind::FollowWhale {
+            let entry = row.notional.buys_at(row.reference);
+            let lead = Lead { wallet: row.wallet, token: row.token, entry, left: row.left };
+            exits.leads.insert(row.position, lead);
+        }
+        exits.leaving.extend(row.leaving.map(|reason| (row.position, reason)));
+        exits.reached.extend(row.reached.into_iter().map(|reason| (row.position, reason)));
+    }
+    exits
+}
