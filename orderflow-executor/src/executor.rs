@@ -2,7 +2,9 @@
 //! it commits together with the place it was decided at.
 //!
 //! A simulated order and its fill commit in one transaction, because the simulated venue's memory is this
-//! database; a crash in between leaves neither.
+//! database; a crash in between leaves neither. How an order goes out in earnest stands in `outgoing`.
+
+mod outgoing;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -49,8 +51,14 @@ impl Executor {
     pub async fn resume(store: Store, policy: Policy, mut venue: Venue) -> anyhow::Result<Self> {
         let mut connection = store.connection().await?;
         let Cursor { seq, .. } = feed::cursor(&mut connection, READER).await?;
-        let engine = engine_at(&mut connection, policy.clone(), &mut venue, seq).await?;
+        let mut engine = engine_at(&mut connection, policy.clone(), &mut venue, seq).await?;
         drop(connection);
+        if venue.live().is_some() {
+            // Until the books and the venue have been compared nobody knows whether they agree.
+            let mut guards = engine.guards().clone();
+            guards.measure(&Guard::Reconcile(Some("the books and the venue were not compared yet".to_owned())));
+            engine.remember_guards(guards);
+        }
         Ok(Self { store, policy, engine, venue, seq, obeyed: None, ticked: None })
     }
 
@@ -58,7 +66,9 @@ impl Executor {
     /// when its transaction comes again in another block. Positions that were taken stand.
     async fn start_anew(&mut self) -> anyhow::Result<()> {
         let mut connection = self.store.connection().await?;
+        let guards = self.engine.guards().clone();
         self.engine = engine_at(&mut connection, self.policy.clone(), &mut self.venue, self.seq).await?;
+        self.engine.remember_guards(guards);
         Ok(())
     }
 
@@ -70,6 +80,7 @@ impl Executor {
     pub async fn catch_up(&mut self) -> anyhow::Result<()> {
         loop {
             self.obey().await?;
+            self.hear_now().await?;
             self.tick().await?;
             let mut connection = self.store.connection().await?;
             let items = feed::read(&mut connection, self.seq, i64::MAX, CHUNK, Wanted::Everything).await?;
@@ -81,6 +92,7 @@ impl Executor {
                 if self.obeyed.is_none_or(|obeyed| OBEY <= obeyed.elapsed()) {
                     self.obey().await?;
                 }
+                self.hear_now().await?;
                 let records = self.take_in(item).await?;
                 self.seq = item.seq;
                 let reverted = matches!(item.news, News::Reverted(_));
@@ -210,6 +222,8 @@ impl Executor {
         // However late this reader is: the moment at which the engine learns of a fact is now.
         let at = self.venue.moment(learned);
         let kind = match &fact.event {
+            // What we did ourselves is nothing to follow.
+            ChainEvent::Fill(fill) if self.is_ours(fill.wallet) => return self.on_own_fill(fact, fill, records).await,
             ChainEvent::Fill(fill) => {
                 self.venue.observe(fill);
                 for news in self.venue.on_print(self.engine.portfolio(), fill, at) {
@@ -233,13 +247,11 @@ impl Executor {
             let outcome = self.engine.step(&event);
             records.extend(outcome.records);
             for command in outcome.commands {
-                if self.venue.commits_first() && matches!(command, Command::Place(_)) {
-                    // The place in the outbox stays where it was: what led to the order is read again after a crash,
-                    // and found to have been decided.
-                    self.commit(records, None).await?;
-                    records.clear();
-                }
-                for kind in self.answer(&command, learned).await {
+                let kinds = match (&command, self.venue.live()) {
+                    (Command::Place(order), Some(live)) => self.send_out(live, order, records).await?,
+                    _ => self.answer(&command, learned).await,
+                };
+                for kind in kinds {
                     events.push_back(Event { at: self.venue.moment(learned), kind });
                 }
             }
