@@ -1,6 +1,5 @@
 //! Two TLS providers are compiled in, and nothing here names one: building any client must not stop the process.
 //! Alone in its file, because what a process names once is named for all its tests.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;

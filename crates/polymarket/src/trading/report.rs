@@ -291,7 +291,7 @@ fn price(number: &Number) -> Result<Price, String> {
     let error = || format!("price `{:.40}`", number.0);
     let (whole, fraction) = number.0.split_once('.').ok_or_else(error)?;
     let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.trim_start_matches('0') != "" || fraction.len() < 7 || !is_digits(fraction) {
+    if !whole.trim_start_matches('0').is_empty() || fraction.len() < 7 || !is_digits(fraction) {
         return Err(error());
     }
     let ppm: u32 = fraction[..6].parse().map_err(|_| error())?;
