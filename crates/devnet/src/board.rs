@@ -49,6 +49,8 @@ const TICK_PPM: u32 = 10_000;
 pub(crate) struct Board {
     listed: Vec<Arc<Listed>>,
     ladders: HashMap<usize, Ladder>,
+    /// Markets whose world's books have moved since they were shown.
+    moved: Vec<usize>,
     /// What subscribers were told last, outside orders included.
     depths: HashMap<usize, Depth>,
     /// Grids that are no longer the first.
@@ -170,10 +172,16 @@ impl Board {
             let market = Arc::clone(&self.listed[trade.market]);
             changes.push(Change::Trade { market, trade: *trade });
         }
-        let ladders: HashMap<usize, Ladder> = world.ladders(at).into_iter().collect();
+        let mut ladders = HashMap::new();
+        for (id, after) in world.ladders(at) {
+            let before = self.ladders.remove(&id);
+            if before.as_ref() != Some(&after) {
+                self.moved.push(id);
+            }
+            ladders.insert(id, after);
+        }
         // Whose book is gone has been answered.
-        let gone = std::mem::replace(&mut self.ladders, ladders).into_keys();
-        for id in gone.filter(|id| !self.ladders.contains_key(id)).collect::<Vec<_>>() {
+        for id in std::mem::replace(&mut self.ladders, ladders).into_keys() {
             self.depths.remove(&id);
             self.refresh(world, id);
             changes.push(Change::Answered { market: Arc::clone(&self.listed[id]) });
@@ -181,9 +189,9 @@ impl Board {
         changes
     }
 
-    /// The markets that have a book.
-    pub(crate) fn open(&self) -> Vec<usize> {
-        self.ladders.keys().copied().collect()
+    /// The markets whose world's books have moved since this was asked last.
+    pub(crate) fn take_moved(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.moved)
     }
 
     /// Shows the books of some markets as they are now, and says which are others.

@@ -294,9 +294,9 @@ fn advance(shared: &Shared, world: &mut World) {
         venue.world_moved(board, &moved, now);
         venue.confirm(chain, board, now);
     }
-    venue.take_touched();
-    let open = board.open();
-    changes.extend(board.show(venue, open));
+    let mut changed = venue.take_touched();
+    changed.extend(board.take_moved());
+    changes.extend(board.show(venue, changed));
     shared.tell(Step { removed: Vec::new(), added }, changes);
 }
 
@@ -308,6 +308,10 @@ async fn keep_venue(shared: Arc<Shared>) -> Result<(), DevnetError> {
         tokio::select! {
             () = shared.stop.cancelled() => return Ok(()),
             _ = ticks.tick() => {
+                // Readers are not kept waiting for nothing.
+                if !shared.read().venue.has_clocks() {
+                    continue;
+                }
                 let now = shared.now();
                 let mut state = shared.write();
                 let State { board, venue, .. } = &mut *state;

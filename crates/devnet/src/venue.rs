@@ -13,6 +13,7 @@ mod fills;
 mod keys;
 mod ledger;
 mod order;
+mod passive;
 mod queries;
 mod refusal;
 mod settle;

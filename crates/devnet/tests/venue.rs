@@ -6,13 +6,14 @@ mod started;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use devnet::Devnet;
+use devnet::{Devnet, DevnetConfig};
 use domain::{Market, Price, Rounding, TokenId, Usd};
 use futures_util::{SinkExt, StreamExt};
 use polymarket::wire::clob::{TermsBody, TokenBody};
 use polymarket::{Clob, Gamma, VenueError};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_util::sync::CancellationToken;
 
 use started::{START, client, small};
 
@@ -60,7 +61,11 @@ async fn the_venue_agrees(devnet: &Devnet, market: &Market) {
 
 #[tokio::test]
 async fn the_clients_understand_books_and_markets() {
-    let (devnet, _stop) = small().await;
+    // Slow enough that most markets live through the questions, however busy the machine is.
+    let config =
+        DevnetConfig { speed: 2.0, wallets: 400, skilled: 20, history_days: 6, ..DevnetConfig::default() };
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let devnet = Devnet::start(config, START, CancellationToken::new()).await.unwrap();
     let clob = Clob::new(&devnet.urls().clob).unwrap();
     let gamma = Gamma::new(&devnet.urls().gamma).unwrap();
     let tokens = open_tokens(&devnet).await;

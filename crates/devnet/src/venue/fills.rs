@@ -99,6 +99,13 @@ impl Venue {
     /// The whole book of a market's first outcome; `None` where it has none.
     pub(crate) fn depth(&self, board: &Board, market: usize) -> Option<Depth> {
         board.ladder(market)?;
+        if self.is_the_worlds(market) {
+            let side = |side: Side| {
+                let levels = self.world_levels(board, market, side).into_iter();
+                levels.map(|(price, micros)| Level { price, shares: Shares::from_micros(micros) }).collect()
+            };
+            return Some(Depth { bids: side(Side::Buy), asks: side(Side::Sell) });
+        }
         let side = |side: Side| {
             let mut levels: BTreeMap<u32, i64> = BTreeMap::new();
             for (price, micros) in self.world_levels(board, market, side) {
@@ -115,6 +122,11 @@ impl Venue {
         let mut bids = side(Side::Buy);
         bids.reverse();
         Some(Depth { bids, asks: side(Side::Sell) })
+    }
+
+    /// Whether nothing of outside orders rests in a market.
+    fn is_the_worlds(&self, market: usize) -> bool {
+        self.resting.get(&market).is_none_or(Vec::is_empty)
     }
 
     /// What an order would meet now, best price first and at a price the oldest first, until it has what it wants.
