@@ -26,7 +26,6 @@ CREATE TABLE IF NOT EXISTS orderflow_live_accounts (
 -- What the chain says a match came to, where it has said so: these are the amounts that count then, and what the
 -- venue's own report made of it stays beside them.
 ALTER TABLE orderflow_executions
-    ADD COLUMN IF NOT EXISTS tx_hash     text,
     ADD COLUMN IF NOT EXISTS chain_at    timestamptz,
     ADD COLUMN IF NOT EXISTS told_shares numeric(20,6),
     ADD COLUMN IF NOT EXISTS told_usd    numeric(20,6),

@@ -223,7 +223,10 @@ impl Executor {
         let at = self.venue.moment(learned);
         let kind = match &fact.event {
             // What we did ourselves is nothing to follow.
-            ChainEvent::Fill(fill) if self.is_ours(fill.wallet) => return self.on_own_fill(fact, fill, records).await,
+            ChainEvent::Fill(fill) if self.is_ours(fill.wallet) => {
+                self.on_own_fill(fact, fill).await;
+                return Ok(());
+            }
             ChainEvent::Fill(fill) => {
                 self.venue.observe(fill);
                 for news in self.venue.on_print(self.engine.portfolio(), fill, at) {

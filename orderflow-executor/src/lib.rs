@@ -17,7 +17,7 @@ mod watch;
 use std::time::Duration;
 
 use polymarket::Clob;
-use polymarket::trading::KeyDesk;
+use polymarket::trading::{Account, Credentials, KeyDesk, Trader};
 use service::CancellationToken;
 use store::{Store, controls};
 use tokio::task::JoinSet;
@@ -100,14 +100,32 @@ async fn begin_live(venue: &VenueSettings, store: &Store) -> anyhow::Result<Live
         let red: Vec<String> = red.iter().map(ToString::to_string).collect();
         anyhow::bail!("live trading is refused:\n{}", red.join("\n"));
     }
-    let account = venue.live.account()?;
     let rhythm = Rhythm::default();
-    let desk = KeyDesk::new(&venue.clob_url, rhythm.limits.other)?;
-    desk.sync_clock().await?;
-    let credentials = desk.derive_or_create(&account, 0).await?;
+    let (account, credentials) = credentials(venue, &rhythm).await?;
     let (clob, channels) = (venue.clob_url.clone(), venue.live.clob_ws_url.clone());
     let live = Live::open(Desks { clob, channels, account, credentials }, rhythm, &mut connection).await?;
     live.handle().trader().sync_clock().await?;
     tracing::warn!(wallet = %live.wallet(), "orders are sent with real money");
     Ok(live)
+}
+
+/// A client of the configured account.
+///
+/// # Errors
+/// If the key cannot be read, or the venue does not answer.
+pub async fn trader(venue: &VenueSettings) -> anyhow::Result<Trader> {
+    let rhythm = Rhythm::default();
+    let (account, credentials) = credentials(venue, &rhythm).await?;
+    let trader = Trader::new(&venue.clob_url, account, credentials, rhythm.limits)?;
+    trader.sync_clock().await?;
+    Ok(trader)
+}
+
+/// The configured account and its API credentials, which its own signature gets from the venue.
+async fn credentials(venue: &VenueSettings, rhythm: &Rhythm) -> anyhow::Result<(Account, Credentials)> {
+    let account = venue.live.account()?;
+    let desk = KeyDesk::new(&venue.clob_url, rhythm.limits.other)?;
+    desk.sync_clock().await?;
+    let credentials = desk.derive_or_create(&account, 0).await?;
+    Ok((account, credentials))
 }

@@ -21,7 +21,7 @@ use alloy_primitives::B256;
 use decision::Guard;
 use decision::risk::Approved;
 use domain::{
-    Book, Closing, ConditionId, Market, Order, OrderEvent, OrderNews, Shares, TokenId, Wallet,
+    Book, Closing, ConditionId, Fill, Market, Order, OrderEvent, OrderNews, Shares, TokenId, TxHash, Wallet,
 };
 use polymarket::channel::{Pace, user_channel};
 use polymarket::trading::{Account, Credentials, LOOK_UP_AFTER, Limits, OrderSigner, SignedOrder, Stamp, Trader};
@@ -57,6 +57,8 @@ pub struct Rhythm {
     pub first_look: Duration,
     /// How often orders and trades are read while any are open or provisional.
     pub poll: Duration,
+    /// How long the chain's own word of a match is waited for once the venue says that it is confirmed.
+    pub chain_patience: Duration,
     /// The rhythm of the channels.
     pub pace: Pace,
     /// Limits on requests.
@@ -71,6 +73,7 @@ impl Default for Rhythm {
             young: Duration::from_secs(30),
             first_look: Duration::from_millis(200),
             poll: Duration::from_secs(3),
+            chain_patience: Duration::from_secs(30),
             pace: Pace::default(),
             limits: Limits::default(),
         }
@@ -203,6 +206,7 @@ impl Live {
             by_hash: BTreeMap::new(),
             standing: Standing::default(),
             queue: VecDeque::new(),
+            on_chain: VecDeque::new(),
             requests: JoinSet::new(),
             next_trades: Instant::now(),
             reads_trades: false,
@@ -269,6 +273,11 @@ impl Live {
     /// Cancels an order; what comes of it is told as news.
     pub async fn cancel(&self, order: i64) {
         self.handle.wish(Wish::Cancel(order)).await;
+    }
+
+    /// One of our own fills is on the chain: its amounts count.
+    pub async fn on_chain(&self, transaction: TxHash, fill: &Fill) {
+        self.handle.wish(Wish::OnChain(transaction, Box::new(*fill))).await;
     }
 
     /// The next piece of news; `None` when the desk is no more. Dropping the future loses nothing.

@@ -101,14 +101,10 @@ impl Executor {
         }
     }
 
-    /// Our own fill, as the chain has it.
-    pub(super) async fn on_own_fill(
-        &self,
-        fact: &Fact,
-        fill: &Fill,
-        _records: &mut Vec<Record>,
-    ) -> anyhow::Result<()> {
-        tracing::debug!(tx = %fact.place.tx_hash, token = %fill.token, shares = %fill.shares, "our own fill is on the chain");
-        Ok(())
+    /// Our own fill, as the chain has it: nothing to follow, but what it says of the amounts counts.
+    pub(super) async fn on_own_fill(&self, fact: &Fact, fill: &Fill) {
+        if let Some(live) = self.venue.live() {
+            live.on_chain(fact.place.tx_hash, fill).await;
+        }
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use alloy_primitives::B256;
 use decision::Guard;
-use domain::{Closing, Market, Order, OrderNews, Purpose, Shares, Timestamp};
+use domain::{Closing, Fill, Market, Order, OrderNews, Purpose, Shares, Timestamp, TxHash};
 use polymarket::Clob;
 use polymarket::channel::UserEvent;
 use polymarket::trading::{OpenOrder, SignedOrder, Trade, Trader};
@@ -30,6 +30,9 @@ use super::{Latches, Rhythm};
 /// How far back trades are read beyond the oldest order that wants any: the venue's clock is not ours.
 const OVERLAP: i64 = 60_000_000;
 
+/// So many of our own fills wait for the match they belong to.
+const MOST_ON_CHAIN: usize = 1_024;
+
 /// What the desk is asked for.
 #[derive(Debug)]
 pub(super) enum Wish {
@@ -41,6 +44,8 @@ pub(super) enum Wish {
     Object(Objection, Option<String>),
     /// A measurement for the engine.
     Measured(Guard),
+    /// One of our own fills is on the chain.
+    OnChain(TxHash, Box<Fill>),
     /// Look at everything again now.
     Doubt,
 }
@@ -70,6 +75,8 @@ pub(super) struct Desk {
     pub(super) by_hash: BTreeMap<B256, i64>,
     pub(super) standing: Standing,
     pub(super) queue: VecDeque<LiveNews>,
+    /// Our own fills on the chain that belong to no match known yet.
+    pub(super) on_chain: VecDeque<(TxHash, Fill)>,
     pub(super) requests: JoinSet<Told>,
     /// When trades are read next, if any are wanted.
     pub(super) next_trades: Instant,
@@ -93,12 +100,14 @@ impl Desk {
 
     /// Works until nobody listens or nobody asks.
     pub(super) async fn run(mut self) {
+        let news = self.news.clone();
         loop {
             self.do_what_is_due();
+            self.confirm();
             self.forget();
             let due = self.next_due();
             tokio::select! {
-                room = self.news.reserve(), if !self.queue.is_empty() => {
+                room = news.reserve(), if !self.queue.is_empty() => {
                     let (Ok(room), Some(news)) = (room, self.queue.pop_front()) else { return };
                     room.send(news);
                 }
@@ -129,6 +138,12 @@ impl Desk {
             Wish::Cancel(order) => self.cancel(order),
             Wish::Object(objection, says) => self.standing.set(objection, says),
             Wish::Measured(guard) => self.queue.push_back(LiveNews::Guard(guard)),
+            Wish::OnChain(transaction, fill) => {
+                self.on_chain.push_back((transaction, *fill));
+                if MOST_ON_CHAIN < self.on_chain.len() {
+                    self.on_chain.pop_front();
+                }
+            }
             Wish::Doubt => self.doubt_everything(),
         }
     }
@@ -217,6 +232,24 @@ impl Desk {
         }
     }
 
+    /// Holds the matches against the chain: what it says counts, and for a while its word is waited for.
+    fn confirm(&mut self) {
+        let at = clock::now();
+        let mut news = vec![];
+        let orders = &mut self.orders;
+        self.on_chain.retain(|(transaction, fill)| {
+            let told = orders.values_mut().find_map(|tracked| tracked.on_chain(*transaction, fill, at));
+            let stays = told.is_none();
+            news.extend(told);
+            stays
+        });
+        let now = Instant::now();
+        for tracked in self.orders.values_mut() {
+            news.extend(tracked.confirmed(now, self.rhythm.chain_patience, at));
+        }
+        self.tell(news);
+    }
+
     /// Whatever was believed is asked for again, now.
     fn doubt_everything(&mut self) {
         let now = Instant::now();
@@ -285,7 +318,9 @@ impl Desk {
             self.orders.values().filter(|tracked| !tracked.is_asked).filter_map(|tracked| tracked.due).min();
         let wants = !self.reads_trades && self.orders.values().any(Tracked::wants_trades);
         let trades = wants.then_some(self.next_trades);
-        [orders, trades, self.standing.ends()].into_iter().flatten().min().unwrap_or(far).min(far)
+        let patience = self.rhythm.chain_patience;
+        let confirmed = self.orders.values().filter_map(|tracked| tracked.patience_ends(patience)).min();
+        [orders, trades, confirmed, self.standing.ends()].into_iter().flatten().min().unwrap_or(far).min(far)
     }
 
     /// An order ends without the venue ever having had any of it.

@@ -4,9 +4,12 @@
 //! told once, and never taken back but by the venue's own word that a match failed.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use alloy_primitives::B256;
-use domain::{Closing, Order, OrderEvent, OrderNews, Shares, TimeInForce, Timestamp, TradeId};
+use domain::{
+    Closing, Execution, Fee, Fill, Order, OrderEvent, OrderNews, Shares, TimeInForce, Timestamp, TradeId, TxHash,
+};
 use polymarket::trading::{OpenOrder, OrderStatus, SignedOrder, Trade, TradeStatus};
 use tokio::time::Instant;
 
@@ -46,10 +49,15 @@ pub(super) enum Stage {
     Following,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+/// What is known of one match.
+#[derive(Clone, Debug, Default)]
 struct Known {
-    shares: Shares,
-    is_told: bool,
+    execution: Option<Execution>,
+    transaction: Option<TxHash>,
+    /// Whether the chain has said what it came to.
+    is_checked: bool,
+    /// Since when the venue says that it is confirmed, while the chain's own word is waited for.
+    confirmed: Option<Instant>,
     is_final: bool,
 }
 
@@ -76,9 +84,9 @@ impl Tracked {
         for OrderNews { what, .. } in news {
             match what {
                 OrderEvent::Accepted => self.accepted = true,
-                OrderEvent::Filled(execution) => {
+                OrderEvent::Filled(execution) | OrderEvent::Corrected(execution) => {
                     let known = self.trades.entry(execution.trade.clone()).or_default();
-                    (known.is_told, known.shares) = (true, execution.shares);
+                    known.execution = Some(execution.clone());
                 }
                 OrderEvent::Confirmed(trade) | OrderEvent::Failed(trade) => {
                     self.trades.entry(trade.clone()).or_default().is_final = true;
@@ -151,20 +159,76 @@ impl Tracked {
         let mut news: Vec<OrderNews> = self.accept(at).into_iter().collect();
         let id = execution.trade.clone();
         let known = self.trades.entry(id.clone()).or_default();
-        let is_new = !std::mem::replace(&mut known.is_told, true);
-        known.shares = execution.shares;
-        let ends = trade.status.is_final() && !std::mem::replace(&mut known.is_final, trade.status.is_final());
+        let is_new = known.execution.is_none();
+        known.transaction = trade.transaction.or(known.transaction);
+        if is_new {
+            known.execution = Some(execution.clone());
+        }
+        let mut end = None;
+        match trade.status {
+            _ if known.is_final => {}
+            TradeStatus::Failed => {
+                known.is_final = true;
+                end = Some(OrderEvent::Failed(id));
+            }
+            TradeStatus::Confirmed => {
+                known.confirmed.get_or_insert_with(Instant::now);
+            }
+            TradeStatus::Matched | TradeStatus::Mined | TradeStatus::Retrying | TradeStatus::Other(_) => {}
+        }
         if is_new {
             news.push(self.news(at, OrderEvent::Filled(execution)));
         }
-        if ends {
-            let what = match trade.status {
-                TradeStatus::Failed => OrderEvent::Failed(id),
-                _ => OrderEvent::Confirmed(id),
-            };
-            news.push(self.news(at, what));
-        }
+        news.extend(end.map(|what| self.news(at, what)));
         news
+    }
+
+    /// One of our own fills on the chain, if it is a match of this order: what it says counts.
+    pub(super) fn on_chain(&mut self, transaction: TxHash, fill: &Fill, at: Timestamp) -> Option<OrderNews> {
+        if (fill.token, fill.side) != (self.order.token, self.order.side()) {
+            return None;
+        }
+        let fee = match fill.fee {
+            Fee::Usd(fee) => fee,
+            Fee::Shares(_) => return None,
+        };
+        let (_, known) = self.trades.iter_mut().find(|(_, known)| {
+            let shares = known.execution.as_ref().map(|execution| execution.shares);
+            known.transaction == Some(transaction) && !known.is_checked && shares == Some(fill.shares)
+        })?;
+        known.is_checked = true;
+        let told = known.execution.as_ref()?;
+        let settled = Execution { trade: told.trade.clone(), shares: fill.shares, usd: fill.usd, fee };
+        if settled != *told {
+            tracing::info!(
+                order = self.order.id,
+                trade = %settled.trade,
+                usd = %(settled.usd - told.usd),
+                fee = %(settled.fee - told.fee),
+                "the chain says otherwise than the venue's report"
+            );
+        }
+        known.execution = Some(settled.clone());
+        Some(self.news(at, OrderEvent::Corrected(settled)))
+    }
+
+    /// The matches that are confirmed, and whose amounts the chain has said, or has not said in `patience`.
+    pub(super) fn confirmed(&mut self, now: Instant, patience: Duration, at: Timestamp) -> Vec<OrderNews> {
+        let mut confirmed = vec![];
+        for (id, known) in &mut self.trades {
+            let is_due = known.confirmed.is_some_and(|since| known.is_checked || since + patience <= now);
+            if is_due && !known.is_final {
+                known.is_final = true;
+                confirmed.push(id.clone());
+            }
+        }
+        confirmed.into_iter().map(|id| self.news(at, OrderEvent::Confirmed(id))).collect()
+    }
+
+    /// When the chain has been waited for long enough.
+    pub(super) fn patience_ends(&self, patience: Duration) -> Option<Instant> {
+        let waiting = self.trades.values().filter(|known| !known.is_final);
+        waiting.filter_map(|known| known.confirmed).min().map(|since| since + patience)
     }
 
     /// All its trades up to now have been read: what they add up to is all that matched, where it stands no more and
@@ -184,16 +248,16 @@ impl Tracked {
     pub(super) fn wants_trades(&self) -> bool {
         self.closing.is_some()
             || self.closed.is_none_or(|matched| Shares::DUST <= matched - self.told())
-            || self.trades.values().any(|known| !known.is_final)
+            || self.trades.values().any(|known| !known.is_final && known.confirmed.is_none())
     }
 
     /// Whether nothing more can be learned of it.
     pub(super) fn is_over(&self) -> bool {
-        self.closed.is_some() && !self.wants_trades()
+        self.closed.is_some() && !self.wants_trades() && self.trades.values().all(|known| known.is_final)
     }
 
     fn told(&self) -> Shares {
-        self.trades.values().map(|known| known.shares).sum()
+        self.trades.values().filter_map(|known| known.execution.as_ref()).map(|execution| execution.shares).sum()
     }
 
     fn news(&self, at: Timestamp, what: OrderEvent) -> OrderNews {

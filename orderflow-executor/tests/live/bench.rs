@@ -1,6 +1,7 @@
 //! A simulated venue, a real database, and an executor in small: what it approves it commits, sends, and follows.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use alloy_primitives::B256;
@@ -51,6 +52,7 @@ fn rhythm() -> Rhythm {
         young: Duration::from_secs(30),
         first_look: millis(50),
         poll: millis(300),
+        chain_patience: Duration::ZERO,
         pace: Pace { first_pause: millis(50), longest_pause: millis(500), ping: millis(500), ..Pace::default() },
         limits: Patience { order: millis(1_500), other: Duration::from_secs(5) },
     }
@@ -286,12 +288,18 @@ impl Bench {
     }
 }
 
-fn account(devnet: &Devnet) -> Account {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("key");
+/// The test account's key, as a file that only its owner can read.
+pub(crate) fn key_file(folder: &Path, devnet: &Devnet) -> PathBuf {
+    let path = folder.join("key");
     std::fs::write(&path, &devnet.test_account().private_key_hex).unwrap();
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    Account::new(PrivateKey::from_hex_file(&path).unwrap(), WalletKind::Eoa, None).unwrap()
+    path
+}
+
+fn account(devnet: &Devnet) -> Account {
+    let folder = tempfile::tempdir().unwrap();
+    let key = PrivateKey::from_hex_file(&key_file(folder.path(), devnet)).unwrap();
+    Account::new(key, WalletKind::Eoa, None).unwrap()
 }
 
 async fn open(

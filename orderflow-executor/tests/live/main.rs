@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+mod account;
 mod bench;
 mod fate;
 mod life;
+mod refusals;

@@ -218,7 +218,7 @@ impl Desk {
         };
         let looks = looks + 1;
         tracked.stage = Stage::Doubtful { looks };
-        let tracked = &*tracked;
+        let Some(tracked) = self.orders.get(&id) else { return };
         let is_grace_over = self.rhythm.grace_looks <= looks;
         if is_grace_over
             && tracked.sendings < MOST_SENDINGS
