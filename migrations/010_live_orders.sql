@@ -10,7 +10,9 @@ CREATE TABLE IF NOT EXISTS orderflow_signed_orders (
     body       text        NOT NULL,
     -- The wallet that owns it.
     maker      text        NOT NULL,
-    signed_at  timestamptz NOT NULL
+    signed_at  timestamptz NOT NULL,
+    -- When what it acts on was learned.
+    learned_at timestamptz NOT NULL
 );
 CREATE OR REPLACE TRIGGER orderflow_signed_orders_keep BEFORE DELETE ON orderflow_signed_orders
     FOR EACH STATEMENT EXECUTE FUNCTION orderflow_keep();
@@ -35,3 +37,17 @@ ALTER TABLE orderflow_executions
 ALTER TABLE orderflow_positions
     ADD COLUMN IF NOT EXISTS redeemed_at  timestamptz,
     ADD COLUMN IF NOT EXISTS redeemed_usd numeric(20,6);
+
+-- Positions with, for those that won in earnest, whether their dollars came in: a winner that is not paid ten minutes
+-- after its market resolved is one that a person must redeem at the venue.
+CREATE OR REPLACE VIEW orderflow_position_report AS
+SELECT p.id, p.opened_at, p.closed_at, p.mode, s.signal_type, s.market_title, s.outcome, p.shares, p.cost_usd,
+       p.fee_usd, round((p.cost_usd - p.fee_usd) / nullif(p.shares, 0), 6) AS entry_price, p.proceeds_usd,
+       p.pnl_usd, p.status, p.sold_shares, p.sold_usd, p.ending, p.bid_price, x.reason AS leaving,
+       CASE WHEN p.mode <> 'live' OR p.ending IS DISTINCT FROM 'RESOLVED' OR p.proceeds_usd <= p.sold_usd THEN NULL
+            WHEN p.redeemed_at IS NOT NULL THEN 'PAID'
+            WHEN p.closed_at > now() - interval '10 minutes' THEN 'AWAITED'
+            ELSE 'REDEEMABLE: redeem it at the venue' END AS redemption
+FROM orderflow_positions p
+JOIN orderflow_signals s USING (id)
+LEFT JOIN orderflow_exits x ON x.position_id = p.id;

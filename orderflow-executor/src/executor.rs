@@ -17,8 +17,10 @@ use store::feed::{self, Cursor, Item, News, Wanted};
 use store::{PgConnection, Store, controls, resume};
 
 use crate::diary;
+use crate::live::UNCOMPARED;
 use crate::restore::engine_at;
 use crate::venue::Venue;
+pub(crate) use outgoing::step;
 
 /// The name of this reader's cursor.
 const READER: &str = "orderflow-executor";
@@ -41,6 +43,8 @@ pub struct Executor {
     /// When the controls were last looked at, and when the engine was last told the time.
     obeyed: Option<Instant>,
     ticked: Option<Instant>,
+    /// When what is being acted on was learned.
+    learned: Timestamp,
 }
 
 impl Executor {
@@ -56,10 +60,10 @@ impl Executor {
         if venue.live().is_some() {
             // Until the books and the venue have been compared nobody knows whether they agree.
             let mut guards = engine.guards().clone();
-            guards.measure(&Guard::Reconcile(Some("the books and the venue were not compared yet".to_owned())));
+            guards.measure(&Guard::Reconcile(Some(UNCOMPARED.to_owned())));
             engine.remember_guards(guards);
         }
-        Ok(Self { store, policy, engine, venue, seq, obeyed: None, ticked: None })
+        Ok(Self { store, policy, engine, venue, seq, obeyed: None, ticked: None, learned: clock::now() })
     }
 
     /// Makes the engine again without what the chain took back: an entry or a panic must not count a fill twice
@@ -139,6 +143,7 @@ impl Executor {
 
     async fn do_control(&mut self, control: Control, request: Option<CloseRequest>) -> anyhow::Result<()> {
         let at = self.now().await?;
+        self.learned = at;
         let mut records = vec![];
         self.settle_down(Event { at, kind: EventKind::Control(control) }, &mut records).await?;
         self.commit(&records, request).await
@@ -161,6 +166,7 @@ impl Executor {
         self.ticked = Some(Instant::now());
         let newest = resume::reached(&mut *self.store.connection().await?, i64::MAX).await?;
         let at = clock::now();
+        self.learned = at;
         let mut records = vec![];
         if let Some(newest) = newest {
             let kind = EventKind::Guard(Guard::Chain { age: at.micros_since(newest) });
@@ -181,6 +187,7 @@ impl Executor {
     /// Steps the engine through one item until it asks nothing more.
     async fn take_in(&mut self, item: &Item) -> anyhow::Result<Vec<Record>> {
         let mut records = vec![];
+        self.learned = item.learned;
         match &item.news {
             News::Block(facts) => {
                 for fact in facts {

@@ -39,6 +39,7 @@ use desk::{Desk, Wish};
 pub use desk::LiveNews;
 use standing::Standing;
 pub use standing::Objection;
+pub(crate) use standing::UNCOMPARED;
 use tracked::Tracked;
 
 /// So many wishes and news wait for their reader.

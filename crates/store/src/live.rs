@@ -30,20 +30,26 @@ impl std::fmt::Debug for SignedRow {
     }
 }
 
-/// Stores an order as it was signed, in the transaction that stores the order, before it is sent.
+/// Stores an order as it was signed, in the transaction that stores the order, before it is sent, with the moment at
+/// which what it acts on was learned.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn signed(connection: &mut PgConnection, signed: &SignedRow) -> Result<(), StoreError> {
+pub async fn signed(
+    connection: &mut PgConnection,
+    signed: &SignedRow,
+    learned: Timestamp,
+) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO orderflow_signed_orders (order_id, order_hash, body, maker, signed_at)
-         VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO orderflow_signed_orders (order_id, order_hash, body, maker, signed_at, learned_at)
+         VALUES ($1, $2, $3, $4, $5, $6)",
     )
     .bind(signed.order)
     .bind(&signed.hash)
     .bind(&signed.body)
     .bind(signed.maker.to_string())
     .bind(signed.at.to_offset_date_time())
+    .bind(learned.to_offset_date_time())
     .execute(&mut *connection)
     .await
     .during("store a signed order")?;
@@ -270,4 +276,37 @@ pub async fn redeemed(
     .await
     .map(|_| ())
     .during("store that a winner was paid")
+}
+
+/// How long the latest orders to open a position took to go out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Delays {
+    /// How many were sent in all.
+    pub sent: i64,
+    /// From learning of what is followed to signing its order, for half of the last thousand, in milliseconds.
+    pub half: f64,
+    /// The same for 99 of 100 of them.
+    pub most: f64,
+}
+
+/// Measures how long the latest orders took to go out; `None` where none was sent.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn delays(connection: &mut PgConnection) -> Result<Option<Delays>, StoreError> {
+    let found = sqlx::query(
+        "SELECT (SELECT count(*) FROM orderflow_signed_orders) AS sent,
+                percentile_cont(0.5) WITHIN GROUP (ORDER BY millis) AS half,
+                percentile_cont(0.99) WITHIN GROUP (ORDER BY millis) AS most
+         FROM (SELECT (extract(epoch FROM s.signed_at - s.learned_at) * 1000)::float8 AS millis
+               FROM orderflow_signed_orders s JOIN orderflow_orders o ON o.id = s.order_id
+               WHERE o.purpose = 'ENTER' ORDER BY s.order_id DESC LIMIT 1000) AS latest",
+    )
+    .fetch_one(connection)
+    .await
+    .during("measure how long orders take")?;
+    let half: Option<f64> = found.try_get("half").during("read a column")?;
+    let most: Option<f64> = found.try_get("most").during("read a column")?;
+    let sent = found.try_get("sent").during("read a column")?;
+    Ok(half.zip(most).map(|(half, most)| Delays { sent, half, most }))
 }

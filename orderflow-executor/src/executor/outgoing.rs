@@ -3,9 +3,11 @@
 //! It is signed, committed with all that led to it, and only then handed over: whatever happens between any two of
 //! these steps, the next start finds in the database which bytes may have reached the venue, and asks.
 
+use std::time::{Duration, Instant};
+
 use decision::risk::Approved;
 use decision::{Event, EventKind, Record};
-use domain::{Fact, Fill, Order, Wallet};
+use domain::{Fact, Fill, Order, Purpose, Timestamp, Wallet};
 use service::clock;
 use store::{Store, feed, live, markets};
 
@@ -15,6 +17,11 @@ use crate::live::{Live, LiveNews, Prepared};
 
 /// So many pieces of news are taken in before anything else is looked at again.
 const AT_ONCE: usize = 256;
+
+/// One of the steps of an order on its way out.
+pub(crate) fn step(name: &'static str, taken: Duration) {
+    metrics::histogram!("orderflow_order_step_seconds", "step" => name).record(taken);
+}
 
 impl Executor {
     /// Whether a wallet is the one we trade from.
@@ -30,15 +37,20 @@ impl Executor {
         order: &Approved<Order>,
         records: &mut Vec<Record>,
     ) -> anyhow::Result<Vec<EventKind>> {
+        let begun = Instant::now();
         let condition = order.get().condition;
         let market = live::market(&mut *self.store.connection().await?, condition).await?;
         match live.prepare(order, market.as_ref()).await {
             Ok(prepared) => {
                 // The place in the outbox stays where it was: what led to the order is read again after a crash, and
                 // found to have been decided.
+                step("sign", begun.elapsed());
+                let signed = Instant::now();
                 self.commit_signed(records, &prepared).await?;
                 records.clear();
+                step("commit", signed.elapsed());
                 live.send(prepared).await;
+                self.record_delay(order.get());
                 Ok(vec![])
             }
             Err(news) => {
@@ -48,10 +60,21 @@ impl Executor {
         }
     }
 
+    /// How long it took from learning of what is followed to handing the order over.
+    fn record_delay(&self, order: &Order) {
+        let micros = |from: Timestamp, to: Timestamp| {
+            Duration::from_micros(u64::try_from(to.micros_since(from)).unwrap_or_default())
+        };
+        step("decide", micros(self.learned, order.at));
+        if order.purpose == Purpose::Enter {
+            metrics::histogram!("orderflow_whale_to_order_seconds").record(micros(self.learned, clock::now()));
+        }
+    }
+
     async fn commit_signed(&self, records: &[Record], prepared: &Prepared) -> anyhow::Result<()> {
         let mut transaction = self.store.begin().await?;
         self.write(&mut transaction, records, None).await?;
-        live::signed(&mut transaction, &prepared.row()).await?;
+        live::signed(&mut transaction, &prepared.row(), self.learned).await?;
         let cursor = Cursor { seq: self.seq, ..Cursor::default() };
         feed::set_cursor(&mut transaction, READER, cursor).await?;
         Store::commit(transaction).await?;

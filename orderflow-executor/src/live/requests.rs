@@ -1,6 +1,7 @@
 //! What is asked of the venue beside the desk, so that no answer is waited for by anybody but who needs it.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use alloy_primitives::B256;
 use domain::{Market, Timestamp, TokenId};
@@ -8,6 +9,8 @@ use polymarket::VenueError;
 use polymarket::trading::{
     Asset, Cancelled, Listed, OpenOrder, SignedOrder, Submitted, Trade, TradeFilter, Trader,
 };
+
+use crate::executor::step;
 
 /// An answer, or that there was none.
 pub(super) enum Told {
@@ -28,7 +31,10 @@ pub(super) enum Told {
 }
 
 pub(super) async fn submit(trader: Arc<Trader>, order: i64, signed: SignedOrder) -> Told {
-    Told::Submitted { order, outcome: trader.submit(&signed).await }
+    let begun = Instant::now();
+    let outcome = trader.submit(&signed).await;
+    step("answer", begun.elapsed());
+    Told::Submitted { order, outcome }
 }
 
 pub(super) async fn look_up(trader: Arc<Trader>, order: i64, hash: B256) -> Told {

@@ -23,12 +23,26 @@ pub enum Objection {
     Unreconciled,
 }
 
+/// What speaks against entries until the books and the venue have first been compared.
+pub(crate) const UNCOMPARED: &str = "the books and the venue were not compared yet";
+
 /// All of it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Standing {
     objections: BTreeMap<Objection, String>,
     mode: Option<(VenueMode, Instant)>,
     told: (VenueMode, Option<String>),
+}
+
+impl Default for Standing {
+    /// As the engine has it, too, when it begins.
+    fn default() -> Self {
+        Self {
+            objections: [(Objection::Unreconciled, UNCOMPARED.to_owned())].into(),
+            mode: None,
+            told: (VenueMode::Normal, Some(UNCOMPARED.to_owned())),
+        }
+    }
 }
 
 impl Standing {

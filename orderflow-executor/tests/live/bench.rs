@@ -125,6 +125,12 @@ impl Bench {
         self.venue.account(self.wallet().0).unwrap()
     }
 
+    /// What nobody may ever read in a log.
+    pub(crate) fn secrets(&self) -> [String; 3] {
+        let key = self.devnet.test_account().private_key_hex.trim_start_matches("0x").to_owned();
+        [key, self.credentials.expose_secret().to_owned(), self.credentials.expose_passphrase().to_owned()]
+    }
+
     /// The live venue goes without a word, as in a crash; another takes up what it finds in the database.
     pub(crate) async fn crash(&mut self) {
         self.live = open(&self.devnet, &self.account, &self.credentials, &self.rhythm, &self.store).await;
@@ -174,7 +180,7 @@ impl Bench {
         }
         journal::order(&mut transaction, &order, "live").await.unwrap();
         if let Ok(prepared) = &prepared {
-            store::live::signed(&mut transaction, &prepared.row()).await.unwrap();
+            store::live::signed(&mut transaction, &prepared.row(), order.at).await.unwrap();
         }
         Store::commit(transaction).await.unwrap();
         self.portfolio.reserve(order);

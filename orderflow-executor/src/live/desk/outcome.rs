@@ -254,10 +254,20 @@ impl Desk {
                     self.requests.spawn(requests::cancel(Arc::clone(&self.trader), id, hash));
                 }
             }
-            (Ok(said), Stage::Doubtful { .. }) if said.refused.get(&hash) == Some(&CancelRefusal::NotFound) => {
+            // Neither cancelled nor known, after all those looks.
+            (Ok(said), Stage::Doubtful { .. })
+                if !said.cancelled.contains(&hash)
+                    && matches!(
+                        said.refused.get(&hash),
+                        // The venue has one sentence for orders that never were and for those that are no more; the
+                        // latter would have been found.
+                        None | Some(CancelRefusal::NotFound | CancelRefusal::AlreadyCancelled)
+                    ) =>
+            {
                 let reason = "it never reached the venue".to_owned();
                 self.end(id, Closing::Rejected { reason });
             }
+            (Ok(_), Stage::Doubtful { .. }) => tracked.due = Some(Instant::now() + self.rhythm.poll),
             // What it came to stands in its record.
             (Ok(_), _) => tracked.due = Some(soon),
         }
