@@ -27,6 +27,8 @@ pub(super) struct Tracked {
     pub(super) sendings: u32,
     /// Whether a sending of it may have arrived unanswered: no refusal of a later one speaks for that.
     pub(super) was_doubtful: bool,
+    /// Why a later sending was refused: it is not sent once more, and ends so if none arrived.
+    pub(super) refused: Option<Closing>,
     /// Whether a request about it is on its way.
     pub(super) is_asked: bool,
     accepted: bool,
@@ -72,6 +74,7 @@ impl Tracked {
             due: None,
             sendings: 0,
             was_doubtful: false,
+            refused: None,
             is_asked: false,
             accepted: false,
             closed: None,

@@ -17,8 +17,7 @@ async fn what_is_traded_here_agrees_and_what_is_done_by_hand_does_not() {
     let first = reconcile(handle.trader(), &bench.store).await.unwrap();
     assert_eq!(first.differences, []);
 
-    let limit = Price::from_ppm(bench.book.best_ask().unwrap().ppm() + 50_000).unwrap();
-    let order = bench.buy(Usd::whole(20), limit, TimeInForce::Fak);
+    let order = bench.buy_now(Usd::whole(20)).await;
     bench.place(&order).await;
     bench.until_final(order.get().id).await;
     let traded = reconcile(handle.trader(), &bench.store).await.unwrap();

@@ -1,6 +1,6 @@
 //! A simulated venue, a real database, and an executor in small: what it approves it commits, sends, and follows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ impl Bench {
         let stop = CancellationToken::new();
         let config = DevnetConfig {
             seed: 5,
-            speed: 15.0,
+            speed: 8.0,
             wallets: 300,
             skilled: 10,
             history_days: 6,
@@ -138,6 +138,15 @@ impl Bench {
         let order = self.order(limit, Size::Spend(stake), force, Purpose::Enter, self.last + 1);
         let at = order.at;
         risk::approve(order, &self.portfolio, &Guards::default(), &policy(), at).unwrap()
+    }
+
+    /// An order to buy for so many dollars at any price near the best.
+    pub(crate) async fn buy_now(&mut self, stake: Usd) -> Approved<Order> {
+        self.book = Clob::new(&self.devnet.urls().clob).unwrap().book(self.token()).await.unwrap();
+        let best = self.book.best_ask().unwrap();
+        // It takes the best there is, and the world moves while an order waits.
+        let limit = Price::from_ppm(990_000.max(best.ppm())).unwrap();
+        self.buy(stake, limit, TimeInForce::Fak)
     }
 
     /// An order to sell all of a position.
@@ -331,23 +340,35 @@ async fn open(
     Live::open(desks, rhythm.clone(), &mut *store.connection().await.unwrap()).await.unwrap()
 }
 
-/// A market with a deep book in the middle of prices that charges a fee.
+/// Of the markets that charge a fee and have a book in the middle of prices, more than one level deep on each side and
+/// not bottomless at the first, the one that ends last.
 async fn liquid(devnet: &Devnet) -> (Market, Book) {
     let clob = Clob::new(&devnet.urls().clob).unwrap();
     let middle = |book: &Book| book.mid().is_some_and(|mid| (250_000..750_000).contains(&mid.ppm()));
-    let deep = |book: &Book| 2 <= book.asks.len() && 2 <= book.bids.len();
+    let deep = |book: &Book| {
+        let first = book.asks[0];
+        let cost = first.shares.at(first.price, domain::Rounding::Up);
+        2 <= book.asks.len() && 2 <= book.bids.len() && cost < Usd::whole(3_000)
+    };
+    let mut seen = BTreeSet::new();
+    let mut best: Option<(Market, Book)> = None;
     for fill in devnet.canonical_fills().iter().rev() {
         let token = fill.fill.token;
+        if !seen.insert(token) || 250 < seen.len() {
+            continue;
+        }
         let Ok(book) = clob.book(token).await else { continue };
         let Some(condition) = devnet.venue().condition_of(token) else { continue };
-        if middle(&book) && deep(&book) {
-            let market = clob.market_of_condition(condition).await.unwrap().unwrap();
-            if market.fee_rate_ppm > 0 {
-                return (market, book);
-            }
+        if !middle(&book) || !deep(&book) {
+            continue;
+        }
+        let market = clob.market_of_condition(condition).await.unwrap().unwrap();
+        let is_later = best.as_ref().is_none_or(|(known, _)| known.end < market.end);
+        if market.fee_rate_ppm > 0 && is_later {
+            best = Some((market, book));
         }
     }
-    panic!("no market of the simulated world has a deep book");
+    best.expect("no market of the simulated world has a deep book")
 }
 
 fn policy() -> Policy {

@@ -1,16 +1,12 @@
 //! Orders of which the venue said nothing, or not the truth.
 
 use devnet::{Settlement, SocketFaults, Trouble, VenueFault, VenueRoute};
-use domain::{OrderEvent, Price, TimeInForce, Usd};
+use domain::{OrderEvent, Usd};
 
 use crate::bench::Bench;
 
 fn once(route: VenueRoute, trouble: Trouble) -> VenueFault {
     VenueFault { route: Some(route), trouble, times: Some(1) }
-}
-
-fn limit(bench: &Bench) -> Price {
-    Price::from_ppm((bench.book.best_ask().unwrap().ppm() + 50_000).min(990_000)).unwrap()
 }
 
 /// The answer is lost in every way an answer can be: what was matched is found, what was not is sent again, and
@@ -30,10 +26,11 @@ async fn an_order_of_unknown_fate_is_found_or_sent_again_and_never_bought_twice(
         Trouble::MissingOrderId,
         Trouble::Duplicated,
     ];
+    let number = troubles.len();
     let mut bench = Bench::begin().await;
     for trouble in troubles {
         bench.venue.add_fault(once(VenueRoute::PlaceOrder, trouble.clone()));
-        let order = bench.buy(Usd::whole(10), limit(&bench), TimeInForce::Fak);
+        let order = bench.buy_now(Usd::whole(10)).await;
         let id = order.get().id;
         let hash = bench.place(&order).await;
         bench.until_final(id).await;
@@ -42,12 +39,8 @@ async fn an_order_of_unknown_fate_is_found_or_sent_again_and_never_bought_twice(
         assert!(truth.orders.contains_key(&hash), "{trouble:?}: {:?}", bench.told(id));
         bench.assert_true();
     }
-    assert_eq!(bench.truth().orders.len(), troubles_len());
+    assert_eq!(bench.truth().orders.len(), number);
     bench.end().await;
-}
-
-const fn troubles_len() -> usize {
-    11
 }
 
 /// While nobody knows what became of an order, no other is signed in its market.
@@ -57,12 +50,12 @@ async fn nothing_is_signed_in_a_market_of_doubt() {
     bench.venue.add_fault(once(VenueRoute::PlaceOrder, Trouble::ErrorAfter));
     bench.venue.add_fault(VenueFault { route: Some(VenueRoute::Order), trouble: Trouble::Html, times: None });
     bench.venue.set_socket_faults(SocketFaults { missing: 1.0, ..SocketFaults::default() });
-    let order = bench.buy(Usd::whole(10), limit(&bench), TimeInForce::Fak);
+    let order = bench.buy_now(Usd::whole(10)).await;
     let first = order.get().id;
     bench.place(&order).await;
     // The doubt is there once the answer is.
     let other = loop {
-        let other = bench.buy(Usd::whole(10), limit(&bench), TimeInForce::Fak);
+        let other = bench.buy_now(Usd::whole(10)).await;
         if let Err(news) = bench.live.prepare(&other, Some(&bench.market)).await {
             break news;
         }
@@ -81,7 +74,7 @@ async fn nothing_is_signed_in_a_market_of_doubt() {
 async fn a_match_that_never_settles_is_taken_back() {
     let mut bench = Bench::begin().await;
     bench.venue.plan_settlements([Settlement::Failed]);
-    let order = bench.buy(Usd::whole(25), limit(&bench), TimeInForce::Fak);
+    let order = bench.buy_now(Usd::whole(25)).await;
     let id = order.get().id;
     bench.place(&order).await;
     bench.until_final(id).await;
@@ -101,7 +94,7 @@ async fn a_channel_that_fails_loses_nothing() {
         SocketFaults { missing: 0.5, duplicated: 0.5, delay_ms: 200 },
     ] {
         bench.venue.set_socket_faults(faults);
-        let order = bench.buy(Usd::whole(10), limit(&bench), TimeInForce::Fak);
+        let order = bench.buy_now(Usd::whole(10)).await;
         let id = order.get().id;
         bench.place(&order).await;
         bench.venue.cut_sockets();
@@ -115,13 +108,13 @@ async fn a_channel_that_fails_loses_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_crash_each_order_is_sent_once() {
     let mut bench = Bench::begin().await;
-    let unsent = bench.buy(Usd::whole(10), limit(&bench), TimeInForce::Fak);
+    let unsent = bench.buy_now(Usd::whole(10)).await;
     let _never_sent = bench.commit(&unsent).await.unwrap();
     bench.crash().await;
     bench.until_final(unsent.get().id).await;
     bench.assert_true();
 
-    let sent = bench.buy(Usd::whole(10), limit(&bench), TimeInForce::Fak);
+    let sent = bench.buy_now(Usd::whole(10)).await;
     bench.place(&sent).await;
     bench.crash().await;
     bench.until_final(sent.get().id).await;

@@ -4,16 +4,10 @@ use domain::{Closing, OrderEvent, Price, TimeInForce, Timestamp, Usd};
 
 use crate::bench::Bench;
 
-/// A little beyond the best offers, as far as the grid goes.
-fn beyond(price: Price) -> Price {
-    Price::from_ppm((price.ppm() + 50_000).min(990_000)).unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_purchase_and_its_sale_come_to_what_the_venue_says() {
     let mut bench = Bench::begin().await;
-    let limit = beyond(bench.book.best_ask().unwrap());
-    let order = bench.buy(Usd::whole(20), limit, TimeInForce::Fak);
+    let order = bench.buy_now(Usd::whole(20)).await;
     let id = order.get().id;
     bench.place(&order).await;
     bench.until_final(id).await;

@@ -13,10 +13,6 @@ fn refused(status: u16, message: &str) -> Trouble {
 }
 
 impl Bench {
-    fn limit(&self) -> Price {
-        Price::from_ppm((self.book.best_ask().unwrap().ppm() + 50_000).min(990_000)).unwrap()
-    }
-
     /// An order that meets this trouble; its number once nothing more can be learned of it.
     async fn meet(&mut self, trouble: Trouble, times: u32) -> i64 {
         let fault = VenueFault { route: Some(VenueRoute::PlaceOrder), trouble, times: Some(times) };
@@ -27,7 +23,7 @@ impl Bench {
     }
 
     async fn try_once(&mut self) -> i64 {
-        let order = self.buy(Usd::whole(10), self.limit(), TimeInForce::Fak);
+        let order = self.buy_now(Usd::whole(10)).await;
         self.place(&order).await;
         self.until_final(order.get().id).await;
         order.get().id
@@ -138,8 +134,9 @@ async fn modes_are_told_and_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn another_grid_is_read() {
     let mut bench = Bench::begin().await;
-    let odd = Price::from_ppm(bench.limit().ppm() / 10_000 * 10_000 + 10_000).unwrap();
-    let limit = if (odd.ppm() / 10_000).is_multiple_of(10) { odd.ppm() + 10_000 } else { odd.ppm() };
+    // On the grid of cents, and not on that of ten cents.
+    let above = bench.book.best_ask().unwrap().ppm() + 100_000;
+    let limit = above / 100_000 * 100_000 + 10_000;
     let order = bench.buy(Usd::whole(10), Price::from_ppm(limit).unwrap(), TimeInForce::Fak);
     let prepared = bench.commit(&order).await.unwrap();
     bench.venue.set_tick(bench.token(), 100_000).unwrap();

@@ -75,7 +75,6 @@ async fn the_service_is_killed_at_once_and_says_no_secret() {
     let until = clock::now().plus_micros(Timestamp::HOUR);
     let order = bench.buy(Usd::whole(20), Price::from_ppm(20_000).unwrap(), TimeInForce::Gtd { until });
     let resting = bench.place(&order).await;
-    let limit = Price::from_ppm(bench.book.best_ask().unwrap().ppm() + 50_000).unwrap();
     let refused = |message: &str| Trouble::Refused { status: 400, message: message.to_owned() };
     for trouble in [
         Trouble::HangAfter,
@@ -86,7 +85,7 @@ async fn the_service_is_killed_at_once_and_says_no_secret() {
     ] {
         let fault = VenueFault { route: Some(VenueRoute::PlaceOrder), trouble, times: Some(1) };
         bench.venue.add_fault(fault);
-        let order = bench.buy(Usd::whole(10), limit, TimeInForce::Fak);
+        let order = bench.buy_now(Usd::whole(10)).await;
         bench.place(&order).await;
         bench.until_final(order.get().id).await;
         bench.venue.lift_faults();

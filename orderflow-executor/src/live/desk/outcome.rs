@@ -68,15 +68,18 @@ impl Desk {
         tracing::warn!(order = id, %rejection, ?advice, "the venue refused an order");
         self.heed(id, rejection, advice);
         let Some(tracked) = self.orders.get_mut(&id) else { return };
-        // An earlier sending of the same bytes may be what took the money, or all there was to take.
-        if advice == Advice::LookUp || tracked.was_doubtful {
-            self.doubt(id);
-            return;
-        }
         let why = match rejection {
             Rejection::NoMatch { .. } | Rejection::NotFilled { .. } => Closing::Killed,
             other => Closing::Rejected { reason: other.to_string() },
         };
+        // An earlier sending of the same bytes may be what took the money, or all there was to take.
+        if advice == Advice::LookUp || tracked.was_doubtful {
+            if advice != Advice::LookUp {
+                tracked.refused = Some(why);
+            }
+            self.doubt(id);
+            return;
+        }
         let sendings = tracked.sendings;
         match advice {
             Advice::SendAgain => self.try_later(id, Duration::ZERO, why),
@@ -221,6 +224,7 @@ impl Desk {
         let Some(tracked) = self.orders.get(&id) else { return };
         let is_grace_over = self.rhythm.grace_looks <= looks;
         if is_grace_over
+            && tracked.refused.is_none()
             && tracked.sendings < MOST_SENDINGS
             && self.is_young(&tracked.order)
             && self.is_wanted(&tracked.order, clock::now())
@@ -264,8 +268,9 @@ impl Desk {
                         None | Some(CancelRefusal::NotFound | CancelRefusal::AlreadyCancelled)
                     ) =>
             {
-                let reason = "it never reached the venue".to_owned();
-                self.end(id, Closing::Rejected { reason });
+                let never = || Closing::Rejected { reason: "it never reached the venue".to_owned() };
+                let why = tracked.refused.clone().unwrap_or_else(never);
+                self.end(id, why);
             }
             (Ok(_), Stage::Doubtful { .. }) => tracked.due = Some(Instant::now() + self.rhythm.poll),
             // What it came to stands in its record.
