@@ -7,11 +7,11 @@ use std::time::Duration;
 use alloy_primitives::B256;
 use decision::portfolio::{Holdings, Portfolio};
 use decision::risk::{self, Approved};
-use decision::{Guard, Guards, Limits, Policy, Record};
+use decision::{FadePolicy, Filters, Guard, Guards, Limits, Policy, Record};
 use devnet::{AccountTruth, Devnet, DevnetConfig, VenueHandle};
 use domain::{
-    Book, ConfidenceModel, Market, Order, OrderNews, Price, Purpose, Shares, Signal, SignalKind, Size, Skill,
-    Tier, TimeInForce, TokenId, Usd, Wallet,
+    Appraisal, Book, Coefficient, ConfidenceModel, Market, Order, OrderNews, Price, Purpose, Shares, Signal,
+    SignalKind, Size, Skill, Tier, TimeInForce, TokenId, Usd, Wallet,
 };
 use orderflow_executor::live::{Desks, Live, LiveNews, Prepared, Rhythm};
 use polymarket::Clob;
@@ -19,7 +19,7 @@ use polymarket::channel::Pace;
 use polymarket::trading::{Account, Credentials, KeyDesk, Limits as Patience, PrivateKey, WalletKind};
 use service::{CancellationToken, clock};
 use store::testing::TestDatabase;
-use store::{Store, journal};
+use store::{Store, journal, signals};
 use tokio::time::timeout;
 
 /// Longer than anything here takes, and shorter than anybody's patience.
@@ -189,7 +189,7 @@ impl Bench {
         let prepared = self.live.prepare(approved, Some(&self.market)).await;
         let mut transaction = self.store.begin().await.unwrap();
         if order.purpose == Purpose::Enter {
-            journal::signal(&mut transaction, &self.signal(&order)).await.unwrap();
+            signals::signal(&mut transaction, &self.signal(&order)).await.unwrap();
         }
         journal::order(&mut transaction, &order, "live").await.unwrap();
         if let Ok(prepared) = &prepared {
@@ -300,6 +300,44 @@ impl Bench {
             kelly_applied: 0.05,
             stake: order.stake(),
             fee_rate_ppm: order.fee_rate_ppm,
+            shadow: false,
+            appraisal: Box::new(self.appraisal(order)),
+        }
+    }
+
+    fn appraisal(&self, order: &Order) -> Appraisal {
+        Appraisal {
+            condition: order.condition,
+            event: order.event.clone(),
+            outcome: order.outcome,
+            book_at: self.book.at,
+            bids: vec![],
+            asks: vec![],
+            market_price: order.limit,
+            spread: 0.01,
+            depth: Usd::whole(1_000),
+            reference_price: order.limit,
+            run_up: 0.0,
+            age: 0,
+            waited: 0,
+            score: 8.0,
+            kappa: 0.1,
+            kappa_error: 0.02,
+            drop: 0.0,
+            whales_with: Usd::whole(1_000),
+            whales_against: Usd::ZERO,
+            held_before: None,
+            coefficient: Coefficient { mean: 0.8, deviation: 0.1, events: 0 },
+            fee_rate_ppm: order.fee_rate_ppm,
+            latency_cost: 0.0,
+            expected_price: order.limit,
+            limit_price: order.limit,
+            cost: order.limit.to_f64(),
+            probability: 0.8,
+            error: 0.1,
+            confidence: 0.8,
+            kelly: 0.2,
+            policy: policy().digest(),
         }
     }
 
@@ -387,6 +425,8 @@ fn policy() -> Policy {
         min_panic_sellers: 5,
         confidence_model: ConfidenceModel::Skill,
         max_signal_age: 30_000_000,
+        filters: Filters::default(),
+        fade: FadePolicy::default(),
         limits: Limits::default(),
     }
 }
