@@ -78,7 +78,9 @@ impl LiveSettings {
             (Some(file), None, None) => PrivateKey::from_hex_file(file)?,
             (None, Some(store), Some(password)) => PrivateKey::from_keystore(store, password)?,
             (None, Some(_), None) => bail!("KEYSTORE_FILE needs KEYSTORE_PASSWORD_FILE"),
-            (None, None, _) => bail!("no key: set PRIVATE_KEY_FILE, or KEYSTORE_FILE and KEYSTORE_PASSWORD_FILE"),
+            (None, None, _) => {
+                bail!("no key: set PRIVATE_KEY_FILE, or KEYSTORE_FILE and KEYSTORE_PASSWORD_FILE")
+            }
             (Some(_), ..) => bail!("PRIVATE_KEY_FILE and a keystore are both set: which one is meant?"),
         };
         let kind = WalletKind::from_number(self.signature_type).context("SIGNATURE_TYPE is 0 to 3")?;

@@ -24,7 +24,9 @@ use domain::{
     Book, Closing, ConditionId, Fill, Market, Order, OrderEvent, OrderNews, Shares, TokenId, TxHash, Wallet,
 };
 use polymarket::channel::{Pace, user_channel};
-use polymarket::trading::{Account, Credentials, LOOK_UP_AFTER, Limits, OrderSigner, SignedOrder, Stamp, Trader};
+use polymarket::trading::{
+    Account, Credentials, LOOK_UP_AFTER, Limits, OrderSigner, SignedOrder, Stamp, Trader,
+};
 use polymarket::{Clob, VenueError};
 use service::clock;
 use store::live::SignedRow;
@@ -35,10 +37,10 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use books::Books;
-use desk::{Desk, Wish};
 pub use desk::LiveNews;
-use standing::Standing;
+use desk::{Desk, Wish};
 pub use standing::Objection;
+use standing::Standing;
 pub(crate) use standing::UNCOMPARED;
 use tracked::Tracked;
 
@@ -139,7 +141,9 @@ pub enum LiveError {
         order: i64,
     },
     /// Another wallet's order is not final.
-    #[error("order {order} is of wallet {maker}, which is not the one configured: settle it with that wallet first")]
+    #[error(
+        "order {order} is of wallet {maker}, which is not the one configured: settle it with that wallet first"
+    )]
     Foreign {
         /// The order.
         order: i64,
@@ -243,7 +247,11 @@ impl Live {
     ///
     /// # Errors
     /// The news that the order ends here, where it cannot be written or must not be sent: nobody has seen it.
-    pub async fn prepare(&self, order: &Approved<Order>, market: Option<&Market>) -> Result<Prepared, OrderNews> {
+    pub async fn prepare(
+        &self,
+        order: &Approved<Order>,
+        market: Option<&Market>,
+    ) -> Result<Prepared, OrderNews> {
         let order = order.get();
         let signed = self.signed(order, market).await.map_err(|reason| OrderNews {
             order: order.id,

@@ -101,7 +101,8 @@ pub async fn preflight(venue: &VenueSettings, connection: &mut PgConnection) -> 
     let account = match venue.live.account() {
         Ok(account) => account,
         Err(error) => {
-            let to_do = "chmod 600 the key's file, and set PRIVATE_KEY_FILE, SIGNATURE_TYPE and FUNDER_ADDRESS";
+            let to_do =
+                "chmod 600 the key's file, and set PRIVATE_KEY_FILE, SIGNATURE_TYPE and FUNDER_ADDRESS";
             checks.push(Check::red("key", format!("{error:#}"), to_do));
             return checks;
         }
@@ -218,7 +219,10 @@ fn wallet(account: &Account) -> Check {
         WalletKind::Safe => ("a Safe", 2),
         WalletKind::Deposit => ("a deposit wallet", 3),
     };
-    Check::green("wallet", format!("{}, {kind} (type {number}), signed for by {}", account.funder(), account.address()))
+    Check::green(
+        "wallet",
+        format!("{}, {kind} (type {number}), signed for by {}", account.funder(), account.address()),
+    )
 }
 
 const fn allowance_name(exchange: Exchange) -> &'static str {
@@ -263,7 +267,9 @@ async fn database(connection: &mut PgConnection) -> Check {
         Ok(latches) => match latches.killed {
             None => Check::green("database", "answers"),
             // No entries then; what is held and what is on its way is followed all the same.
-            Some(reason) => Check::green("database", format!("answers; a person stopped all trading: {reason}")),
+            Some(reason) => {
+                Check::green("database", format!("answers; a person stopped all trading: {reason}"))
+            }
         },
         Err(error) => Check::red("database", error.to_string(), "look whether DATABASE_URL is right"),
     }
@@ -305,7 +311,12 @@ async fn grid(venue: &VenueSettings, connection: &mut PgConnection) -> Check {
         }
         Ok(Some(theirs)) => Check::red(
             "grid",
-            format!("\"{}\" has {} ppm at the venue, {} here", ours.title, theirs.tick.ppm(), ours.tick.ppm()),
+            format!(
+                "\"{}\" has {} ppm at the venue, {} here",
+                ours.title,
+                theirs.tick.ppm(),
+                ours.tick.ppm()
+            ),
             "let the listener read the markets again; orders keep to the grid of the book in any case",
         ),
         Ok(None) => Check::green("grid", format!("\"{}\" is not in the order book", ours.title)),

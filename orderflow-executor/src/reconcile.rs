@@ -60,7 +60,9 @@ impl fmt::Display for Difference {
                 "order {hash} on token {token} rests at the venue and is none of ours: cancel it there, or everything \
                  with `orderflow kill`"
             ),
-            Self::UnreadableOrder { why } => write!(f, "an open order cannot be read ({why}): look at it at the venue"),
+            Self::UnreadableOrder { why } => {
+                write!(f, "an open order cannot be read ({why}): look at it at the venue")
+            }
             Self::Shares { token, books, venue } => write!(
                 f,
                 "{books} shares of token {token} in the books, {venue} in the wallet: if somebody traded or moved them \

@@ -45,7 +45,11 @@ pub(crate) async fn obey_kill(store: Store, live: LiveHandle) -> anyhow::Result<
 async fn cancel_everything(live: &LiveHandle) -> bool {
     match live.trader.cancel_all().await {
         Ok(said) => {
-            tracing::warn!(cancelled = said.cancelled.len(), refused = said.refused.len(), "all orders are cancelled");
+            tracing::warn!(
+                cancelled = said.cancelled.len(),
+                refused = said.refused.len(),
+                "all orders are cancelled"
+            );
             live.doubt().await;
             true
         }
@@ -97,7 +101,9 @@ pub(crate) async fn compare(store: &Store, trader: &Arc<Trader>, live: &LiveHand
                 tracing::error!(%difference, "the books and the venue disagree: no entries");
             }
             let now = clock::now();
-            for winner in findings.unpaid.iter().filter(|winner| REDEEM_AFTER <= now.micros_since(winner.resolved)) {
+            for winner in
+                findings.unpaid.iter().filter(|winner| REDEEM_AFTER <= now.micros_since(winner.resolved))
+            {
                 tracing::warn!(
                     position = winner.position,
                     payout = %winner.payout,
@@ -110,8 +116,11 @@ pub(crate) async fn compare(store: &Store, trader: &Arc<Trader>, live: &LiveHand
         Err(error) => {
             let error = anyhow::Error::from(error);
             tracing::warn!("the books and the venue could not be compared: {error:#}");
-            live.object(Objection::Unreconciled, Some("the books and the venue could not be compared".to_owned()))
-                .await;
+            live.object(
+                Objection::Unreconciled,
+                Some("the books and the venue could not be compared".to_owned()),
+            )
+            .await;
         }
     }
 }

@@ -34,7 +34,10 @@ pub(crate) async fn compare(store: Store, venue: &VenueSettings, accept: bool) -
     }
     let findings = reconcile::reconcile(&trader, &store).await?;
     for winner in &findings.unpaid {
-        render::line(&format!("position {} won ${}, which has not come in yet", winner.position, winner.payout))?;
+        render::line(&format!(
+            "position {} won ${}, which has not come in yet",
+            winner.position, winner.payout
+        ))?;
     }
     for difference in &findings.differences {
         render::line(&difference.to_string())?;

@@ -57,7 +57,10 @@ fn lines(state: &Value) -> Vec<String> {
 fn orders(live: &Value) -> Option<String> {
     let delay = |name: &str| live["whale_to_order_ms"][name].as_f64();
     let (half, most) = (delay("p50")?, delay("p99")?);
-    Some(format!("orders     {} sent; from a whale's fill to the order {half:.1} ms, p99 {most:.1} ms", number(&live["sent"])))
+    Some(format!(
+        "orders     {} sent; from a whale's fill to the order {half:.1} ms, p99 {most:.1} ms",
+        number(&live["sent"])
+    ))
 }
 
 fn coverage(state: &Value) -> String {

@@ -64,7 +64,8 @@ impl TelemetrySettings {
         let filter = EnvFilter::try_new(&self.log_level)
             .map_err(|error| anyhow::anyhow!("LOG_LEVEL `{}` is no filter: {error}", self.log_level))?;
         // At its finest level it writes whole frames, and in one of them we say who we are.
-        let filter = filter.add_directive("tungstenite::protocol=debug".parse().context("a filter of our own")?);
+        let filter =
+            filter.add_directive("tungstenite::protocol=debug".parse().context("a filter of our own")?);
         let builder =
             tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(is_coloured);
         // Somebody may have started logging already, as tests do: theirs stands.

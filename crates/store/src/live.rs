@@ -26,7 +26,10 @@ pub struct SignedRow {
 /// Without the bytes, which anybody could send.
 impl std::fmt::Debug for SignedRow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SignedRow").field("order", &self.order).field("hash", &self.hash).finish_non_exhaustive()
+        f.debug_struct("SignedRow")
+            .field("order", &self.order)
+            .field("hash", &self.hash)
+            .finish_non_exhaustive()
     }
 }
 

@@ -67,7 +67,8 @@ impl Executor {
         };
         step("decide", micros(self.learned, order.at));
         if order.purpose == Purpose::Enter {
-            metrics::histogram!("orderflow_whale_to_order_seconds").record(micros(self.learned, clock::now()));
+            metrics::histogram!("orderflow_whale_to_order_seconds")
+                .record(micros(self.learned, clock::now()));
         }
     }
 

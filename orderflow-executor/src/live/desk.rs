@@ -302,8 +302,12 @@ impl Desk {
 
     /// Orders of which nothing more can be learned.
     fn forget(&mut self) {
-        let over: Vec<i64> =
-            self.orders.values().filter(|tracked| tracked.is_over()).map(|tracked| tracked.order.id).collect();
+        let over: Vec<i64> = self
+            .orders
+            .values()
+            .filter(|tracked| tracked.is_over())
+            .map(|tracked| tracked.order.id)
+            .collect();
         for id in over {
             self.latches.settle(id);
             if let Some(tracked) = self.orders.remove(&id) {

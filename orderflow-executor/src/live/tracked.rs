@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use alloy_primitives::B256;
 use domain::{
-    Closing, Execution, Fee, Fill, Order, OrderEvent, OrderNews, Shares, TimeInForce, Timestamp, TradeId, TxHash,
+    Closing, Execution, Fee, Fill, Order, OrderEvent, OrderNews, Shares, TimeInForce, Timestamp, TradeId,
+    TxHash,
 };
 use polymarket::trading::{OpenOrder, OrderStatus, SignedOrder, Trade, TradeStatus};
 use tokio::time::Instant;
@@ -260,7 +261,11 @@ impl Tracked {
     }
 
     fn told(&self) -> Shares {
-        self.trades.values().filter_map(|known| known.execution.as_ref()).map(|execution| execution.shares).sum()
+        self.trades
+            .values()
+            .filter_map(|known| known.execution.as_ref())
+            .map(|execution| execution.shares)
+            .sum()
     }
 
     fn news(&self, at: Timestamp, what: OrderEvent) -> OrderNews {

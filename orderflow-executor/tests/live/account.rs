@@ -44,7 +44,10 @@ async fn what_is_traded_here_agrees_and_what_is_done_by_hand_does_not() {
     };
     let is_stray = |difference: &Difference| matches!(difference, Difference::StrayOrder { hash: found, .. } if *found == hash);
     assert!(found.differences.iter().any(is_stray), "{found:?}");
-    assert!(found.differences.iter().any(|difference| matches!(difference, Difference::Cash { .. })), "{found:?}");
+    assert!(
+        found.differences.iter().any(|difference| matches!(difference, Difference::Cash { .. })),
+        "{found:?}"
+    );
     assert!(found.text().unwrap().contains("orderflow reconcile --accept"));
 
     handle.trader().cancel_all().await.unwrap();
@@ -79,7 +82,7 @@ async fn each_line_of_the_preflight_turns_red_with_what_it_is_about() {
         "0",
     ];
     let venue = ServiceSettings::parse_from(arguments).venue;
-    let look = async || preflight(&venue, &mut *bench.store.connection().await.unwrap()).await;
+    let look = async || preflight(&venue, &mut bench.store.connection().await.unwrap()).await;
 
     // Nobody reads the chain here.
     let checks = look().await;
@@ -97,10 +100,10 @@ async fn each_line_of_the_preflight_turns_red_with_what_it_is_about() {
     // The wrong kind of wallet has nothing, and a key that others can read is none.
     let wrong = arguments.map(|argument| if argument == "0" { "2" } else { argument });
     let venue = ServiceSettings::parse_from(wrong).venue;
-    let checks = preflight(&venue, &mut *bench.store.connection().await.unwrap()).await;
+    let checks = preflight(&venue, &mut bench.store.connection().await.unwrap()).await;
     assert!(red(&checks).contains(&"balance"), "{checks:?}");
     std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
-    let checks = preflight(&venue, &mut *bench.store.connection().await.unwrap()).await;
+    let checks = preflight(&venue, &mut bench.store.connection().await.unwrap()).await;
     assert_eq!(red(&checks), ["chain", "key"]);
     bench.end().await;
 }
@@ -109,9 +112,10 @@ async fn each_line_of_the_preflight_turns_red_with_what_it_is_about() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_to_ask_where_we_are_counts_as_nowhere() {
     let bench = Bench::begin().await;
-    let arguments = ["executor", "--clob-url", &bench.devnet.urls().clob, "--geoblock-url", "http://127.0.0.1:9"];
+    let arguments =
+        ["executor", "--clob-url", &bench.devnet.urls().clob, "--geoblock-url", "http://127.0.0.1:9"];
     let venue = ServiceSettings::parse_from(arguments).venue;
-    let checks = preflight(&venue, &mut *bench.store.connection().await.unwrap()).await;
+    let checks = preflight(&venue, &mut bench.store.connection().await.unwrap()).await;
     assert!(red(&checks).contains(&"place"), "{checks:?}");
     bench.end().await;
 }

@@ -14,9 +14,9 @@ use domain::{
     Tier, TimeInForce, TokenId, Usd, Wallet,
 };
 use orderflow_executor::live::{Desks, Live, LiveNews, Prepared, Rhythm};
+use polymarket::Clob;
 use polymarket::channel::Pace;
 use polymarket::trading::{Account, Credentials, KeyDesk, Limits as Patience, PrivateKey, WalletKind};
-use polymarket::Clob;
 use service::{CancellationToken, clock};
 use store::testing::TestDatabase;
 use store::{Store, journal};
@@ -53,7 +53,12 @@ fn rhythm() -> Rhythm {
         first_look: millis(50),
         poll: millis(300),
         chain_patience: Duration::ZERO,
-        pace: Pace { first_pause: millis(50), longest_pause: millis(500), ping: millis(500), ..Pace::default() },
+        pace: Pace {
+            first_pause: millis(50),
+            longest_pause: millis(500),
+            ping: millis(500),
+            ..Pace::default()
+        },
         limits: Patience { order: millis(1_500), other: Duration::from_secs(5) },
     }
 }
@@ -68,7 +73,7 @@ impl Bench {
         let stop = CancellationToken::new();
         let config = DevnetConfig {
             seed: 5,
-            speed: 8.0,
+            speed: 4.0,
             wallets: 300,
             skilled: 10,
             history_days: 6,
@@ -84,9 +89,6 @@ impl Bench {
         let database = TestDatabase::create().await;
         let store = Store::connect(database.url()).await.unwrap();
         let (market, book) = liquid(&devnet).await;
-        store::markets::learn(&mut *store.begin().await.unwrap(), std::slice::from_ref(&market), clock::now())
-            .await
-            .unwrap();
         let live = open(&devnet, &account, &credentials, &rhythm, &store).await;
         Self {
             portfolio: Portfolio::restore(Usd::whole(10_000), Holdings::default()),
@@ -148,7 +150,14 @@ impl Bench {
         risk::reduce(order, &self.portfolio, &Guards::default()).unwrap()
     }
 
-    fn order(&mut self, limit: Price, size: Size, force: TimeInForce, purpose: Purpose, position: i64) -> Order {
+    fn order(
+        &mut self,
+        limit: Price,
+        size: Size,
+        force: TimeInForce,
+        purpose: Purpose,
+        position: i64,
+    ) -> Order {
         self.last += 1;
         Order {
             id: self.last,
@@ -196,7 +205,9 @@ impl Bench {
     pub(crate) async fn until(&mut self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
         let mut heard = vec![];
         while !holds(self) {
-            let Ok(news) = timeout(SOON, self.live.news()).await else { panic!("{what}: nothing more came after {heard:?}") };
+            let Ok(news) = timeout(SOON, self.live.news()).await else {
+                panic!("{what}: nothing more came after {heard:?}")
+            };
             let news = news.expect("the desk is no more");
             heard.push(news.clone());
             self.take_in(news).await;
@@ -319,7 +330,7 @@ async fn open(
         account: account.clone(),
         credentials: credentials.clone(),
     };
-    Live::open(desks, rhythm.clone(), &mut *store.connection().await.unwrap()).await.unwrap()
+    Live::open(desks, rhythm.clone(), &mut store.connection().await.unwrap()).await.unwrap()
 }
 
 /// Of the markets that charge a fee and have a book in the middle of prices, more than one level deep on each side and

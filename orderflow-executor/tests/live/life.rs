@@ -46,9 +46,7 @@ async fn what_rests_is_cancelled_when_asked() {
     let id = order.get().id;
     bench.place(&order).await;
     bench
-        .until("accepted", |bench| {
-            bench.portfolio.orders().any(|sent| sent.order.id == id && sent.accepted)
-        })
+        .until("accepted", |bench| bench.portfolio.orders().any(|sent| sent.order.id == id && sent.accepted))
         .await;
     bench.live.cancel(id).await;
     bench.until_final(id).await;

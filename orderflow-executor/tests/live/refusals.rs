@@ -34,7 +34,8 @@ impl Bench {
     }
 
     fn is_rejected(&self, order: i64) -> bool {
-        let rejected = |what: &OrderEvent| matches!(what, OrderEvent::Closed { why: Closing::Rejected { .. }, .. });
+        let rejected =
+            |what: &OrderEvent| matches!(what, OrderEvent::Closed { why: Closing::Rejected { .. }, .. });
         self.told(order).iter().any(|news| rejected(&news.what)) && !self.is_filled(order)
     }
 }
