@@ -1,6 +1,6 @@
 //! Settings of live trading: whose key, which wallet, and where the venue is beside its order book.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use domain::Wallet;
@@ -74,7 +74,9 @@ impl LiveSettings {
     /// # Errors
     /// What is missing, or wrong with the files; nothing of their content.
     pub fn account(&self) -> anyhow::Result<Account> {
-        let key = match (&self.private_key_file, &self.keystore_file, &self.keystore_password_file) {
+        let [plain, keystore, password] =
+            [&self.private_key_file, &self.keystore_file, &self.keystore_password_file].map(named);
+        let key = match (plain, keystore, password) {
             (Some(file), None, None) => PrivateKey::from_hex_file(file)?,
             (None, Some(store), Some(password)) => PrivateKey::from_keystore(store, password)?,
             (None, Some(_), None) => bail!("KEYSTORE_FILE needs KEYSTORE_PASSWORD_FILE"),
@@ -91,7 +93,12 @@ impl LiveSettings {
     }
 }
 
-/// An empty variable is one that is not set: as a file it would be one without a name.
+/// An empty variable is one that is not set; clap's own parser of paths would refuse it.
 fn path(text: &str) -> Result<PathBuf, std::convert::Infallible> {
     Ok(PathBuf::from(text))
+}
+
+/// The file, if one is named.
+fn named(file: &Option<PathBuf>) -> Option<&Path> {
+    file.as_deref().filter(|file| !file.as_os_str().is_empty())
 }

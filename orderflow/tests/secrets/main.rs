@@ -94,7 +94,7 @@ async fn the_service_is_killed_at_once_and_says_no_secret() {
     let is_cancelled =
         |bench: &Bench| matches!(bench.truth().orders.get(&resting), Some((OrderStatus::Canceled(_), _)));
     assert!(!is_cancelled(&bench));
-    controls::kill(&mut *bench.store.connection().await.unwrap(), "a test").await.unwrap();
+    controls::kill(&mut bench.store.connection().await.unwrap(), "a test").await.unwrap();
     for _ in 0..400 {
         if is_cancelled(&bench) {
             break;

@@ -73,7 +73,7 @@ impl Bench {
         let stop = CancellationToken::new();
         let config = DevnetConfig {
             seed: 5,
-            speed: 8.0,
+            speed: 4.0,
             wallets: 300,
             skilled: 10,
             history_days: 6,
@@ -89,13 +89,6 @@ impl Bench {
         let database = TestDatabase::create().await;
         let store = Store::connect(database.url()).await.unwrap();
         let (market, book) = liquid(&devnet).await;
-        store::markets::learn(
-            &mut *store.begin().await.unwrap(),
-            std::slice::from_ref(&market),
-            clock::now(),
-        )
-        .await
-        .unwrap();
         let live = open(&devnet, &account, &credentials, &rhythm, &store).await;
         Self {
             portfolio: Portfolio::restore(Usd::whole(10_000), Holdings::default()),
@@ -375,7 +368,7 @@ async fn open(
         account: account.clone(),
         credentials: credentials.clone(),
     };
-    Live::open(desks, rhythm.clone(), &mut *store.connection().await.unwrap()).await.unwrap()
+    Live::open(desks, rhythm.clone(), &mut store.connection().await.unwrap()).await.unwrap()
 }
 
 /// Of the markets that charge a fee and have a book in the middle of prices, more than one level deep on each side and

@@ -82,7 +82,7 @@ async fn each_line_of_the_preflight_turns_red_with_what_it_is_about() {
         "0",
     ];
     let venue = ServiceSettings::parse_from(arguments).venue;
-    let look = async || preflight(&venue, &mut *bench.store.connection().await.unwrap()).await;
+    let look = async || preflight(&venue, &mut bench.store.connection().await.unwrap()).await;
 
     // Nobody reads the chain here.
     let checks = look().await;
@@ -100,10 +100,10 @@ async fn each_line_of_the_preflight_turns_red_with_what_it_is_about() {
     // The wrong kind of wallet has nothing, and a key that others can read is none.
     let wrong = arguments.map(|argument| if argument == "0" { "2" } else { argument });
     let venue = ServiceSettings::parse_from(wrong).venue;
-    let checks = preflight(&venue, &mut *bench.store.connection().await.unwrap()).await;
+    let checks = preflight(&venue, &mut bench.store.connection().await.unwrap()).await;
     assert!(red(&checks).contains(&"balance"), "{checks:?}");
     std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
-    let checks = preflight(&venue, &mut *bench.store.connection().await.unwrap()).await;
+    let checks = preflight(&venue, &mut bench.store.connection().await.unwrap()).await;
     assert_eq!(red(&checks), ["chain", "key"]);
     bench.end().await;
 }
@@ -115,7 +115,7 @@ async fn nobody_to_ask_where_we_are_counts_as_nowhere() {
     let arguments =
         ["executor", "--clob-url", &bench.devnet.urls().clob, "--geoblock-url", "http://127.0.0.1:9"];
     let venue = ServiceSettings::parse_from(arguments).venue;
-    let checks = preflight(&venue, &mut *bench.store.connection().await.unwrap()).await;
+    let checks = preflight(&venue, &mut bench.store.connection().await.unwrap()).await;
     assert!(red(&checks).contains(&"place"), "{checks:?}");
     bench.end().await;
 }
