@@ -176,7 +176,7 @@ impl Scene {
     pub(crate) async fn rest(&mut self) -> Sum {
         self.venue.lift_faults();
         self.run(false).await;
-        let begun = Instant::now();
+        let (begun, mut said) = (Instant::now(), Instant::now());
         loop {
             assert!(!self.executor.as_mut().unwrap().has_ended(), "the executor ended by itself");
             assert!(!self.listener.has_ended(), "the listener ended by itself");
@@ -188,7 +188,13 @@ impl Scene {
                     differences.join("\n"),
                     self.executor.as_ref().unwrap().said()
                 ),
-                Err(_) => sleep(Duration::from_millis(50)).await,
+                Err(differences) => {
+                    if said.elapsed() > Duration::from_secs(10) {
+                        said = Instant::now();
+                        println!("  waiting: {}", differences.join("; "));
+                    }
+                    sleep(Duration::from_millis(50)).await;
+                }
             }
         }
     }
