@@ -2,7 +2,9 @@
 //! it commits together with the place it was decided at.
 //!
 //! A simulated order and its fill commit in one transaction, because the simulated venue's memory is this
-//! database; a crash in between leaves neither.
+//! database; a crash in between leaves neither. How an order goes out in earnest stands in `outgoing`.
+
+mod outgoing;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -14,9 +16,11 @@ use store::controls::CloseRequest;
 use store::feed::{self, Cursor, Item, News, Wanted};
 use store::{PgConnection, Store, controls, resume, signals};
 
+use crate::live::UNCOMPARED;
 use crate::restore::engine_at;
 use crate::venue::Venue;
 use crate::{diary, holdings};
+pub(crate) use outgoing::step;
 
 /// The name of this reader's cursor.
 const READER: &str = "orderflow-executor";
@@ -39,6 +43,8 @@ pub struct Executor {
     /// When the controls were last looked at, and when the engine was last told the time.
     obeyed: Option<Instant>,
     ticked: Option<Instant>,
+    /// When what is being acted on was learned.
+    learned: Timestamp,
 }
 
 impl Executor {
@@ -50,16 +56,24 @@ impl Executor {
         let mut connection = store.connection().await?;
         let Cursor { seq, .. } = feed::cursor(&mut connection, READER).await?;
         signals::policy(&mut connection, &policy.digest(), &policy.describe()).await?;
-        let engine = engine_at(&mut connection, policy.clone(), &mut venue, seq).await?;
+        let mut engine = engine_at(&mut connection, policy.clone(), &mut venue, seq).await?;
         drop(connection);
-        Ok(Self { store, policy, engine, venue, seq, obeyed: None, ticked: None })
+        if venue.live().is_some() {
+            // Until the books and the venue have been compared nobody knows whether they agree.
+            let mut guards = engine.guards().clone();
+            guards.measure(&Guard::Reconcile(Some(UNCOMPARED.to_owned())));
+            engine.remember_guards(guards);
+        }
+        Ok(Self { store, policy, engine, venue, seq, obeyed: None, ticked: None, learned: clock::now() })
     }
 
     /// Makes the engine again without what the chain took back: an entry or a panic must not count a fill twice
     /// when its transaction comes again in another block. Positions that were taken stand.
     async fn start_anew(&mut self) -> anyhow::Result<()> {
         let mut connection = self.store.connection().await?;
+        let guards = self.engine.guards().clone();
         self.engine = engine_at(&mut connection, self.policy.clone(), &mut self.venue, self.seq).await?;
+        self.engine.remember_guards(guards);
         Ok(())
     }
 
@@ -71,6 +85,7 @@ impl Executor {
     pub async fn catch_up(&mut self) -> anyhow::Result<()> {
         loop {
             self.obey().await?;
+            self.hear_now().await?;
             self.tick().await?;
             let mut connection = self.store.connection().await?;
             let items = feed::read(&mut connection, self.seq, i64::MAX, CHUNK, Wanted::Everything).await?;
@@ -82,6 +97,7 @@ impl Executor {
                 if self.obeyed.is_none_or(|obeyed| OBEY <= obeyed.elapsed()) {
                     self.obey().await?;
                 }
+                self.hear_now().await?;
                 let records = self.take_in(item).await?;
                 self.seq = item.seq;
                 let reverted = matches!(item.news, News::Reverted(_));
@@ -128,6 +144,7 @@ impl Executor {
 
     async fn do_control(&mut self, control: Control, request: Option<CloseRequest>) -> anyhow::Result<()> {
         let at = self.now().await?;
+        self.learned = at;
         let mut records = vec![];
         self.settle_down(Event { at, kind: EventKind::Control(control) }, &mut records).await?;
         self.commit(&records, request).await
@@ -150,6 +167,7 @@ impl Executor {
         self.ticked = Some(Instant::now());
         let newest = resume::reached(&mut *self.store.connection().await?, i64::MAX).await?;
         let at = clock::now();
+        self.learned = at;
         let mut records = vec![];
         if let Some(newest) = newest {
             let kind = EventKind::Guard(Guard::Chain { age: at.micros_since(newest) });
@@ -170,6 +188,7 @@ impl Executor {
     /// Steps the engine through one item until it asks nothing more.
     async fn take_in(&mut self, item: &Item) -> anyhow::Result<Vec<Record>> {
         let mut records = vec![];
+        self.learned = item.learned;
         match &item.news {
             News::Block(facts) => {
                 for fact in facts {
@@ -211,6 +230,11 @@ impl Executor {
         // However late this reader is: the moment at which the engine learns of a fact is now.
         let at = self.venue.moment(learned);
         let kind = match &fact.event {
+            // What we did ourselves is nothing to follow.
+            ChainEvent::Fill(fill) if self.is_ours(fill.wallet) => {
+                self.on_own_fill(fact, fill).await;
+                return Ok(());
+            }
             ChainEvent::Fill(fill) => {
                 self.venue.observe(fill);
                 for news in self.venue.on_print(self.engine.portfolio(), fill, at) {
@@ -234,13 +258,11 @@ impl Executor {
             let outcome = self.engine.step(&event);
             records.extend(outcome.records);
             for command in outcome.commands {
-                if self.venue.commits_first() && matches!(command, Command::Place(_)) {
-                    // The place in the outbox stays where it was: what led to the order is read again after a crash,
-                    // and found to have been decided.
-                    self.commit(records, None).await?;
-                    records.clear();
-                }
-                for kind in self.answer(&command, learned).await {
+                let kinds = match (&command, self.venue.live()) {
+                    (Command::Place(order), Some(live)) => self.send_out(live, order, records).await?,
+                    _ => self.answer(&command, learned).await,
+                };
+                for kind in kinds {
                     events.push_back(Event { at: self.venue.moment(learned), kind });
                 }
             }

@@ -9,6 +9,7 @@ use domain::SignalKind;
 use store::resume::{Books, ExitRow, SentOrder};
 use store::{PgConnection, controls, markets, resume, scores, signals};
 
+use crate::live::Live;
 use crate::venue::Venue;
 
 /// The engine as it stood.
@@ -40,7 +41,11 @@ pub(crate) async fn engine_at(
     remember_cases(connection, &mut engine).await?;
     let Some(reached) = resume::reached(connection, seq).await? else { return Ok(engine) };
     let since = reached.plus_micros(-LOOKBACK);
+    let own = venue.live().map(Live::wallet);
     for (fill, at) in resume::recent_fills(connection, seq, since).await? {
+        if Some(fill.wallet) == own {
+            continue;
+        }
         venue.observe(&fill);
         engine.remember(&fill, at);
     }

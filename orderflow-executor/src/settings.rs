@@ -6,6 +6,7 @@ use service::DatabaseSettings;
 use service::telemetry::TelemetrySettings;
 
 use crate::filters::FilterSettings;
+use crate::key_settings::LiveSettings;
 use crate::limits::LimitSettings;
 
 /// What the strategy may do with how much money.
@@ -116,12 +117,12 @@ impl StrategySettings {
 /// Where orders go.
 #[derive(Clone, Debug, clap::Args)]
 pub struct VenueSettings {
-    /// Must stay true: orders are filled on paper, against the live books.
+    /// Whether orders are filled on paper, against the live books. With `false` they are sent with real money, once
+    /// every line of `orderflow doctor` is green.
     #[arg(
         long,
         env = "ENABLE_PAPER_TRADING",
         default_value = "true",
-        value_parser = paper_only,
         action = clap::ArgAction::Set,
         help_heading = "Venue"
     )]
@@ -144,6 +145,9 @@ pub struct VenueSettings {
         help_heading = "Venue"
     )]
     pub clob_url: String,
+    /// Live trading.
+    #[command(flatten)]
+    pub live: LiveSettings,
 }
 
 /// Everything the service can be told.
@@ -193,15 +197,4 @@ fn fraction(text: &str) -> Result<f64, String> {
 
 fn confidence_model(text: &str) -> Result<ConfidenceModel, String> {
     ConfidenceModel::from_name(text).ok_or_else(|| "it is neither `skill` nor `score`".to_owned())
-}
-
-/// Refuses what does not exist: nobody must believe that real orders are sent.
-fn paper_only(text: &str) -> Result<bool, String> {
-    match text {
-        "true" => Ok(true),
-        "false" => {
-            Err("live trading is not part of this version: orders are filled on paper only".to_owned())
-        }
-        _ => Err("it is neither `true` nor `false`".to_owned()),
-    }
 }

@@ -10,6 +10,8 @@ use domain::{Book, Closing, Fill, Order, OrderEvent, OrderNews, Price, Shares, T
 use polymarket::Clob;
 use service::clock;
 
+use crate::live::{Live, LiveNews};
+
 /// Who answers.
 #[derive(Debug)]
 pub enum Venue {
@@ -17,6 +19,8 @@ pub enum Venue {
     Paper(Paper),
     /// A recorded tape, which has no books: each is implied by the print that led to the question.
     Tape(Prints),
+    /// The venue in earnest.
+    Live(Box<Live>),
 }
 
 /// Orders on paper. Their memory is the engine's portfolio, and so the database: those that rest survive a restart.
@@ -48,7 +52,7 @@ impl Venue {
     #[must_use]
     pub fn moment(&self, learned: Timestamp) -> Timestamp {
         match self {
-            Self::Paper(_) => learned.max(clock::now()),
+            Self::Paper(_) | Self::Live(_) => learned.max(clock::now()),
             Self::Tape(_) => learned,
         }
     }
@@ -56,15 +60,32 @@ impl Venue {
     /// Whether time goes by the clock, and not by what a tape tells.
     #[must_use]
     pub const fn is_by_the_clock(&self) -> bool {
-        matches!(self, Self::Paper(_))
+        matches!(self, Self::Paper(_) | Self::Live(_))
     }
 
-    /// Whether an order must be committed before it is placed, because somebody else's memory of it cannot be taken
-    /// back with a transaction of ours.
+    /// The venue in earnest, whose memory of an order cannot be taken back with a transaction of ours: an order is
+    /// committed before it is sent there.
     #[must_use]
-    pub const fn commits_first(&self) -> bool {
+    pub fn live(&self) -> Option<&Live> {
         match self {
-            Self::Paper(_) | Self::Tape(_) => false,
+            Self::Live(live) => Some(live),
+            Self::Paper(_) | Self::Tape(_) => None,
+        }
+    }
+
+    /// What became known meanwhile, where anything does without being asked.
+    pub async fn news(&mut self) -> Option<LiveNews> {
+        match self {
+            Self::Live(live) => live.news().await,
+            Self::Paper(_) | Self::Tape(_) => std::future::pending().await,
+        }
+    }
+
+    /// The same without waiting.
+    pub fn news_now(&mut self) -> Option<LiveNews> {
+        match self {
+            Self::Live(live) => live.news_now(),
+            Self::Paper(_) | Self::Tape(_) => None,
         }
     }
 
@@ -74,6 +95,7 @@ impl Venue {
     /// What the venue said, where it has none.
     pub async fn quote(&self, token: TokenId, at: Timestamp) -> Result<Book, String> {
         match self {
+            Self::Live(live) => live.book(token).await,
             Self::Paper(paper) => paper.clob.book(token).await.map_err(|error| error.to_string()),
             Self::Tape(prints) => match prints.last.get(&token) {
                 Some((price, shares)) => Ok(venue::implied_book(token, at, *price, *shares, Tick::CENT)),
@@ -82,7 +104,8 @@ impl Venue {
         }
     }
 
-    /// Places an order: what is known of it at once. Whatever becomes known later comes as news.
+    /// Places an order on paper: what is known of it at once. In earnest an order goes another way, because it is
+    /// committed in between.
     pub async fn place(&self, order: &Approved<Order>, learned: Timestamp) -> Vec<OrderNews> {
         if let Self::Paper(paper) = self {
             tokio::time::sleep(paper.latency).await;
@@ -103,6 +126,10 @@ impl Venue {
     /// Cancels an order: what is known of that at once.
     pub async fn cancel(&self, order: &Sent, learned: Timestamp) -> Vec<OrderNews> {
         match self {
+            Self::Live(live) => {
+                live.cancel(order.order.id).await;
+                vec![]
+            }
             Self::Paper(_) | Self::Tape(_) => {
                 Resting::new(order).map(|order| order.cancel(self.moment(learned))).into_iter().collect()
             }
@@ -113,6 +140,7 @@ impl Venue {
     #[must_use]
     pub fn on_print(&self, portfolio: &Portfolio, fill: &Fill, at: Timestamp) -> Vec<OrderNews> {
         match self {
+            Self::Live(_) => vec![],
             Self::Paper(_) | Self::Tape(_) => portfolio
                 .orders()
                 .filter_map(Resting::new)
@@ -125,6 +153,8 @@ impl Venue {
     #[must_use]
     pub fn on_time(&self, portfolio: &Portfolio, at: Timestamp) -> Vec<OrderNews> {
         match self {
+            // Its orders expire there, and it says so.
+            Self::Live(_) => vec![],
             Self::Paper(_) | Self::Tape(_) => {
                 portfolio.orders().filter_map(Resting::new).filter_map(|order| order.on_time(at)).collect()
             }
@@ -135,6 +165,7 @@ impl Venue {
     #[must_use]
     pub const fn mode(&self) -> &'static str {
         match self {
+            Self::Live(_) => "live",
             Self::Paper(_) | Self::Tape(_) => "paper",
         }
     }

@@ -84,6 +84,17 @@ pub(crate) enum Command {
     },
     /// Allow entries again after a kill.
     Lift(Database),
+    /// Check everything that live trading needs: place, account, money, clock, chain, signing. Fails where a line is red.
+    Doctor(Box<Venue>),
+    /// Compare the books with the venue: orders, shares, dollars, winners. Fails where they disagree.
+    Reconcile {
+        /// Take the wallet's dollars as they are, after money was paid in or taken out.
+        #[arg(long)]
+        accept: bool,
+        /// Which account and which database.
+        #[command(flatten)]
+        venue: Box<Venue>,
+    },
     /// Print the database's address for `psql`; a private PostgreSQL is started if need be and left running.
     Db {
         /// Stop the private PostgreSQL, unless a program uses it.
@@ -112,6 +123,17 @@ pub(crate) struct View {
     /// Which database.
     #[command(flatten)]
     pub(crate) database: DatabaseSettings,
+}
+
+/// A question about the account at the venue.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Venue {
+    /// How it is shown.
+    #[command(flatten)]
+    pub(crate) view: View,
+    /// Which account, and where the venue is.
+    #[command(flatten)]
+    pub(crate) venue: VenueSettings,
 }
 
 /// A list.

@@ -6,6 +6,7 @@ mod card;
 mod decode;
 mod demo;
 mod devnet;
+mod doctor;
 mod evidence;
 mod latches;
 mod live;
@@ -89,6 +90,13 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
             on(&database, async |store| latches::kill(store, &reason).await).await
         }
         Command::Lift(args) => on(&args.database, async |store| latches::lift(store).await).await,
+        Command::Doctor(asked) => {
+            on(&asked.view.database, async |store| doctor::doctor(store, &asked.venue, asked.view.json).await)
+                .await
+        }
+        Command::Reconcile { accept, venue: asked } => {
+            on(&asked.view.database, async |store| doctor::compare(store, &asked.venue, accept).await).await
+        }
         Command::Db { stop, database } => show_database(&database, stop).await,
     }
 }

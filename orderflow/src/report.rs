@@ -16,7 +16,7 @@ const REFUSALS: [(&str, &str); 6] = [
     ("detail", "why"),
 ];
 
-const POSITIONS: [(&str, &str); 9] = [
+const POSITIONS: [(&str, &str); 10] = [
     ("id", "id"),
     ("opened_at", "opened"),
     ("market_title", "market"),
@@ -26,6 +26,7 @@ const POSITIONS: [(&str, &str); 9] = [
     ("cost_usd", "cost $"),
     ("status", "status"),
     ("pnl_usd", "P&L $"),
+    ("redemption", "paid"),
 ];
 
 /// Shows the newest signals as cards, oldest first, and goes on if it is asked to; or the newest refusals.

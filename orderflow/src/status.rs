@@ -1,6 +1,6 @@
 //! `orderflow status`: what is covered, how far behind it is, what it costs, and what went wrong.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use service::clock;
 use store::{Store, status};
 
@@ -8,7 +8,13 @@ use crate::render;
 
 /// Shows the listener's state.
 pub(crate) async fn run(store: Store, json: bool) -> anyhow::Result<()> {
-    let state = status::listener(&mut *store.connection().await?, clock::now()).await?;
+    let mut connection = store.connection().await?;
+    let mut state = status::listener(&mut connection, clock::now()).await?;
+    if let Some(delays) = store::live::delays(&mut connection).await? {
+        state["live_orders"] =
+            json!({"sent": delays.sent, "whale_to_order_ms": {"p50": delays.half, "p99": delays.most}});
+    }
+    drop(connection);
     if json {
         return Ok(render::line(&state.to_string())?);
     }
@@ -40,10 +46,21 @@ fn lines(state: &Value) -> Vec<String> {
         "markets    {} tokens traded that nobody has described yet",
         number(&state["unknown_tokens"])
     ));
+    lines.extend(orders(&state["live_orders"]));
     lines.extend(costs(&state["compute_units"]));
     lines.extend(sources(state));
     lines.extend(nonsense(state));
     lines
+}
+
+/// Orders that were sent in earnest, and how long they took from the fill they follow.
+fn orders(live: &Value) -> Option<String> {
+    let delay = |name: &str| live["whale_to_order_ms"][name].as_f64();
+    let (half, most) = (delay("p50")?, delay("p99")?);
+    Some(format!(
+        "orders     {} sent; from a whale's fill to the order {half:.1} ms, p99 {most:.1} ms",
+        number(&live["sent"])
+    ))
 }
 
 fn coverage(state: &Value) -> String {

@@ -33,7 +33,20 @@ const ARROWS: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
-    ("trials", &["decision", "devnet", "domain", "orderflow-listener", "polygon", "service", "store"]),
+    (
+        "trials",
+        &[
+            "decision",
+            "devnet",
+            "domain",
+            "orderflow-executor",
+            "orderflow-listener",
+            "polygon",
+            "polymarket",
+            "service",
+            "store",
+        ],
+    ),
 ];
 
 fn root() -> PathBuf {
@@ -128,7 +141,9 @@ fn all_sql_is_in_the_store() {
 fn all_event_abis_are_in_polygon() {
     for (package, _) in ARROWS.iter().filter(|(package, _)| *package != "polygon") {
         for (path, text) in sources(package) {
-            assert!(!text.contains("sol!"), "{}", path.display());
+            // What is signed off the chain may be declared elsewhere; what the chain logs may not.
+            let declares = text.lines().any(|line| line.trim_start().starts_with("event "));
+            assert!(!(text.contains("sol!") && declares), "{}", path.display());
         }
     }
 }

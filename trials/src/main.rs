@@ -15,7 +15,7 @@ mod storage;
 mod verdicts;
 
 use clap::Parser as _;
-use stage::Child;
+use stage::{Child, Executor};
 
 /// What to measure.
 #[derive(Debug, clap::Parser)]
@@ -83,14 +83,19 @@ enum Which {
     /// The measured process of another benchmark.
     #[command(hide = true)]
     Child(Child),
+    /// The executor as its own program runs it, for the trials that kill it.
+    #[command(hide = true)]
+    Executor(Box<Executor>),
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     service::process::use_tls();
     let which = Args::parse().which.unwrap_or(Which::All);
-    if let Which::Child(child) = which {
-        return stage::run_child(child).await;
+    match which {
+        Which::Child(child) => return stage::run_child(child).await,
+        Which::Executor(executor) => return stage::run_executor(*executor).await,
+        _ => {}
     }
     machine::describe()?;
     match which {
@@ -110,6 +115,6 @@ async fn main() -> anyhow::Result<()> {
         Which::Storage { fills } => storage::run(fills).await,
         Which::Fold { fills, wallets, markets } => fold::run(fills, wallets, markets),
         Which::Verdicts { wallets } => verdicts::run(wallets).await,
-        Which::Child(_) => Ok(()),
+        Which::Child(_) | Which::Executor(_) => Ok(()),
     }
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use orderflow_executor::ServiceSettings;
 use orderflow_listener::{ChainSource, ListenerSettings, NewHeads, Progress, Span, backfill};
 use service::telemetry::TelemetrySettings;
-use service::{CancellationToken, Database};
+use service::{CancellationToken, Database, Supervisor};
 use store::Store;
 use store::managed::Durability;
 use tempfile::TempDir;
@@ -126,6 +127,27 @@ impl Child {
 
 /// An address at which nobody answers.
 const NOBODY: &str = "http://127.0.0.1:9";
+
+/// The executor's own settings.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Executor {
+    #[command(flatten)]
+    settings: ServiceSettings,
+}
+
+/// Does what the executor's own program does, until it ends or is killed.
+pub(crate) async fn run_executor(executor: Executor) -> anyhow::Result<()> {
+    let ServiceSettings { database, strategy, venue, telemetry } = executor.settings;
+    telemetry.start()?;
+    let database = database.open().await?;
+    let mut supervisor = Supervisor::new();
+    let store = database.store.clone();
+    supervisor
+        .spawn("orderflow-executor", orderflow_executor::run(strategy, venue, store, supervisor.stop()));
+    let ran = supervisor.run().await;
+    let closed = database.close().await;
+    ran.and(closed)
+}
 
 /// A process that is measured.
 pub(crate) struct Measured {

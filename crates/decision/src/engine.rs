@@ -141,6 +141,11 @@ impl Engine {
         &self.guards
     }
 
+    /// Takes in what was measured before the engine was made again: it is as it was.
+    pub fn remember_guards(&mut self, guards: Guards) {
+        self.guards = guards;
+    }
+
     /// Takes in what was remembered of positions before a restart.
     pub fn remember_exits(&mut self, exits: ExitState) {
         self.exits = exits;

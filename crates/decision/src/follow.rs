@@ -11,6 +11,9 @@ use domain::{Fill, Price, Shares, Side, Timestamp, TokenId, Usd, Wallet};
 const MAX_GAP: i64 = 10 * Timestamp::MINUTE;
 const MAX_LENGTH: i64 = Timestamp::HOUR;
 
+/// So far may a block's time be ahead of ours.
+const CLOCKS: i64 = Timestamp::MINUTE;
+
 /// How far back fills must be known for every entry to be complete.
 pub const LOOKBACK: i64 = MAX_LENGTH;
 
@@ -79,12 +82,27 @@ impl Entries {
     }
 
     /// Remembers that the entry under way `at` that moment asked with `notional` dollars, and whether a signal
-    /// followed: it is one signal an entry. For the engine itself, and for its restart.
+    /// followed: it is one signal an entry. For the engine itself, and for its restart, which may come between a
+    /// signal and the end of what led to it: the entry's fills are observed only after that.
     pub fn remember(&mut self, wallet: Wallet, token: TokenId, notional: Usd, followed: bool, at: Timestamp) {
-        if let Some(entry) = self.open.get_mut(&(wallet, token)).filter(|entry| entry.first <= at) {
-            entry.asked_at = entry.asked_at.max(Some(notional));
-            entry.followed |= followed;
+        let unseen = Entry {
+            first: at,
+            last: at,
+            usd: Usd::ZERO,
+            shares: Shares::ZERO,
+            asked_at: None,
+            followed: false,
+        };
+        let entry = self.open.entry((wallet, token)).or_insert(unseen);
+        // A newer entry asks for itself; an older one was over when this one asked.
+        if at.plus_micros(CLOCKS) < entry.first {
+            return;
         }
+        if is_over(entry, at) {
+            *entry = unseen;
+        }
+        entry.asked_at = entry.asked_at.max(Some(notional));
+        entry.followed |= followed;
     }
 
     /// Forgets what is over, now and then.
@@ -156,6 +174,26 @@ mod tests {
         entries.remember(Wallet::default(), TokenId::default(), Usd::whole(600), true, minute(0));
         entries.observe(&buy(6_000), minute(1));
         assert_eq!(ask(&mut entries), None);
+    }
+
+    /// After a crash between a signal and the end of the item that led to it, the item is read again.
+    #[test]
+    fn an_entry_that_was_followed_before_its_fills_were_observed_asks_no_more() {
+        let mut entries = Entries::default();
+        let (wallet, token) = (Wallet::default(), TokenId::default());
+        entries.remember(wallet, token, Usd::whole(600), true, minute(1));
+        entries.observe(&buy(600), minute(1).plus_micros(-2_000_000));
+        assert_eq!(ask(&mut entries), None);
+        // The same where an older entry is known that was over by then.
+        entries.remember(wallet, token, Usd::whole(600), true, minute(20));
+        entries.observe(&buy(600), minute(20).plus_micros(-2_000_000));
+        assert_eq!(ask(&mut entries), None);
+        // What was refused is looked at again once it has doubled, as if there had been no crash.
+        entries.remember(wallet, token, Usd::whole(600), false, minute(40));
+        entries.observe(&buy(600), minute(40));
+        assert_eq!(ask(&mut entries), None);
+        entries.observe(&buy(600), minute(41));
+        assert_eq!(ask(&mut entries), Some(1_200));
     }
 
     #[test]

@@ -255,6 +255,11 @@ impl Portfolio {
                     self.prints.insert(order.token, paid);
                 }
             }
+            Change::Replace(told, settled) => {
+                let held = self.positions.entry(order.position).or_insert_with(|| Held::ordered(&order));
+                let _in_between = held.change(order.side(), told, false);
+                records.push(held.change(order.side(), settled, true));
+            }
         }
         records.extend(self.end(order.position, result, news.at, limits));
         records.extend(self.forget());

@@ -47,6 +47,8 @@ pub enum Change {
     Add(Execution),
     /// The position has it no more.
     Remove(Execution),
+    /// The position has the second instead of the first.
+    Replace(Execution, Execution),
 }
 
 impl Sent {
@@ -72,6 +74,7 @@ impl Sent {
                 trade.execution = Some(execution.clone());
                 if trade.state == State::Failed { Change::Order } else { Change::Add(execution.clone()) }
             }
+            OrderEvent::Corrected(execution) => self.correct(execution),
             OrderEvent::Confirmed(trade) => self.reach(trade, State::Confirmed),
             OrderEvent::Failed(trade) => self.reach(trade, State::Failed),
             OrderEvent::Closed { why, matched } => match &mut self.closed {
@@ -86,6 +89,17 @@ impl Sent {
                     Change::Order
                 }
             },
+        }
+    }
+
+    fn correct(&mut self, execution: &Execution) -> Change {
+        let trade = self.trades.entry(execution.trade.clone()).or_default();
+        match (trade.execution.replace(execution.clone()), trade.state) {
+            (_, State::Failed) => Change::Order,
+            (None, _) => Change::Add(execution.clone()),
+            // That it is so is worth remembering, too.
+            (Some(known), _) if known == *execution => Change::Order,
+            (Some(known), _) => Change::Replace(known, execution.clone()),
         }
     }
 

@@ -23,6 +23,8 @@ pub enum OrderEvent {
     Accepted,
     /// A part of it matched: ours, unless the settlement fails.
     Filled(Execution),
+    /// What the chain says that a match came to, which counts from then on.
+    Corrected(Execution),
     /// A match is final on the chain.
     Confirmed(TradeId),
     /// A match could not be settled: its shares, dollars and fee never changed hands.

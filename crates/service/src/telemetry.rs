@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use anyhow::Context as _;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 
 use crate::settings::set;
 
@@ -42,12 +43,31 @@ impl TelemetrySettings {
     /// # Errors
     /// If the filter or the address cannot be read, or the address cannot be had.
     pub fn start(&self) -> anyhow::Result<()> {
+        self.start_logs(std::io::stderr, std::io::stderr().is_terminal())
+    }
+
+    /// The same, with the log written elsewhere.
+    ///
+    /// # Errors
+    /// As [`TelemetrySettings::start`].
+    pub fn start_into<Writer>(&self, writer: Writer) -> anyhow::Result<()>
+    where
+        Writer: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+    {
+        self.start_logs(writer, false)
+    }
+
+    fn start_logs<Writer>(&self, writer: Writer, is_coloured: bool) -> anyhow::Result<()>
+    where
+        Writer: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+    {
         let filter = EnvFilter::try_new(&self.log_level)
             .map_err(|error| anyhow::anyhow!("LOG_LEVEL `{}` is no filter: {error}", self.log_level))?;
-        let builder = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(std::io::stderr)
-            .with_ansi(std::io::stderr().is_terminal());
+        // At its finest level it writes whole frames, and in one of them we say who we are.
+        let filter =
+            filter.add_directive("tungstenite::protocol=debug".parse().context("a filter of our own")?);
+        let builder =
+            tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(is_coloured);
         // Somebody may have started logging already, as tests do: theirs stands.
         let _ = if self.log_format == "json" { builder.json().try_init() } else { builder.try_init() };
         match set(self.metrics_addr.as_deref()) {

@@ -10,6 +10,7 @@ mod error;
 pub mod facts;
 pub mod feed;
 pub mod journal;
+pub mod live;
 pub mod managed;
 pub mod markets;
 mod migrations;

@@ -68,7 +68,8 @@ pub(crate) async fn history_agrees_with(chain: &Chain) {
 }
 
 fn start(task: &str, database: &Database, url: &str, more: &[&str], folder: &TempDir) -> Process {
-    let arguments = [task, "--database", database.url(), "--rpc", url, "--from", "0", "--poll", "100"];
+    let arguments =
+        ["child", task, "--database", database.url(), "--rpc", url, "--from", "0", "--poll", "100"];
     let arguments = arguments.iter().chain(&["--log", "info"]).chain(more);
     Process::start(arguments.map(|text| (*text).to_owned()).collect(), folder.path().join("log"))
 }

@@ -69,7 +69,7 @@ async fn malformed_answers_are_counted_kept_aside_and_read_after_all() {
 
 fn start(devnet: &Devnet, database: &Database, folder: &Path, audit: &str) -> Process {
     let (from, nodes) = (devnet.first_block().to_string(), devnet.urls().rpc_http_all.join(","));
-    let arguments = ["listen", "--database", database.url(), "--rpc", &nodes, "--from", &from];
+    let arguments = ["child", "listen", "--database", database.url(), "--rpc", &nodes, "--from", &from];
     let always = ["--poll", "100", "--audit", audit, "--log", "info"];
     let arguments = arguments.iter().chain(&always).map(|text| (*text).to_owned()).collect();
     Process::start(arguments, folder.join("listener"))

@@ -237,7 +237,7 @@ impl Scene {
         let range = if self.needs_audit() { "240" } else { "30" };
         let always = ["--poll", "100", "--audit", "1", "--range", range, "--log", "info"];
         let mut arguments: Vec<String> =
-            [task, "--database", self.database.url(), "--gamma", &urls.gamma, "--clob", &urls.clob]
+            ["child", task, "--database", self.database.url(), "--gamma", &urls.gamma, "--clob", &urls.clob]
                 .iter()
                 .chain(&always)
                 .chain(more)

@@ -1,4 +1,4 @@
-//! The listener and the backfill as processes of their own, to be killed as an operating system kills.
+//! Listener, backfill and executor as processes of their own, to be killed as an operating system kills.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts `trials child` with these arguments; what it says goes to a file.
+    /// Starts `trials` with these arguments; what it says goes to a file.
     pub(crate) fn start(arguments: Vec<String>, log: PathBuf) -> Self {
         let running = spawn(&arguments, &log);
         Self { arguments, log, running }
@@ -81,7 +81,7 @@ impl Process {
     }
 
     /// The end of its log.
-    fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         let said = fs::read_to_string(&self.log).unwrap_or_default();
         said[said.floor_char_boundary(said.len().saturating_sub(SHOWN))..].to_owned()
     }
@@ -90,7 +90,6 @@ impl Process {
 fn spawn(arguments: &[String], log: &PathBuf) -> tokio::process::Child {
     let log = File::create(log).unwrap();
     tokio::process::Command::new(env!("CARGO_BIN_EXE_trials"))
-        .arg("child")
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -15,6 +15,7 @@ mod outcome;
 mod records;
 mod rejection;
 mod report;
+mod self_test;
 mod signed;
 mod trader;
 
@@ -33,5 +34,6 @@ pub use records::{Asset, Balance, Heartbeat, Listed, OrderFilter, TradeFilter};
 pub use rejection::{ConfigFault, Rejection, VenueMode};
 pub(crate) use report::moment;
 pub use report::{MakerFill, OpenOrder, OrderStatus, Trade, TradeLeg, TradeStatus};
+pub use self_test::self_test;
 pub use signed::{NotAnOrder, OrderSigner, SignError, SignedOrder};
 pub use trader::{CancelRefusal, Cancelled, Limits, MOST_CANCELS, MOST_ORDERS, Trader};

@@ -75,6 +75,7 @@ pub async fn news(connection: &mut PgConnection, news: &OrderNews) -> Result<(),
     match &news.what {
         OrderEvent::Accepted => accepted(connection, news).await?,
         OrderEvent::Filled(execution) => filled(connection, news, execution).await?,
+        OrderEvent::Corrected(execution) => corrected(connection, news, execution).await?,
         OrderEvent::Confirmed(trade) => ended(connection, news, trade, "CONFIRMED").await?,
         OrderEvent::Failed(trade) => ended(connection, news, trade, "FAILED").await?,
         OrderEvent::Closed { why, matched } => {
@@ -149,6 +150,34 @@ async fn filled(
     .await
     .map(|_| ())
     .during("store a match")
+}
+
+/// What the chain says counts; what the venue's report made of it stays beside it.
+async fn corrected(
+    connection: &mut PgConnection,
+    news: &OrderNews,
+    execution: &Execution,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO orderflow_executions AS known (order_id, trade_id, matched_at, shares, usd, fee_usd, chain_at)
+         VALUES ($1, $2, $3, $4::bigint::numeric / 1000000, $5::bigint::numeric / 1000000,
+                 $6::bigint::numeric / 1000000, $3)
+         ON CONFLICT (order_id, trade_id) DO UPDATE
+         SET matched_at = coalesce(known.matched_at, excluded.matched_at), chain_at = excluded.chain_at,
+             shares = excluded.shares, usd = excluded.usd, fee_usd = excluded.fee_usd,
+             told_shares = coalesce(known.told_shares, known.shares),
+             told_usd = coalesce(known.told_usd, known.usd), told_fee = coalesce(known.told_fee, known.fee_usd)",
+    )
+    .bind(news.order)
+    .bind(&execution.trade.0)
+    .bind(news.at.to_offset_date_time())
+    .bind(execution.shares.micros())
+    .bind(execution.usd.micros())
+    .bind(execution.fee.micros())
+    .execute(connection)
+    .await
+    .map(|_| ())
+    .during("store what the chain says of a match")
 }
 
 /// What is known of a match only grows: matched, confirmed, failed.

@@ -1,0 +1,134 @@
+//! How an order goes out in earnest, and how what becomes of it comes back.
+//!
+//! It is signed, committed with all that led to it, and only then handed over: whatever happens between any two of
+//! these steps, the next start finds in the database which bytes may have reached the venue, and asks.
+
+use std::time::{Duration, Instant};
+
+use decision::risk::Approved;
+use decision::{Event, EventKind, Record};
+use domain::{Fact, Fill, Order, Purpose, Timestamp, Wallet};
+use service::clock;
+use store::{Store, feed, live, markets};
+
+use super::{Cursor, Executor, READER};
+use crate::diary;
+use crate::live::{Live, LiveNews, Prepared};
+
+/// So many pieces of news are taken in before anything else is looked at again.
+const AT_ONCE: usize = 256;
+
+/// One of the steps of an order on its way out.
+pub(crate) fn step(name: &'static str, taken: Duration) {
+    metrics::histogram!("orderflow_order_step_seconds", "step" => name).record(taken);
+}
+
+impl Executor {
+    /// Whether a wallet is the one we trade from.
+    pub(super) fn is_ours(&self, wallet: Wallet) -> bool {
+        self.venue.live().is_some_and(|live| live.wallet() == wallet)
+    }
+
+    /// Signs an order, commits it with everything decided before, and hands it over. What is known of it at once is
+    /// nothing, or that it ended here.
+    pub(super) async fn send_out(
+        &self,
+        live: &Live,
+        order: &Approved<Order>,
+        records: &mut Vec<Record>,
+    ) -> anyhow::Result<Vec<EventKind>> {
+        let begun = Instant::now();
+        let condition = order.get().condition;
+        let market = live::market(&mut *self.store.connection().await?, condition).await?;
+        match live.prepare(order, market.as_ref()).await {
+            Ok(prepared) => {
+                // The place in the outbox stays where it was: what led to the order is read again after a crash, and
+                // found to have been decided.
+                step("sign", begun.elapsed());
+                let signed = Instant::now();
+                self.commit_signed(records, &prepared).await?;
+                records.clear();
+                step("commit", signed.elapsed());
+                live.send(prepared).await;
+                self.record_delay(order.get());
+                Ok(vec![])
+            }
+            Err(news) => {
+                tracing::warn!(order = order.get().id, what = ?news.what, "an order was not sent");
+                Ok(vec![EventKind::Order(news)])
+            }
+        }
+    }
+
+    /// How long it took from learning of what is followed to handing the order over.
+    fn record_delay(&self, order: &Order) {
+        let micros = |from: Timestamp, to: Timestamp| {
+            Duration::from_micros(u64::try_from(to.micros_since(from)).unwrap_or_default())
+        };
+        step("decide", micros(self.learned, order.at));
+        if order.purpose == Purpose::Enter {
+            metrics::histogram!("orderflow_whale_to_order_seconds")
+                .record(micros(self.learned, clock::now()));
+        }
+    }
+
+    async fn commit_signed(&self, records: &[Record], prepared: &Prepared) -> anyhow::Result<()> {
+        let mut transaction = self.store.begin().await?;
+        self.write(&mut transaction, records, None).await?;
+        live::signed(&mut transaction, &prepared.row(), self.learned).await?;
+        let cursor = Cursor { seq: self.seq, ..Cursor::default() };
+        feed::set_cursor(&mut transaction, READER, cursor).await?;
+        Store::commit(transaction).await?;
+        records.iter().for_each(diary::observe);
+        tracing::info!(order = prepared.order().id, hash = %prepared.hash(), "an order goes out");
+        Ok(())
+    }
+
+    /// What became known of orders; waits for it, for ever where nothing comes without being asked. Dropping the
+    /// future loses nothing.
+    pub async fn news(&mut self) -> Option<LiveNews> {
+        self.venue.news().await
+    }
+
+    /// Takes in what became known, and everything else that is known by now.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn hear(&mut self, news: LiveNews) -> anyhow::Result<()> {
+        let mut records = vec![];
+        let mut next = Some(news);
+        for _ in 0..AT_ONCE {
+            let Some(news) = next else { break };
+            let at = clock::now();
+            let kind = match news {
+                LiveNews::Order(news) => EventKind::Order(news),
+                LiveNews::Guard(guard) => EventKind::Guard(guard),
+                LiveNews::Market(market) => {
+                    // For the executor that comes after this one, too.
+                    let mut transaction = self.store.begin().await?;
+                    markets::learn(&mut transaction, std::slice::from_ref(&market), at).await?;
+                    Store::commit(transaction).await?;
+                    EventKind::Market(market)
+                }
+            };
+            self.settle_down(Event { at, kind }, &mut records).await?;
+            next = self.venue.news_now();
+        }
+        if records.is_empty() { Ok(()) } else { self.commit(&records, None).await }
+    }
+
+    /// Takes in what is known by now, without waiting for it.
+    pub(super) async fn hear_now(&mut self) -> anyhow::Result<()> {
+        match self.venue.news_now() {
+            Some(news) => self.hear(news).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Our own fill, as the chain has it: nothing to follow, but what it says of the amounts counts.
+    pub(super) async fn on_own_fill(&self, fact: &Fact, fill: &Fill) {
+        if let Some(live) = self.venue.live() {
+            live.on_chain(fact.place.tx_hash, fill).await;
+        }
+    }
+}

@@ -1,0 +1,376 @@
+//! The live venue: books as they are now, orders signed here and sent there, and news of what became of them.
+//!
+//! An order goes out in three steps, of which the executor takes the middle one: [`Live::prepare`] signs it, the
+//! database commits it together with the decision, [`Live::send`] hands it to the [`desk`], which posts the bytes and
+//! follows them to their end. Whatever is cut off in between is taken up again at the next start, by its hash.
+
+mod books;
+mod desk;
+mod execution;
+mod requests;
+mod standing;
+mod terms;
+mod tracked;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use alloy_primitives::B256;
+use decision::Guard;
+use decision::risk::Approved;
+use domain::{
+    Book, Closing, ConditionId, Fill, Market, Order, OrderEvent, OrderNews, Shares, TokenId, TxHash, Wallet,
+};
+use polymarket::channel::{Pace, user_channel};
+use polymarket::trading::{
+    Account, Credentials, LOOK_UP_AFTER, Limits, OrderSigner, SignedOrder, Stamp, Trader,
+};
+use polymarket::{Clob, VenueError};
+use service::clock;
+use store::live::SignedRow;
+use store::resume::SentOrder;
+use store::{PgConnection, StoreError};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use books::Books;
+pub use desk::LiveNews;
+use desk::{Desk, Wish};
+pub use standing::Objection;
+use standing::Standing;
+pub(crate) use standing::UNCOMPARED;
+use tracked::Tracked;
+
+/// So many wishes and news wait for their reader.
+const WAITING: usize = 1_024;
+
+/// When things are done again.
+#[derive(Clone, Debug)]
+pub struct Rhythm {
+    /// After how long an order of unknown fate is looked up, each counted from the one before.
+    pub look_up: Vec<Duration>,
+    /// After so many looks in vain the same bytes may be sent again.
+    pub grace_looks: usize,
+    /// How old an order may be for that.
+    pub young: Duration,
+    /// How soon an order that was taken is looked at.
+    pub first_look: Duration,
+    /// How often orders and trades are read while any are open or provisional.
+    pub poll: Duration,
+    /// How long the chain's own word of a match is waited for once the venue says that it is confirmed.
+    pub chain_patience: Duration,
+    /// The rhythm of the channels.
+    pub pace: Pace,
+    /// Limits on requests.
+    pub limits: Limits,
+}
+
+impl Default for Rhythm {
+    fn default() -> Self {
+        Self {
+            look_up: LOOK_UP_AFTER.to_vec(),
+            grace_looks: 3,
+            young: Duration::from_secs(30),
+            first_look: Duration::from_millis(200),
+            poll: Duration::from_secs(3),
+            chain_patience: Duration::from_secs(30),
+            pace: Pace::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Where the venue is, and for whom it is asked.
+#[derive(Clone, Debug)]
+pub struct Desks {
+    /// The CLOB.
+    pub clob: String,
+    /// Its channels, path not included.
+    pub channels: String,
+    /// The account.
+    pub account: Account,
+    /// Its API credentials.
+    pub credentials: Credentials,
+}
+
+/// The live venue.
+#[derive(Debug)]
+pub struct Live {
+    handle: LiveHandle,
+    signer: OrderSigner,
+    /// What became known and was not taken yet.
+    news: mpsc::Receiver<LiveNews>,
+}
+
+/// A hand on the live venue, for those who watch it beside the executor.
+#[derive(Clone, Debug)]
+pub struct LiveHandle {
+    pub(crate) trader: Arc<Trader>,
+    pub(crate) books: Books,
+    pub(crate) latches: Arc<Latches>,
+    desk: mpsc::Sender<Wish>,
+}
+
+/// An order that is signed, and not yet sent.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    order: Order,
+    signed: SignedOrder,
+    maker: Wallet,
+}
+
+/// Why the live venue could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError {
+    /// The venue's client could not be made.
+    #[error("no client of the venue")]
+    Venue(#[from] VenueError),
+    /// The signer could not be made.
+    #[error("no signer of orders")]
+    Signer(#[from] polymarket::trading::SignError),
+    /// The database refused, or holds what it should not.
+    #[error("the orders sent before cannot be read")]
+    Store(#[from] StoreError),
+    /// A stored order cannot be read.
+    #[error("the stored bytes of order {order} are no order")]
+    Stored {
+        /// The order.
+        order: i64,
+    },
+    /// Another wallet's order is not final.
+    #[error(
+        "order {order} is of wallet {maker}, which is not the one configured: settle it with that wallet first"
+    )]
+    Foreign {
+        /// The order.
+        order: i64,
+        /// The wallet.
+        maker: Wallet,
+    },
+}
+
+/// What every part of the live venue must know at once.
+#[derive(Debug, Default)]
+pub(crate) struct Latches {
+    /// Whether a person has stopped all trading.
+    pub(crate) killed: AtomicBool,
+    doubts: Mutex<BTreeMap<i64, ConditionId>>,
+}
+
+impl Latches {
+    /// The order of unknown fate in a market.
+    pub(crate) fn doubt_of(&self, condition: ConditionId) -> Option<i64> {
+        self.doubts().iter().find(|(_, doubted)| **doubted == condition).map(|(order, _)| *order)
+    }
+
+    fn doubt(&self, order: i64, condition: ConditionId) {
+        self.doubts().insert(order, condition);
+    }
+
+    fn settle(&self, order: i64) {
+        self.doubts().remove(&order);
+    }
+
+    fn doubts(&self) -> MutexGuard<'_, BTreeMap<i64, ConditionId>> {
+        self.doubts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Live {
+    /// Opens the venue, and takes up the orders of before that are not at their end.
+    ///
+    /// # Errors
+    /// [`LiveError`].
+    pub async fn open(
+        desks: Desks,
+        rhythm: Rhythm,
+        connection: &mut PgConnection,
+    ) -> Result<Self, LiveError> {
+        let Desks { clob, channels, account, credentials } = desks;
+        let signer = OrderSigner::new(account.clone(), &credentials).await?;
+        let tracked = before(connection, account.funder()).await?;
+        let trader = Arc::new(Trader::new(&clob, account, credentials.clone(), rhythm.limits)?);
+        let clob = Arc::new(Clob::with_timeout(&clob, rhythm.limits.other)?);
+        let books = Books::open(Arc::clone(&clob), &channels, rhythm.pace);
+        let latches = Arc::<Latches>::default();
+        let (desk, wishes) = mpsc::channel(WAITING);
+        let (news_in, news) = mpsc::channel(WAITING);
+        let mut one = Desk {
+            trader: Arc::clone(&trader),
+            clob,
+            books: books.clone(),
+            latches: Arc::clone(&latches),
+            wishes,
+            channel: user_channel(&channels, credentials, rhythm.pace),
+            rhythm,
+            news: news_in,
+            orders: BTreeMap::new(),
+            by_hash: BTreeMap::new(),
+            standing: Standing::default(),
+            queue: VecDeque::new(),
+            on_chain: VecDeque::new(),
+            requests: JoinSet::new(),
+            next_trades: Instant::now(),
+            reads_trades: false,
+        };
+        for order in tracked {
+            one.take_up(order);
+        }
+        tokio::spawn(one.run());
+        Ok(Self { handle: LiveHandle { trader, books, latches, desk }, signer, news })
+    }
+
+    /// The wallet that owns orders and positions.
+    #[must_use]
+    pub fn wallet(&self) -> Wallet {
+        self.signer.account().funder()
+    }
+
+    /// A hand on it.
+    #[must_use]
+    pub fn handle(&self) -> LiveHandle {
+        self.handle.clone()
+    }
+
+    /// The book of a token.
+    ///
+    /// # Errors
+    /// What the venue said, where it has none.
+    pub async fn book(&self, token: TokenId) -> Result<Book, String> {
+        self.handle.books.book(token).await.map_err(|error| error.to_string())
+    }
+
+    /// Signs an order. Nothing has been sent when this returns.
+    ///
+    /// # Errors
+    /// The news that the order ends here, where it cannot be written or must not be sent: nobody has seen it.
+    pub async fn prepare(
+        &self,
+        order: &Approved<Order>,
+        market: Option<&Market>,
+    ) -> Result<Prepared, OrderNews> {
+        let order = order.get();
+        let signed = self.signed(order, market).await.map_err(|reason| OrderNews {
+            order: order.id,
+            at: clock::now(),
+            what: OrderEvent::Closed { why: Closing::Rejected { reason }, matched: Shares::ZERO },
+        })?;
+        Ok(Prepared { order: order.clone(), signed, maker: self.wallet() })
+    }
+
+    async fn signed(&self, order: &Order, market: Option<&Market>) -> Result<SignedOrder, String> {
+        let market = market.ok_or("not sent: its market is not known")?;
+        if let Some(other) = self.handle.latches.doubt_of(order.condition) {
+            return Err(format!("not sent: nobody knows yet what became of order {other} in this market"));
+        }
+        let tick = self.handle.books.tick(order.token).unwrap_or(market.tick);
+        let at = self.handle.trader.venue_time();
+        let (terms, rules) =
+            terms::terms(order, market, tick, at).map_err(|error| format!("not sent: {error}"))?;
+        let signed = self.signer.sign(&terms, &rules, Stamp::random(at)).await;
+        signed.map_err(|error| format!("not sent: {error}"))
+    }
+
+    /// Hands a prepared order to the desk, once it is committed.
+    pub async fn send(&self, prepared: Prepared) {
+        self.handle.wish(Wish::Send(Box::new((prepared.order, prepared.signed)))).await;
+    }
+
+    /// Cancels an order; what comes of it is told as news.
+    pub async fn cancel(&self, order: i64) {
+        self.handle.wish(Wish::Cancel(order)).await;
+    }
+
+    /// One of our own fills is on the chain: its amounts count.
+    pub async fn on_chain(&self, transaction: TxHash, fill: &Fill) {
+        self.handle.wish(Wish::OnChain(transaction, Box::new(*fill))).await;
+    }
+
+    /// The next piece of news; `None` when the desk is no more. Dropping the future loses nothing.
+    pub async fn news(&mut self) -> Option<LiveNews> {
+        self.news.recv().await
+    }
+
+    /// The same without waiting.
+    pub fn news_now(&mut self) -> Option<LiveNews> {
+        self.news.try_recv().ok()
+    }
+}
+
+impl LiveHandle {
+    /// Something speaks against entries, or does so no more.
+    pub async fn object(&self, objection: Objection, says: Option<String>) {
+        self.wish(Wish::Object(objection, says)).await;
+    }
+
+    /// Asks the venue for everything again.
+    pub async fn doubt(&self) {
+        self.wish(Wish::Doubt).await;
+    }
+
+    /// A measurement for the engine.
+    pub async fn measured(&self, guard: Guard) {
+        self.wish(Wish::Measured(guard)).await;
+    }
+
+    /// The client of the venue, for those who ask it something else.
+    #[must_use]
+    pub fn trader(&self) -> &Trader {
+        &self.trader
+    }
+
+    async fn wish(&self, wish: Wish) {
+        // The desk outlives whoever can wish: it ends with the last of them.
+        if self.desk.send(wish).await.is_err() {
+            tracing::error!("the desk is no more");
+        }
+    }
+}
+
+impl Prepared {
+    /// As it is stored before it is sent.
+    #[must_use]
+    pub fn row(&self) -> SignedRow {
+        SignedRow {
+            order: self.order.id,
+            hash: self.signed.hash.to_string(),
+            body: self.signed.body.clone(),
+            maker: self.maker,
+            at: clock::now(),
+        }
+    }
+
+    /// The order.
+    #[must_use]
+    pub const fn order(&self) -> &Order {
+        &self.order
+    }
+
+    /// Its hash, by which the venue knows it.
+    #[must_use]
+    pub const fn hash(&self) -> B256 {
+        self.signed.hash
+    }
+}
+
+/// The signed orders of before that are not at their end.
+async fn before(connection: &mut PgConnection, wallet: Wallet) -> Result<Vec<Tracked>, LiveError> {
+    let mut signed = store::live::unfinished(connection).await?;
+    let mut tracked = vec![];
+    for SentOrder { order, news, .. } in store::resume::orders(connection).await? {
+        let Some(row) = signed.remove(&order.id) else { continue };
+        if row.maker != wallet {
+            return Err(LiveError::Foreign { order: order.id, maker: row.maker });
+        }
+        let stored = LiveError::Stored { order: order.id };
+        let Ok(hash) = row.hash.parse() else { return Err(stored) };
+        let Ok(signed) = SignedOrder::restore(hash, row.body) else { return Err(stored) };
+        let mut one = Tracked::new(order, signed);
+        one.remember(&news);
+        tracked.push(one);
+    }
+    Ok(tracked)
+}

@@ -1,0 +1,303 @@
+//! What each answer of the venue leads to: the error table of its documentation, row by row.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use decision::VenueMode;
+use domain::Closing;
+use polymarket::VenueError;
+use polymarket::trading::{
+    Advice, CancelRefusal, Cancelled, LONGEST_PAUSE, Listed, OpenOrder, POST_ONLY_AFTER_RESTART, Rejection,
+    Submitted, Trade,
+};
+use service::clock;
+use tokio::time::Instant;
+
+use super::super::requests::{self, Told};
+use super::super::standing::{Objection, mode_of};
+use super::super::tracked::Stage;
+use super::{Desk, LiveNews};
+
+/// The same bytes are not handed over more often than this, whatever the venue says.
+const MOST_SENDINGS: u32 = 6;
+
+/// How long a mode is believed to last where the venue does not say.
+const MODE_LASTS: Duration = Duration::from_secs(30);
+
+impl Desk {
+    /// Takes an answer in.
+    pub(super) fn take(&mut self, told: Told) {
+        match told {
+            Told::Submitted { order, outcome } => self.on_outcome(order, outcome),
+            Told::LookedUp { order, found } => self.on_look(order, found),
+            Told::Trades { listed, orders } => self.on_trades(listed, &orders),
+            Told::Cancelled { order, outcome } => self.on_cancelled(order, outcome),
+            Told::Renewed { order, is_read } => self.on_renewed(order, is_read),
+            Told::Refreshed => {}
+            Told::Market(Ok(Some(market))) => self.queue.push_back(LiveNews::Market(market)),
+            Told::Market(Ok(None)) => {}
+            Told::Market(Err(error)) => tracing::warn!(%error, "a market's terms could not be read again"),
+        }
+    }
+
+    fn on_outcome(&mut self, id: i64, outcome: Submitted) {
+        let Some(tracked) = self.orders.get_mut(&id) else { return };
+        tracked.is_asked = false;
+        match outcome {
+            Submitted::Accepted(accepted) => {
+                tracing::info!(order = id, status = ?accepted.status, "the venue took an order");
+                tracked.due = Some(Instant::now() + self.rhythm.first_look);
+                let news = tracked.accept(clock::now());
+                self.tell(news);
+                self.standing.relax();
+                self.settle_doubt(id);
+                self.next_trades = self.next_trades.min(Instant::now() + self.rhythm.first_look);
+            }
+            // The channel of our orders may have been quicker than the answer.
+            _ if tracked.stage == Stage::Following => tracked.due = Some(Instant::now()),
+            Submitted::Unknown(doubt) => {
+                tracing::warn!(order = id, ?doubt, "nobody can say what became of an order");
+                self.doubt(id);
+            }
+            Submitted::Rejected(rejection) => self.on_rejection(id, &rejection),
+        }
+    }
+
+    fn on_rejection(&mut self, id: i64, rejection: &Rejection) {
+        let advice = rejection.advice();
+        tracing::warn!(order = id, %rejection, ?advice, "the venue refused an order");
+        self.heed(id, rejection, advice);
+        let Some(tracked) = self.orders.get_mut(&id) else { return };
+        let why = match rejection {
+            Rejection::NoMatch { .. } | Rejection::NotFilled { .. } => Closing::Killed,
+            other => Closing::Rejected { reason: other.to_string() },
+        };
+        // An earlier sending of the same bytes may be what took the money, or all there was to take.
+        if advice == Advice::LookUp || tracked.was_doubtful {
+            if advice != Advice::LookUp {
+                tracked.refused = Some(why);
+            }
+            self.doubt(id);
+            return;
+        }
+        let sendings = tracked.sendings;
+        match advice {
+            Advice::SendAgain => self.try_later(id, Duration::ZERO, why),
+            Advice::Wait { at_least } => {
+                let doubled = at_least.saturating_mul(1 << sendings.saturating_sub(1).min(5));
+                self.try_later(id, doubled.min(LONGEST_PAUSE).max(at_least), why);
+            }
+            Advice::Renew if sendings == 1 => {
+                tracked.is_asked = true;
+                self.requests.spawn(requests::renew(Arc::clone(&self.trader), id));
+            }
+            Advice::Follow
+            | Advice::LookUp
+            | Advice::Halt
+            | Advice::HaltOpens
+            | Advice::RefreshTick
+            | Advice::RefreshBalance
+            | Advice::Rebuild
+            | Advice::Drop
+            | Advice::Renew
+            | Advice::PauseTakers { .. } => self.end(id, why),
+        }
+    }
+
+    /// What a refusal means for everything else that might be sent.
+    fn heed(&mut self, id: i64, rejection: &Rejection, advice: Advice) {
+        let now = Instant::now();
+        let Some(tracked) = self.orders.get(&id) else { return };
+        let (token, condition, sendings) = (tracked.order.token, tracked.order.condition, tracked.sendings);
+        match advice {
+            Advice::Halt => self.standing.set(Objection::Configuration, Some(rejection.to_string())),
+            Advice::Renew if 1 < sendings => {
+                self.standing.set(Objection::Configuration, Some(rejection.to_string()));
+            }
+            Advice::HaltOpens => self.standing.set(Objection::ClosedOnly, Some(rejection.to_string())),
+            Advice::RefreshTick => {
+                self.books.forget(token);
+                let clob = Arc::clone(&self.clob);
+                self.requests.spawn(async move { Told::Market(clob.market_of_condition(condition).await) });
+            }
+            Advice::RefreshBalance => {
+                self.requests.spawn(requests::refresh(Arc::clone(&self.trader), token));
+            }
+            Advice::PauseTakers { at_least } => {
+                let Rejection::Mode { mode, .. } = rejection else { return };
+                let lasts = at_least.unwrap_or(MODE_LASTS);
+                self.standing.restrict(mode_of(*mode), lasts, now);
+            }
+            // While it restarts it takes nothing, and for two minutes after that nothing that matches at once.
+            Advice::Wait { .. } if *rejection == Rejection::Restarting => {
+                self.standing.restrict(VenueMode::PostOnly, POST_ONLY_AFTER_RESTART, now);
+            }
+            Advice::Wait { at_least } => self.standing.restrict(VenueMode::Disabled, at_least, now),
+            Advice::Follow
+            | Advice::LookUp
+            | Advice::Rebuild
+            | Advice::Drop
+            | Advice::Renew
+            | Advice::SendAgain => {}
+        }
+    }
+
+    /// The same bytes are sent again after a pause, if they are still wanted then.
+    fn try_later(&mut self, id: i64, pause: Duration, otherwise: Closing) {
+        let Some(tracked) = self.orders.get(&id) else { return };
+        if MOST_SENDINGS <= tracked.sendings || !self.is_young(&tracked.order) {
+            self.end(id, otherwise);
+            return;
+        }
+        if let Some(tracked) = self.orders.get_mut(&id) {
+            tracked.stage = Stage::Sending;
+            tracked.due = Some(Instant::now() + pause);
+        }
+    }
+
+    /// The pause is over.
+    pub(super) fn send_again(&mut self, id: i64) {
+        let Some(tracked) = self.orders.get(&id) else { return };
+        if self.is_young(&tracked.order) && self.is_wanted(&tracked.order, clock::now()) {
+            self.send(id);
+        } else {
+            let reason = "the venue could not take it while it was wanted".to_owned();
+            self.end(id, Closing::Rejected { reason });
+        }
+    }
+
+    fn on_renewed(&mut self, id: i64, is_read: bool) {
+        let Some(tracked) = self.orders.get_mut(&id) else { return };
+        tracked.is_asked = false;
+        if is_read {
+            self.send_again(id);
+        } else {
+            let reason = "not authorised, and the venue's clock could not be read".to_owned();
+            self.end(id, Closing::Rejected { reason });
+        }
+    }
+
+    /// Nobody knows whether the venue has an order: nothing else is done in its market until that is known.
+    pub(super) fn doubt(&mut self, id: i64) {
+        let first = self.rhythm.look_up.first().copied().unwrap_or_default();
+        if let Some(tracked) = self.orders.get_mut(&id) {
+            tracked.stage = Stage::Doubtful { looks: 0 };
+            tracked.was_doubtful = true;
+            tracked.due = Some(Instant::now() + first);
+            self.latches.doubt(id, tracked.order.condition);
+        }
+    }
+
+    /// It is known: the venue has it.
+    pub(super) fn settle_doubt(&mut self, id: i64) {
+        self.latches.settle(id);
+    }
+
+    fn on_look(&mut self, id: i64, found: Result<Option<OpenOrder>, VenueError>) {
+        let Some(tracked) = self.orders.get_mut(&id) else { return };
+        tracked.is_asked = false;
+        match found {
+            Ok(Some(record)) => {
+                tracked.due = Some(Instant::now() + self.rhythm.poll);
+                self.on_record(&record);
+            }
+            Ok(None) => self.on_nothing_found(id),
+            Err(error) => {
+                tracing::warn!(order = id, %error, "an order could not be looked up");
+                // No answer proves nothing: the same look is tried again.
+                tracked.due = Some(Instant::now() + self.rhythm.poll);
+            }
+        }
+    }
+
+    /// The venue does not know the order, for what that is worth right after it was sent.
+    fn on_nothing_found(&mut self, id: i64) {
+        let Some(tracked) = self.orders.get_mut(&id) else { return };
+        let now = Instant::now();
+        let Stage::Doubtful { looks } = tracked.stage else {
+            tracing::warn!(order = id, "the venue does not know an order that it took");
+            tracked.due = Some(now + self.rhythm.poll);
+            return;
+        };
+        let looks = looks + 1;
+        tracked.stage = Stage::Doubtful { looks };
+        let Some(tracked) = self.orders.get(&id) else { return };
+        let is_grace_over = self.rhythm.grace_looks <= looks;
+        if is_grace_over
+            && tracked.refused.is_none()
+            && tracked.sendings < MOST_SENDINGS
+            && self.is_young(&tracked.order)
+            && self.is_wanted(&tracked.order, clock::now())
+        {
+            tracing::warn!(order = id, "the venue never got an order: the same bytes are sent again");
+            self.send(id);
+        } else if let Some(pause) = self.rhythm.look_up.get(looks).copied() {
+            if let Some(tracked) = self.orders.get_mut(&id) {
+                tracked.due = Some(now + pause);
+            }
+        } else {
+            // A cancel of what is not there does no harm, and what was slow to arrive does not stay.
+            let hash = tracked.hash();
+            if let Some(tracked) = self.orders.get_mut(&id) {
+                tracked.is_asked = true;
+            }
+            self.requests.spawn(requests::cancel(Arc::clone(&self.trader), id, hash));
+        }
+    }
+
+    fn on_cancelled(&mut self, id: i64, outcome: Result<Cancelled, VenueError>) {
+        let Some(tracked) = self.orders.get_mut(&id) else { return };
+        let (hash, stage) = (tracked.hash(), tracked.stage);
+        tracked.is_asked = false;
+        let soon = Instant::now() + self.rhythm.first_look;
+        match (outcome, stage) {
+            (Err(error), _) => {
+                tracing::warn!(order = id, %error, "an order could not be cancelled: tried again");
+                tracked.due = Some(Instant::now() + self.rhythm.poll);
+                if stage == Stage::Following {
+                    self.requests.spawn(requests::cancel(Arc::clone(&self.trader), id, hash));
+                }
+            }
+            // Neither cancelled nor known, after all those looks.
+            (Ok(said), Stage::Doubtful { .. })
+                if !said.cancelled.contains(&hash)
+                    && matches!(
+                        said.refused.get(&hash),
+                        // The venue has one sentence for orders that never were and for those that are no more; the
+                        // latter would have been found.
+                        None | Some(CancelRefusal::NotFound | CancelRefusal::AlreadyCancelled)
+                    ) =>
+            {
+                let never = || Closing::Rejected { reason: "it never reached the venue".to_owned() };
+                let why = tracked.refused.clone().unwrap_or_else(never);
+                self.end(id, why);
+            }
+            (Ok(_), Stage::Doubtful { .. }) => tracked.due = Some(Instant::now() + self.rhythm.poll),
+            // What it came to stands in its record.
+            (Ok(_), _) => tracked.due = Some(soon),
+        }
+    }
+
+    fn on_trades(&mut self, listed: Result<Listed<Trade>, VenueError>, asked_for: &[i64]) {
+        self.reads_trades = false;
+        match listed {
+            Ok(listed) => {
+                for why in &listed.unreadable {
+                    tracing::warn!(why, "unreadable among our trades");
+                }
+                for trade in &listed.items {
+                    self.on_trade(trade);
+                }
+                if !listed.unreadable.is_empty() {
+                    return;
+                }
+                for id in asked_for {
+                    let news =
+                        self.orders.get_mut(id).and_then(|tracked| tracked.on_all_trades(clock::now()));
+                    self.tell(news);
+                }
+            }
+            Err(error) => tracing::warn!(%error, "our trades could not be read"),
+        }
+    }
+}

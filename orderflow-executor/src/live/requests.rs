@@ -1,0 +1,64 @@
+//! What is asked of the venue beside the desk, so that no answer is waited for by anybody but who needs it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use alloy_primitives::B256;
+use domain::{Market, Timestamp, TokenId};
+use polymarket::VenueError;
+use polymarket::trading::{
+    Asset, Cancelled, Listed, OpenOrder, SignedOrder, Submitted, Trade, TradeFilter, Trader,
+};
+
+use crate::executor::step;
+
+/// An answer, or that there was none.
+pub(super) enum Told {
+    /// An order was sent.
+    Submitted { order: i64, outcome: Submitted },
+    /// An order was looked up.
+    LookedUp { order: i64, found: Result<Option<OpenOrder>, VenueError> },
+    /// Our trades were read, those since a moment.
+    Trades { listed: Result<Listed<Trade>, VenueError>, orders: Vec<i64> },
+    /// An order was cancelled, or not.
+    Cancelled { order: i64, outcome: Result<Cancelled, VenueError> },
+    /// The clock was read again: the order that was refused for it may be sent once more.
+    Renewed { order: i64, is_read: bool },
+    /// A balance was read again from the chain.
+    Refreshed,
+    /// A market's terms were read again.
+    Market(Result<Option<Market>, VenueError>),
+}
+
+pub(super) async fn submit(trader: Arc<Trader>, order: i64, signed: SignedOrder) -> Told {
+    let begun = Instant::now();
+    let outcome = trader.submit(&signed).await;
+    step("answer", begun.elapsed());
+    Told::Submitted { order, outcome }
+}
+
+pub(super) async fn look_up(trader: Arc<Trader>, order: i64, hash: B256) -> Told {
+    Told::LookedUp { order, found: trader.order(hash).await }
+}
+
+pub(super) async fn trades(trader: Arc<Trader>, after: Timestamp, orders: Vec<i64>) -> Told {
+    let filter = TradeFilter { after: Some(after), ..TradeFilter::default() };
+    Told::Trades { listed: trader.trades(&filter).await, orders }
+}
+
+pub(super) async fn cancel(trader: Arc<Trader>, order: i64, hash: B256) -> Told {
+    Told::Cancelled { order, outcome: trader.cancel(hash).await }
+}
+
+pub(super) async fn renew(trader: Arc<Trader>, order: i64) -> Told {
+    Told::Renewed { order, is_read: trader.sync_clock().await.is_ok() }
+}
+
+pub(super) async fn refresh(trader: Arc<Trader>, token: TokenId) -> Told {
+    for asset in [Asset::Collateral, Asset::of(token)] {
+        if let Err(error) = trader.refresh_balance(asset).await {
+            tracing::warn!(%error, "the venue did not read a balance again");
+        }
+    }
+    Told::Refreshed
+}

@@ -1,0 +1,111 @@
+//! What speaks against sending, beside the orders themselves: the venue's mode, the account's standing, where we are,
+//! and what the books and the venue disagree about.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use decision::{Guard, VenueMode};
+use polymarket::trading;
+use tokio::time::Instant;
+
+/// What can speak against sending. The set is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Objection {
+    /// The configuration is wrong: nothing is sent until a person has looked.
+    Configuration,
+    /// The venue does not serve this place, or nobody could say whether it does.
+    Place,
+    /// The account may only close what it holds.
+    ClosedOnly,
+    /// Our books and the venue's disagree.
+    Difference,
+    /// The state of the account could not be compared with the books.
+    Unreconciled,
+}
+
+/// What speaks against entries until the books and the venue have first been compared.
+pub(crate) const UNCOMPARED: &str = "the books and the venue were not compared yet";
+
+/// All of it.
+#[derive(Debug)]
+pub(super) struct Standing {
+    objections: BTreeMap<Objection, String>,
+    mode: Option<(VenueMode, Instant)>,
+    told: (VenueMode, Option<String>),
+}
+
+impl Default for Standing {
+    /// As the engine has it, too, when it begins.
+    fn default() -> Self {
+        Self {
+            objections: [(Objection::Unreconciled, UNCOMPARED.to_owned())].into(),
+            mode: None,
+            told: (VenueMode::Normal, Some(UNCOMPARED.to_owned())),
+        }
+    }
+}
+
+impl Standing {
+    /// Something speaks against sending, or does so no more.
+    pub(super) fn set(&mut self, objection: Objection, says: Option<String>) {
+        match says {
+            Some(says) => self.objections.insert(objection, says),
+            None => self.objections.remove(&objection),
+        };
+    }
+
+    /// The venue said what it takes, for so long.
+    pub(super) fn restrict(&mut self, mode: VenueMode, lasts: Duration, now: Instant) {
+        self.mode = Some((mode, now + lasts));
+    }
+
+    /// The venue took an order: it is in no mode that matters.
+    pub(super) fn relax(&mut self) {
+        self.mode = None;
+    }
+
+    /// When the mode ends.
+    pub(super) fn ends(&self) -> Option<Instant> {
+        self.mode.map(|(_, until)| until)
+    }
+
+    /// Why nothing at all is sent; `None` where orders may be.
+    pub(super) fn forbids_all(&self) -> Option<&str> {
+        [Objection::Configuration, Objection::Place]
+            .iter()
+            .find_map(|objection| self.objections.get(objection))
+            .map(String::as_str)
+    }
+
+    /// What the engine has not been told yet.
+    pub(super) fn guards(&mut self, now: Instant) -> Vec<Guard> {
+        if self.mode.is_some_and(|(_, until)| until <= now) {
+            self.mode = None;
+        }
+        let mode = match (self.forbids_all(), self.mode) {
+            (Some(_), _) => VenueMode::Disabled,
+            (None, Some((mode, _))) => mode,
+            (None, None) => VenueMode::Normal,
+        };
+        let texts: Vec<&str> = self.objections.values().map(String::as_str).collect();
+        let text = (!texts.is_empty()).then(|| texts.join("; "));
+        let mut guards = vec![];
+        if mode != self.told.0 {
+            guards.push(Guard::Venue(mode));
+        }
+        if text != self.told.1 {
+            guards.push(Guard::Reconcile(text.clone()));
+        }
+        self.told = (mode, text);
+        guards
+    }
+}
+
+/// The engine's word for a mode of the venue's.
+pub(super) const fn mode_of(mode: trading::VenueMode) -> VenueMode {
+    match mode {
+        trading::VenueMode::PostOnly => VenueMode::PostOnly,
+        trading::VenueMode::CancelOnly => VenueMode::CancelOnly,
+        trading::VenueMode::Disabled => VenueMode::Disabled,
+    }
+}

@@ -1,0 +1,133 @@
+//! What is looked at while live trading runs: the kill, every quarter of a second, and the world's condition, every
+//! minute. Both beside the executor, so that neither waits while it is busy.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use decision::Guard;
+use domain::Timestamp;
+use polymarket::trading::Trader;
+use service::clock;
+use store::{Store, controls};
+
+use crate::live::{LiveHandle, Objection, Rhythm};
+use crate::preflight::{Check, Verdict, closed_only, place, region};
+use crate::reconcile::reconcile;
+use crate::settings::VenueSettings;
+
+/// How often the kill is looked for where no notification comes.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// How often the age of the books is measured.
+const MEASURE: Duration = Duration::from_secs(5);
+
+/// A winner that is not paid for so long is one that somebody must redeem.
+const REDEEM_AFTER: i64 = 10 * Timestamp::MINUTE;
+
+/// Cancels everything at the venue as soon as a person says so, and again until the venue has understood.
+///
+/// # Errors
+/// If the database fails.
+pub(crate) async fn obey_kill(store: Store, live: LiveHandle) -> anyhow::Result<()> {
+    let mut news = store.listen().await?;
+    let mut is_done = false;
+    loop {
+        let killed = controls::latches(&mut *store.connection().await?).await?.killed.is_some();
+        live.latches.killed.store(killed, Ordering::SeqCst);
+        is_done = killed && (is_done || cancel_everything(&live).await);
+        if let Ok(heard) = tokio::time::timeout(LOOK, news.wait()).await {
+            heard?;
+        }
+    }
+}
+
+async fn cancel_everything(live: &LiveHandle) -> bool {
+    match live.trader.cancel_all().await {
+        Ok(said) => {
+            tracing::warn!(
+                cancelled = said.cancelled.len(),
+                refused = said.refused.len(),
+                "all orders are cancelled"
+            );
+            live.doubt().await;
+            true
+        }
+        Err(error) => {
+            tracing::error!(%error, "the orders could not be cancelled: tried again");
+            false
+        }
+    }
+}
+
+/// Looks at place, standing, clock, books and balances, for ever.
+pub(crate) async fn watch(
+    store: Store,
+    venue: VenueSettings,
+    live: LiveHandle,
+    rhythm: Rhythm,
+) -> anyhow::Result<()> {
+    let every = Duration::from_secs(u64::from(venue.live.live_check_secs));
+    let mut looked = None::<tokio::time::Instant>;
+    loop {
+        let age = live.books.age(clock::now());
+        live.measured(Guard::Books { age }).await;
+        if looked.is_none_or(|looked| every <= looked.elapsed()) {
+            looked = Some(tokio::time::Instant::now());
+            look(&store, &venue, &live, &rhythm).await;
+        }
+        tokio::time::sleep(MEASURE.min(every)).await;
+    }
+}
+
+async fn look(store: &Store, venue: &VenueSettings, live: &LiveHandle, rhythm: &Rhythm) {
+    live.object(Objection::Place, found(place(&region(venue, rhythm).await))).await;
+    // That the venue does not answer is no standing: then the answers to orders say so themselves.
+    if let answer @ Ok(_) = live.trader.closed_only().await {
+        live.object(Objection::ClosedOnly, found(closed_only(&answer))).await;
+    }
+    match live.trader.sync_clock().await {
+        Ok(reading) => live.measured(Guard::Clock { skew: reading.ahead }).await,
+        Err(error) => tracing::warn!(%error, "the venue's clock could not be read"),
+    }
+    compare(store, &live.trader, live).await;
+}
+
+/// Compares the books with the venue, and says what differs.
+pub(crate) async fn compare(store: &Store, trader: &Arc<Trader>, live: &LiveHandle) {
+    match reconcile(trader, store).await {
+        Ok(findings) => {
+            for difference in &findings.differences {
+                tracing::error!(%difference, "the books and the venue disagree: no entries");
+            }
+            let now = clock::now();
+            for winner in
+                findings.unpaid.iter().filter(|winner| REDEEM_AFTER <= now.micros_since(winner.resolved))
+            {
+                tracing::warn!(
+                    position = winner.position,
+                    payout = %winner.payout,
+                    "a winner was not paid by itself: redeem it at the venue"
+                );
+            }
+            live.object(Objection::Difference, findings.text()).await;
+            live.object(Objection::Unreconciled, None).await;
+        }
+        Err(error) => {
+            let error = anyhow::Error::from(error);
+            tracing::warn!("the books and the venue could not be compared: {error:#}");
+            live.object(
+                Objection::Unreconciled,
+                Some("the books and the venue could not be compared".to_owned()),
+            )
+            .await;
+        }
+    }
+}
+
+fn found(check: Check) -> Option<String> {
+    match check.verdict {
+        Verdict::Green { .. } => None,
+        Verdict::Red { found, .. } => Some(found),
+    }
+}

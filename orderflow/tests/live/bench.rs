@@ -1,0 +1,425 @@
+//! A simulated venue, a real database, and an executor in small: what it approves it commits, sends, and follows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use alloy_primitives::B256;
+use decision::portfolio::{Holdings, Portfolio};
+use decision::risk::{self, Approved};
+use decision::{FadePolicy, Filters, Guard, Guards, Limits, Policy, Record};
+use devnet::{AccountTruth, Devnet, DevnetConfig, VenueHandle};
+use domain::{
+    Appraisal, Book, Coefficient, ConfidenceModel, Market, Order, OrderNews, Price, Purpose, Shares, Signal,
+    SignalKind, Size, Skill, Tier, TimeInForce, TokenId, Usd, Wallet,
+};
+use orderflow_executor::live::{Desks, Live, LiveNews, Prepared, Rhythm};
+use polymarket::Clob;
+use polymarket::channel::Pace;
+use polymarket::trading::{Account, Credentials, KeyDesk, Limits as Patience, PrivateKey, WalletKind};
+use service::{CancellationToken, clock};
+use store::testing::TestDatabase;
+use store::{Store, journal, signals};
+use tokio::time::timeout;
+
+/// Longer than anything here takes, and shorter than anybody's patience.
+const SOON: Duration = Duration::from_secs(60);
+
+pub(crate) struct Bench {
+    pub(crate) devnet: Devnet,
+    pub(crate) venue: VenueHandle,
+    pub(crate) store: Store,
+    pub(crate) live: Live,
+    pub(crate) portfolio: Portfolio,
+    pub(crate) guards: Vec<Guard>,
+    pub(crate) market: Market,
+    pub(crate) book: Book,
+    account: Account,
+    pub(crate) credentials: Credentials,
+    rhythm: Rhythm,
+    last: i64,
+    told: BTreeMap<i64, Vec<OrderNews>>,
+    _database: TestDatabase,
+    stop: CancellationToken,
+}
+
+/// Quick, so that what takes half a minute in earnest takes a second here.
+fn rhythm() -> Rhythm {
+    let millis = Duration::from_millis;
+    Rhythm {
+        look_up: [100, 200, 300, 400].map(millis).to_vec(),
+        grace_looks: 2,
+        young: Duration::from_secs(30),
+        first_look: millis(50),
+        poll: millis(300),
+        chain_patience: Duration::ZERO,
+        pace: Pace {
+            first_pause: millis(50),
+            longest_pause: millis(500),
+            ping: millis(500),
+            ..Pace::default()
+        },
+        limits: Patience { order: millis(1_500), other: Duration::from_secs(5) },
+    }
+}
+
+impl Bench {
+    pub(crate) async fn begin() -> Self {
+        Self::with(rhythm()).await
+    }
+
+    pub(crate) async fn with(rhythm: Rhythm) -> Self {
+        service::process::use_tls();
+        let stop = CancellationToken::new();
+        let config = DevnetConfig {
+            seed: 5,
+            speed: 4.0,
+            wallets: 300,
+            skilled: 10,
+            history_days: 6,
+            taker_delays: false,
+            ..DevnetConfig::default()
+        };
+        let devnet = Devnet::start(config, clock::now(), stop.clone()).await.unwrap();
+        let venue = devnet.venue();
+        let account = account(&devnet);
+        let desk = KeyDesk::new(&devnet.urls().clob, Duration::from_secs(5)).unwrap();
+        desk.sync_clock().await.unwrap();
+        let credentials = desk.derive_or_create(&account, 0).await.unwrap();
+        let database = TestDatabase::create().await;
+        let store = Store::connect(database.url()).await.unwrap();
+        let (market, book) = liquid(&devnet).await;
+        let live = open(&devnet, &account, &credentials, &rhythm, &store).await;
+        Self {
+            portfolio: Portfolio::restore(Usd::whole(10_000), Holdings::default()),
+            devnet,
+            venue,
+            store,
+            live,
+            guards: vec![],
+            market,
+            book,
+            account,
+            credentials,
+            rhythm,
+            last: 0,
+            told: BTreeMap::new(),
+            _database: database,
+            stop,
+        }
+    }
+
+    pub(crate) const fn token(&self) -> TokenId {
+        self.book.token
+    }
+
+    pub(crate) fn wallet(&self) -> Wallet {
+        self.account.funder()
+    }
+
+    pub(crate) fn truth(&self) -> AccountTruth {
+        self.venue.account(self.wallet().0).unwrap()
+    }
+
+    /// The live venue goes without a word, as in a crash; another takes up what it finds in the database.
+    pub(crate) async fn crash(&mut self) {
+        self.live = open(&self.devnet, &self.account, &self.credentials, &self.rhythm, &self.store).await;
+    }
+
+    /// An order to buy for so many dollars at a limit, as risk lets it pass.
+    pub(crate) fn buy(&mut self, stake: Usd, limit: Price, force: TimeInForce) -> Approved<Order> {
+        let order = self.order(limit, Size::Spend(stake), force, Purpose::Enter, self.last + 1);
+        let at = order.at;
+        risk::approve(order, &self.portfolio, &Guards::default(), &policy(), at).unwrap()
+    }
+
+    /// An order to buy for so many dollars at any price near the best.
+    pub(crate) async fn buy_now(&mut self, stake: Usd) -> Approved<Order> {
+        self.book = Clob::new(&self.devnet.urls().clob).unwrap().book(self.token()).await.unwrap();
+        let best = self.book.best_ask().unwrap();
+        // It takes the best there is, and the world moves while an order waits.
+        let limit = Price::from_ppm(990_000.max(best.ppm())).unwrap();
+        self.buy(stake, limit, TimeInForce::Fak)
+    }
+
+    /// An order to sell all of a position.
+    pub(crate) fn sell(&mut self, position: i64, limit: Price) -> Approved<Order> {
+        let shares = self.portfolio.sellable(position);
+        let purpose = Purpose::Exit(domain::ExitReason::Person);
+        let order = self.order(limit, Size::Sell(shares), TimeInForce::Fak, purpose, position);
+        risk::reduce(order, &self.portfolio, &Guards::default()).unwrap()
+    }
+
+    fn order(
+        &mut self,
+        limit: Price,
+        size: Size,
+        force: TimeInForce,
+        purpose: Purpose,
+        position: i64,
+    ) -> Order {
+        self.last += 1;
+        Order {
+            id: self.last,
+            position,
+            at: clock::now(),
+            condition: self.market.condition,
+            // One event is one bet: each of these is a bet of its own.
+            event: format!("{}-{position}", self.market.event),
+            token: self.token(),
+            outcome: self.market.outcome_index(self.token()).unwrap(),
+            limit,
+            size,
+            force,
+            purpose,
+            fee_rate_ppm: self.market.fee_rate_ppm,
+        }
+    }
+
+    /// Signs an order and commits it with its decision: everything but sending.
+    pub(crate) async fn commit(&mut self, approved: &Approved<Order>) -> Result<Prepared, OrderNews> {
+        let order = approved.get().clone();
+        let prepared = self.live.prepare(approved, Some(&self.market)).await;
+        let mut transaction = self.store.begin().await.unwrap();
+        if order.purpose == Purpose::Enter {
+            signals::signal(&mut transaction, &self.signal(&order)).await.unwrap();
+        }
+        journal::order(&mut transaction, &order, "live").await.unwrap();
+        if let Ok(prepared) = &prepared {
+            store::live::signed(&mut transaction, &prepared.row(), order.at).await.unwrap();
+        }
+        Store::commit(transaction).await.unwrap();
+        self.portfolio.reserve(order);
+        prepared
+    }
+
+    /// All three steps.
+    pub(crate) async fn place(&mut self, approved: &Approved<Order>) -> B256 {
+        let prepared = self.commit(approved).await.unwrap();
+        let hash = prepared.hash();
+        self.live.send(prepared).await;
+        hash
+    }
+
+    /// Takes news in until something holds.
+    pub(crate) async fn until(&mut self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
+        let mut heard = vec![];
+        while !holds(self) {
+            let Ok(news) = timeout(SOON, self.live.news()).await else {
+                panic!("{what}: nothing more came after {heard:?}")
+            };
+            let news = news.expect("the desk is no more");
+            heard.push(news.clone());
+            self.take_in(news).await;
+        }
+    }
+
+    async fn take_in(&mut self, news: LiveNews) {
+        let news = match news {
+            LiveNews::Order(news) => news,
+            LiveNews::Guard(guard) => return self.guards.push(guard),
+            LiveNews::Market(market) => {
+                self.market = market;
+                return;
+            }
+        };
+        let records = self.portfolio.take_in(&news, None, &Limits::default());
+        self.told.entry(news.order).or_default().push(news);
+        let mut transaction = self.store.begin().await.unwrap();
+        for record in &records {
+            match record {
+                Record::News(news) => journal::news(&mut transaction, news).await.unwrap(),
+                Record::Opened(position) | Record::Changed(position) => {
+                    journal::position(&mut transaction, position, "live").await.unwrap();
+                }
+                Record::Settled(settled) => journal::settled(&mut transaction, settled).await.unwrap(),
+                Record::Reopened(position) => journal::reopened(&mut transaction, *position).await.unwrap(),
+                Record::Final(order) => journal::final_order(&mut transaction, *order).await.unwrap(),
+                other => panic!("{other:?}"),
+            }
+        }
+        Store::commit(transaction).await.unwrap();
+    }
+
+    /// Waits until nothing more can be learned of an order.
+    pub(crate) async fn until_final(&mut self, order: i64) {
+        let what = format!("order {order} final");
+        self.until(&what, |bench| bench.portfolio.orders().all(|sent| sent.order.id != order)).await;
+    }
+
+    /// What was told of an order.
+    pub(crate) fn told(&self, order: i64) -> Vec<&OrderNews> {
+        self.told.get(&order).into_iter().flatten().collect()
+    }
+
+    /// The positions and the cash are what the venue's own ledger says, to the micro-dollar but for fees, which only
+    /// the chain tells exactly.
+    pub(crate) fn assert_true(&self) {
+        let truth = self.truth();
+        let held: BTreeMap<TokenId, Shares> =
+            self.portfolio.open().fold(BTreeMap::new(), |mut held, position| {
+                *held.entry(position.token).or_insert(Shares::ZERO) += position.shares();
+                held
+            });
+        assert_eq!(held, truth.shares, "shares");
+        let ours = self.portfolio.free_cash();
+        let apart = (ours - truth.cash).abs();
+        assert!(apart <= Usd::from_micros(100), "{ours} in the books, {} at the venue", truth.cash);
+    }
+
+    fn signal(&self, order: &Order) -> Signal {
+        Signal {
+            id: order.position,
+            at: order.at,
+            kind: SignalKind::FollowWhale,
+            wallet: Wallet::default(),
+            score: 8.0,
+            tier: Tier::Whale,
+            skill: Skill { kappa: 0.1, standard_error: 0.02 },
+            wallets: 1,
+            notional: Usd::whole(1_000),
+            reference_price: order.limit,
+            condition: order.condition,
+            token: order.token,
+            title: self.market.title.clone(),
+            outcome: self.market.outcomes[order.outcome].clone(),
+            model: ConfidenceModel::Skill,
+            probability: 0.8,
+            confidence: 0.8,
+            market_price: order.limit,
+            expected_price: order.limit,
+            limit_price: order.limit,
+            kelly: 0.2,
+            kelly_applied: 0.05,
+            stake: order.stake(),
+            fee_rate_ppm: order.fee_rate_ppm,
+            shadow: false,
+            appraisal: Box::new(self.appraisal(order)),
+        }
+    }
+
+    fn appraisal(&self, order: &Order) -> Appraisal {
+        Appraisal {
+            condition: order.condition,
+            event: order.event.clone(),
+            outcome: order.outcome,
+            book_at: self.book.at,
+            bids: vec![],
+            asks: vec![],
+            market_price: order.limit,
+            spread: 0.01,
+            depth: Usd::whole(1_000),
+            reference_price: order.limit,
+            run_up: 0.0,
+            age: 0,
+            waited: 0,
+            score: 8.0,
+            kappa: 0.1,
+            kappa_error: 0.02,
+            drop: 0.0,
+            whales_with: Usd::whole(1_000),
+            whales_against: Usd::ZERO,
+            held_before: None,
+            coefficient: Coefficient { mean: 0.8, deviation: 0.1, events: 0 },
+            fee_rate_ppm: order.fee_rate_ppm,
+            latency_cost: 0.0,
+            expected_price: order.limit,
+            limit_price: order.limit,
+            cost: order.limit.to_f64(),
+            probability: 0.8,
+            error: 0.1,
+            confidence: 0.8,
+            kelly: 0.2,
+            policy: policy().digest(),
+        }
+    }
+
+    pub(crate) async fn end(self) {
+        self.stop.cancel();
+        self.devnet.wait().await.unwrap();
+    }
+}
+
+/// The test account's key, as a file that only its owner can read.
+pub(crate) fn key_file(folder: &Path, devnet: &Devnet) -> PathBuf {
+    let path = folder.join("key");
+    std::fs::write(&path, &devnet.test_account().private_key_hex).unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    path
+}
+
+fn account(devnet: &Devnet) -> Account {
+    let folder = tempfile::tempdir().unwrap();
+    let key = PrivateKey::from_hex_file(&key_file(folder.path(), devnet)).unwrap();
+    Account::new(key, WalletKind::Eoa, None).unwrap()
+}
+
+async fn open(
+    devnet: &Devnet,
+    account: &Account,
+    credentials: &Credentials,
+    rhythm: &Rhythm,
+    store: &Store,
+) -> Live {
+    let channels = devnet.urls().clob_ws.trim_end_matches("/ws/market").to_owned();
+    let desks = Desks {
+        clob: devnet.urls().clob.clone(),
+        channels,
+        account: account.clone(),
+        credentials: credentials.clone(),
+    };
+    Live::open(desks, rhythm.clone(), &mut store.connection().await.unwrap()).await.unwrap()
+}
+
+/// Of the markets that charge a fee and have a book in the middle of prices, more than one level deep on each side and
+/// not bottomless at the first, the one that ends last.
+async fn liquid(devnet: &Devnet) -> (Market, Book) {
+    let clob = Clob::new(&devnet.urls().clob).unwrap();
+    let middle = |book: &Book| book.mid().is_some_and(|mid| (250_000..750_000).contains(&mid.ppm()));
+    let deep = |book: &Book| {
+        let first = book.asks[0];
+        let cost = first.shares.at(first.price, domain::Rounding::Up);
+        2 <= book.asks.len() && 2 <= book.bids.len() && cost < Usd::whole(3_000)
+    };
+    let mut seen = BTreeSet::new();
+    let mut best: Option<(Market, Book)> = None;
+    for fill in devnet.canonical_fills().iter().rev() {
+        let token = fill.fill.token;
+        if !seen.insert(token) || 250 < seen.len() {
+            continue;
+        }
+        let Ok(book) = clob.book(token).await else { continue };
+        let Some(condition) = devnet.venue().condition_of(token) else { continue };
+        if !middle(&book) || !deep(&book) {
+            continue;
+        }
+        let market = clob.market_of_condition(condition).await.unwrap().unwrap();
+        let is_later = best.as_ref().is_none_or(|(known, _)| known.end < market.end);
+        if market.fee_rate_ppm > 0 && is_later {
+            best = Some((market, book));
+        }
+    }
+    best.expect("no market of the simulated world has a deep book")
+}
+
+fn policy() -> Policy {
+    Policy {
+        bankroll: Usd::whole(10_000),
+        kelly_fraction: 0.25,
+        max_position: Usd::whole(5_000),
+        min_stake: Usd::whole(1),
+        max_open_positions: 50,
+        daily_loss_limit: Usd::whole(10_000),
+        max_slippage: 0.05,
+        min_confidence: 0.7,
+        min_whale_score: 7.0,
+        min_whale_trade: Usd::whole(500),
+        max_degen_score: 3.0,
+        min_panic_sellers: 5,
+        confidence_model: ConfidenceModel::Skill,
+        max_signal_age: 30_000_000,
+        filters: Filters::default(),
+        fade: FadePolicy::default(),
+        limits: Limits::default(),
+    }
+}
