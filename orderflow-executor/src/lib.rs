@@ -53,6 +53,8 @@ pub async fn run(
     // What runs beside the executor goes with it.
     let mut beside = JoinSet::new();
     let venue = if venue.enable_paper_trading {
+        let real = store::live::of_other_mode(&mut *store.connection().await?, "paper").await?;
+        anyhow::ensure!(real == 0, "{real} positions or orders of this database are real: they cannot go on on paper");
         Venue::Paper(Paper {
             clob: Clob::new(&venue.clob_url)?,
             latency: Duration::from_millis(u64::from(venue.paper_latency_ms)),

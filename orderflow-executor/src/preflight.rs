@@ -253,6 +253,16 @@ fn signing(result: &Result<(), String>) -> Check {
 }
 
 async fn database(connection: &mut PgConnection) -> Check {
+    match store::live::of_other_mode(connection, "live").await {
+        Ok(0) | Err(_) => {}
+        Ok(number) => {
+            return Check::red(
+                "database",
+                format!("{number} positions or orders on paper are not at their end"),
+                "trade live with a database of its own, or let them end on paper first",
+            );
+        }
+    }
     match store::controls::latches(connection).await {
         Ok(latches) => match latches.killed {
             None => Check::green("database", "answers"),

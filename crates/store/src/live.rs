@@ -86,6 +86,22 @@ pub async fn unfinished(connection: &mut PgConnection) -> Result<BTreeMap<i64, S
         .collect()
 }
 
+/// How many positions and orders of the other mode are not at their end: what was bought on paper cannot be sold in
+/// earnest, nor the other way round.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn of_other_mode(connection: &mut PgConnection, mode: &str) -> Result<i64, StoreError> {
+    sqlx::query_scalar(
+        "SELECT (SELECT count(*) FROM orderflow_positions WHERE status = 'OPEN' AND mode <> $1)
+              + (SELECT count(*) FROM orderflow_orders WHERE NOT is_final AND mode <> $1)",
+    )
+    .bind(mode)
+    .fetch_one(connection)
+    .await
+    .during("look for positions of the other mode")
+}
+
 /// Which of these hashes are orders of ours.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use alloy_primitives::B256;
 use decision::portfolio::{Holdings, Portfolio};
 use decision::risk::{self, Approved};
 use decision::{Guard, Guards, Limits, Policy, Record};
-use devnet::{AccountTruth, Devnet, DevnetConfig, OpenAccount, SignatureType, VenueHandle};
+use devnet::{AccountTruth, Devnet, DevnetConfig, VenueHandle};
 use domain::{
     Book, ConfidenceModel, Market, Order, OrderNews, Price, Purpose, Shares, Signal, SignalKind, Size, Skill,
     Tier, TimeInForce, TokenId, Usd, Wallet,
@@ -35,7 +35,7 @@ pub(crate) struct Bench {
     pub(crate) market: Market,
     pub(crate) book: Book,
     account: Account,
-    credentials: Credentials,
+    pub(crate) credentials: Credentials,
     rhythm: Rhythm,
     last: i64,
     told: BTreeMap<i64, Vec<OrderNews>>,
@@ -83,12 +83,6 @@ impl Bench {
         let devnet = Devnet::start(config, clock::now(), stop.clone()).await.unwrap();
         let venue = devnet.venue();
         let account = account(&devnet);
-        let _wallet = venue.open_account(OpenAccount {
-            owner: account.address().0,
-            signature_type: SignatureType::Eoa,
-            wallet: None,
-            funds: Usd::whole(10_000),
-        });
         let desk = KeyDesk::new(&devnet.urls().clob, Duration::from_secs(5)).unwrap();
         desk.sync_clock().await.unwrap();
         let credentials = desk.derive_or_create(&account, 0).await.unwrap();
@@ -132,12 +126,6 @@ impl Bench {
 
     pub(crate) fn truth(&self) -> AccountTruth {
         self.venue.account(self.wallet().0).unwrap()
-    }
-
-    /// What nobody may ever read in a log.
-    pub(crate) fn secrets(&self) -> [String; 3] {
-        let key = self.devnet.test_account().private_key_hex.trim_start_matches("0x").to_owned();
-        [key, self.credentials.expose_secret().to_owned(), self.credentials.expose_passphrase().to_owned()]
     }
 
     /// The live venue goes without a word, as in a crash; another takes up what it finds in the database.

@@ -2,7 +2,7 @@
 //! nothing of all it ever logs, at the finest level, holds the key or the credentials.
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
-#![allow(dead_code, reason = "the bench has more than is needed here")]
+#![expect(dead_code, reason = "the bench has more than is needed here")]
 
 #[path = "../live/bench.rs"]
 mod bench;
@@ -107,7 +107,9 @@ async fn the_service_is_killed_at_once_and_says_no_secret() {
     stop.cancel();
     running.await.unwrap().unwrap();
 
-    let secrets = bench.secrets();
+    let key = bench.devnet.test_account().private_key_hex.trim_start_matches("0x").to_owned();
+    let credentials = &bench.credentials;
+    let secrets = [key, credentials.expose_secret().to_owned(), credentials.expose_passphrase().to_owned()];
     bench.end().await;
     let logged = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
     assert!(logged.contains("orders are sent with real money"), "the log is what it should be");
