@@ -8,6 +8,7 @@ mod company;
 mod exits;
 mod judge;
 mod orders;
+mod ratings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +18,7 @@ use domain::{
 };
 
 use candidate::{Candidate, Held};
+use ratings::Ratings;
 
 use crate::event::{Command, Event, EventKind};
 use crate::exits::ExitState;
@@ -52,7 +54,7 @@ pub struct Engine {
     /// The policy's, found once.
     digest: String,
     portfolio: Portfolio,
-    verdicts: BTreeMap<Wallet, Verdict>,
+    ratings: Ratings,
     markets: BTreeMap<ConditionId, Market>,
     tokens: BTreeMap<TokenId, ConditionId>,
     /// The conditions of each event.
@@ -101,8 +103,8 @@ impl Engine {
         Self {
             portfolio: Portfolio::restore(policy.bankroll, holdings),
             digest: policy.digest(),
+            ratings: Ratings::new(policy.min_whale_score, policy.max_degen_score),
             policy,
-            verdicts: BTreeMap::new(),
             markets: BTreeMap::new(),
             tokens: BTreeMap::new(),
             events: BTreeMap::new(),
@@ -228,7 +230,7 @@ impl Engine {
 
     /// Takes in verdicts about wallets.
     pub fn rate(&mut self, verdicts: &[Verdict]) {
-        self.verdicts.extend(verdicts.iter().map(|verdict| (verdict.wallet, *verdict)));
+        verdicts.iter().for_each(|verdict| self.ratings.learn(verdict));
     }
 
     fn on_fill(&mut self, fill: &Fill, block_time: Timestamp, at: Timestamp, outcome: &mut Outcome) {

@@ -1,8 +1,12 @@
 //! When the selling of a token is a panic of wallets that are usually wrong (`ORDER_FLOW_STRATEGY.md` §6).
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod tape;
 
-use domain::{Fill, Price, Shares, Side, Timestamp, TokenId, Usd, Wallet, price};
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{Fill, Price, Shares, Side, Timestamp, TokenId, Usd, Wallet};
+
+use tape::{Print, Tape};
 
 /// How long a panic takes at most.
 pub(crate) const WINDOW: i64 = 15 * Timestamp::MINUTE;
@@ -33,19 +37,10 @@ pub struct Panic {
     pub drop: f64,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Print {
-    at: Timestamp,
-    wallet: Wallet,
-    side: Side,
-    usd: Usd,
-    shares: Shares,
-}
-
 /// The last prints of every token.
 #[derive(Clone, Debug, Default)]
 pub struct Tapes {
-    prints: BTreeMap<TokenId, VecDeque<Print>>,
+    prints: BTreeMap<TokenId, Tape>,
     asked: BTreeMap<TokenId, Timestamp>,
     swept: Timestamp,
 }
@@ -58,11 +53,7 @@ impl Tapes {
             return;
         }
         let print = Print { at, wallet: fill.wallet, side: fill.side, usd: fill.usd, shares: fill.shares };
-        let tape = self.prints.entry(fill.token).or_default();
-        tape.push_back(print);
-        while tape.front().is_some_and(|oldest| LOOKBACK < at.micros_since(oldest.at)) {
-            tape.pop_front();
-        }
+        self.prints.entry(fill.token).or_default().push(print);
     }
 
     /// Whether enough wallets that `panics` names sell the token now, and move its price; asking is remembered.
@@ -95,9 +86,14 @@ impl Tapes {
         panics: impl Fn(Wallet) -> bool,
     ) -> Option<Panic> {
         let tape = self.prints.get(&token)?;
-        let is_recent = |print: &&Print| at.micros_since(print.at) <= WINDOW;
+        // The price is known at once, and hardly ever has it fallen; who sold is asked of each print.
+        let baseline = tape.baseline(at)?.to_f64();
+        let drop = baseline - tape.latest()?.price()?.to_f64();
+        if drop < MIN_DROP.max(MIN_DROP_PART * baseline) {
+            return None;
+        }
         let mut net: BTreeMap<Wallet, (Usd, Shares)> = BTreeMap::new();
-        for print in tape.iter().filter(is_recent).filter(|print| panics(print.wallet)) {
+        for print in tape.minutes_to(at).filter(|print| panics(print.wallet)) {
             let (usd, shares) = net.entry(print.wallet).or_default();
             let sign = if print.side == Side::Sell { 1 } else { -1 };
             *usd += if sign > 0 { print.usd } else { -print.usd };
@@ -107,12 +103,6 @@ impl Tapes {
         let notional: Usd = net.values().map(|(usd, _)| *usd).sum();
         let shares: Shares = net.values().map(|(_, shares)| *shares).sum();
         if net.len() < least_sellers || notional < MIN_SOLD_TOGETHER {
-            return None;
-        }
-        let baseline = average(tape.iter().filter(|print| !is_recent(print)))?.to_f64();
-        let last = average(tape.iter().rev().take(1))?.to_f64();
-        let drop = baseline - last;
-        if drop < MIN_DROP.max(MIN_DROP_PART * baseline) {
             return None;
         }
         Some(Panic {
@@ -131,8 +121,8 @@ impl Tapes {
         counts: impl Fn(Wallet) -> bool,
     ) -> BTreeMap<Wallet, Usd> {
         let mut net: BTreeMap<Wallet, Usd> = BTreeMap::new();
-        for print in self.prints.get(&token).into_iter().flatten() {
-            if since <= print.at && counts(print.wallet) {
+        for print in self.prints.get(&token).into_iter().flat_map(|tape| tape.since(since)) {
+            if counts(print.wallet) {
                 let bought = net.entry(print.wallet).or_default();
                 *bought += if print.side == Side::Buy { print.usd } else { -print.usd };
             }
@@ -142,9 +132,10 @@ impl Tapes {
 
     /// What a wallet net bought of a token in shares, from a moment on and before another.
     pub fn flow(&self, wallet: Wallet, token: TokenId, from: Timestamp, until: Timestamp) -> Shares {
-        let prints = self.prints.get(&token).into_iter().flatten();
+        let prints = self.prints.get(&token).into_iter().flat_map(|tape| tape.since(from));
         prints
-            .filter(|print| print.wallet == wallet && from <= print.at && print.at < until)
+            .take_while(|print| print.at < until)
+            .filter(|print| print.wallet == wallet)
             .map(|print| if print.side == Side::Buy { print.shares } else { -print.shares })
             .sum()
     }
@@ -153,26 +144,19 @@ impl Tapes {
     /// a share; `None` without prints in both.
     pub fn moved(&self, token: TokenId, at: Timestamp) -> Option<f64> {
         let tape = self.prints.get(&token)?;
-        let is_recent = |print: &&Print| at.micros_since(print.at) <= WINDOW;
-        let last = average(tape.iter().rev().take(1).filter(is_recent))?;
-        Some(last.to_f64() - average(tape.iter().filter(|print| !is_recent(print)))?.to_f64())
+        let latest = tape.latest().filter(|print| at.micros_since(print.at) <= WINDOW)?;
+        Some(latest.price()?.to_f64() - tape.baseline(at)?.to_f64())
     }
 
     /// Forgets the tokens nobody trades any more, now and then.
     fn sweep(&mut self, at: Timestamp) {
         if at.micros_since(self.swept) >= BASELINE {
             self.prints
-                .retain(|_, tape| tape.back().is_some_and(|newest| at.micros_since(newest.at) <= LOOKBACK));
+                .retain(|_, tape| tape.latest().is_some_and(|newest| at.micros_since(newest.at) <= LOOKBACK));
             self.asked.retain(|_, asked| at.micros_since(*asked) < REARM);
             self.swept = at;
         }
     }
-}
-
-fn average<'a>(prints: impl Iterator<Item = &'a Print>) -> Option<Price> {
-    let (usd, shares) = prints
-        .fold((Usd::ZERO, Shares::ZERO), |(usd, shares), print| (usd + print.usd, shares + print.shares));
-    price::ratio_ppm(usd, shares).and_then(|ppm| u32::try_from(ppm).ok()).and_then(Price::from_ppm)
 }
 
 #[cfg(test)]

@@ -1,19 +1,10 @@
 //! What makes a fill worth judging, and what speaks against it before its book is known.
 
-use std::collections::BTreeMap;
-
-use domain::{
-    ConditionId, Fill, Market, Price, Shares, Side, SignalKind, Tier, Timestamp, TokenId, Usd, Verdict,
-    Wallet,
-};
+use domain::{ConditionId, Fill, Market, Price, Shares, Side, SignalKind, Timestamp, TokenId, Usd, Wallet};
 
 use super::Engine;
 use crate::copyability::is_ultra_short;
 use crate::refusal::Reason;
-
-/// How far the score of a wallet that is still a WHALE may have slipped before nobody asks about it any more: the
-/// half point by which that tier is left later than it is reached (`ORDER_FLOW_STRATEGY.md` §2).
-const HYSTERESIS: f64 = 0.5;
 
 /// A possible signal that waits for its book.
 #[derive(Clone, Debug)]
@@ -51,18 +42,15 @@ impl Engine {
         block_time: Timestamp,
         at: Timestamp,
     ) -> Option<Candidate> {
-        let verdict = *self.verdicts.get(&fill.wallet)?;
-        if verdict.tier == Tier::Unrated {
-            return None;
-        }
         match fill.side {
-            Side::Buy if self.is_whale(&verdict) => {
+            Side::Buy => {
+                let score = self.ratings.whale(fill.wallet)?.score;
                 let entry = self.entries.ask(fill.wallet, fill.token, self.policy.min_whale_trade)?;
                 Some(Candidate {
                     kind: SignalKind::FollowWhale,
                     wallet: fill.wallet,
                     wallets: 1,
-                    score: verdict.score,
+                    score,
                     notional: entry.notional,
                     reference: entry.price,
                     block_time,
@@ -72,20 +60,20 @@ impl Engine {
                     held: None,
                 })
             }
-            Side::Sell if is_degen(&self.verdicts, fill.wallet, self.policy.max_degen_score) => {
+            Side::Sell => {
+                self.ratings.degen(fill.wallet)?;
                 self.panic_candidate(fill, block_time, at)
             }
-            Side::Buy | Side::Sell => None,
         }
     }
 
     fn panic_candidate(&mut self, fill: &Fill, block_time: Timestamp, at: Timestamp) -> Option<Candidate> {
-        let (verdicts, below) = (&self.verdicts, self.policy.max_degen_score);
-        let is_degen = |wallet| is_degen(verdicts, wallet, below);
+        let ratings = &self.ratings;
+        let is_degen = |wallet| ratings.degen(wallet).is_some();
         let panic = self.tapes.ask(fill.token, block_time, self.policy.min_panic_sellers, is_degen)?;
         let sellers = u32::try_from(panic.sellers.len()).unwrap_or(u32::MAX);
         let scores: f64 =
-            panic.sellers.iter().filter_map(|wallet| self.verdicts.get(wallet)).map(|v| v.score).sum();
+            panic.sellers.iter().filter_map(|wallet| self.ratings.degen(*wallet)).map(|v| v.score).sum();
         Some(Candidate {
             kind: SignalKind::FadeDegen,
             wallet: fill.wallet,
@@ -101,17 +89,9 @@ impl Engine {
         })
     }
 
-    /// Whether a wallet counts as a whale: by its score, or because it was one and has not slipped far. Only the
-    /// score lets it be followed; that it may still know something counts against a bet on the other side.
-    pub(super) fn is_whale(&self, verdict: &Verdict) -> bool {
-        let minimum = self.policy.min_whale_score;
-        let slipped = verdict.tier == Tier::Whale && minimum - HYSTERESIS <= verdict.score;
-        verdict.tier != Tier::Unrated && (minimum <= verdict.score || slipped)
-    }
-
-    /// The same of a wallet.
+    /// Whether a wallet counts as a whale.
     pub(super) fn is_whales(&self, wallet: Wallet) -> bool {
-        self.verdicts.get(&wallet).is_some_and(|verdict| self.is_whale(verdict))
+        self.ratings.whale(wallet).is_some()
     }
 
     /// What already speaks against a candidate before its book is known.
@@ -120,7 +100,7 @@ impl Engine {
             return Some(stale);
         }
         if candidate.kind == SignalKind::FollowWhale {
-            let verdict = self.verdicts.get(&candidate.wallet)?;
+            let verdict = self.ratings.get(candidate.wallet)?;
             let (score, minimum) = (verdict.score, self.policy.min_whale_score);
             if score < minimum {
                 return Some(Reason::Score { score, minimum });
@@ -173,8 +153,4 @@ impl Engine {
         let market = self.markets.get(&condition);
         market.into_iter().flat_map(|market| &market.tokens).copied().filter(move |other| *other != token)
     }
-}
-
-fn is_degen(verdicts: &BTreeMap<Wallet, Verdict>, wallet: Wallet, below: f64) -> bool {
-    verdicts.get(&wallet).is_some_and(|verdict| verdict.tier != Tier::Unrated && verdict.score < below)
 }

@@ -38,7 +38,7 @@ impl Engine {
         at: Timestamp,
         outcome: &mut Outcome,
     ) {
-        let is_copyable = self.verdicts.get(&candidate.wallet).is_some_and(|verdict| verdict.is_copyable);
+        let is_copyable = self.ratings.get(candidate.wallet).is_some_and(|verdict| verdict.is_copyable);
         if candidate.kind != SignalKind::FollowWhale || !is_copyable {
             return;
         }

@@ -170,7 +170,7 @@ impl Engine {
 
     fn signal(&self, sight: Sight<'_>, appraisal: Appraisal, stake: Usd) -> Result<Signal, Refused> {
         let Sight { candidate, market, .. } = sight;
-        let Some(verdict) = self.verdicts.get(&candidate.wallet) else {
+        let Some(verdict) = self.ratings.get(candidate.wallet) else {
             return Err((Reason::UnknownMarket, Some(Box::new(appraisal))));
         };
         Ok(Signal {
@@ -239,7 +239,7 @@ impl Engine {
 
     /// The skill a candidate is judged by: that of the whale. A panic has none.
     fn skill_of(&self, candidate: &Candidate) -> Skill {
-        let verdict = self.verdicts.get(&candidate.wallet);
+        let verdict = self.ratings.get(candidate.wallet);
         match (candidate.kind, verdict) {
             (SignalKind::FollowWhale, Some(verdict)) => verdict.skill,
             _ => Skill { kappa: 0.0, standard_error: 1.0 },
