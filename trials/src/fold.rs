@@ -1,6 +1,6 @@
 //! Folding a synthetic history in memory: how many fills a second become wallets' records, and whether it stays so.
 
-mod world;
+pub(crate) mod world;
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use world::World;
 const BATCH: usize = 131_072;
 
 /// The published thresholds; the fold itself does not ask for them.
-const ELIGIBILITY: Eligibility = Eligibility { decisions: 30, events: 15, active_days: 21 };
+pub(crate) const ELIGIBILITY: Eligibility = Eligibility { decisions: 30, events: 15, active_days: 21 };
 
 /// Folds `fills` fills of as many wallets and markets, made batch by batch between the measured parts.
 pub(crate) fn run(fills: u64, wallets: u32, markets: u32) -> anyhow::Result<()> {

@@ -10,6 +10,7 @@ mod decode;
 mod fold;
 mod live;
 mod machine;
+mod reputation;
 mod stage;
 mod storage;
 mod verdicts;
@@ -80,6 +81,24 @@ enum Which {
         #[arg(long, default_value_t = 20_000)]
         wallets: u64,
     },
+    /// An hourly pass of the reputation service, over a database of many wallets of which some have news.
+    Reputation {
+        /// How many wallets the database has.
+        #[arg(long, default_value_t = 2_000_000)]
+        wallets: u32,
+        /// How many of them trade in the hour.
+        #[arg(long, default_value_t = 50_000)]
+        news: u32,
+    },
+    /// From one result to the new scores of all its holders, who are not in memory.
+    Resolution {
+        /// How many hold shares of it.
+        #[arg(long, default_value_t = 20_000)]
+        holders: u32,
+        /// How many wallets the database has.
+        #[arg(long, default_value_t = 200_000)]
+        wallets: u32,
+    },
     /// The measured process of another benchmark.
     #[command(hide = true)]
     Child(Child),
@@ -106,7 +125,9 @@ async fn main() -> anyhow::Result<()> {
             cost::run(2_400).await?;
             storage::run(10_000_000).await?;
             fold::run(10_000_000, 1_000_000, 50_000)?;
-            verdicts::run(20_000).await
+            verdicts::run(20_000).await?;
+            reputation::pass(2_000_000, 50_000).await?;
+            reputation::resolution(20_000, 200_000).await
         }
         Which::Decode => decode::run().await,
         Which::Backfill { rpc, blocks, fills } => backfill::run(rpc, blocks, fills).await,
@@ -115,6 +136,8 @@ async fn main() -> anyhow::Result<()> {
         Which::Storage { fills } => storage::run(fills).await,
         Which::Fold { fills, wallets, markets } => fold::run(fills, wallets, markets),
         Which::Verdicts { wallets } => verdicts::run(wallets).await,
+        Which::Reputation { wallets, news } => reputation::pass(wallets, news).await,
+        Which::Resolution { holders, wallets } => reputation::resolution(holders, wallets).await,
         Which::Child(_) | Which::Executor(_) => Ok(()),
     }
 }

@@ -33,7 +33,7 @@ impl Stage {
 /// What a process of its own is to do.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Child {
-    /// `backfill` or `listen`.
+    /// `backfill`, `listen`, `pass` or `result`.
     task: String,
     /// The database.
     #[arg(long)]
@@ -213,6 +213,9 @@ pub(crate) async fn run_child(child: Child) -> anyhow::Result<()> {
     TelemetrySettings::only_logs(&child.log).start()?;
     let store = Store::connect(&child.database).await?;
     let stop = CancellationToken::new();
+    if child.task == "pass" || child.task == "result" {
+        return crate::reputation::child(&child.task, child.from, store).await;
+    }
     if child.task == "listen" {
         return orderflow_listener::run(child.settings(), child.clob, store, stop).await;
     }

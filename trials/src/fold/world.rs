@@ -16,7 +16,7 @@ const OPEN: u32 = 5_000;
 const GROUP: u32 = 10;
 const EXCLUSIVE: u32 = 4;
 /// When it begins: 2026-01-01.
-const START: i64 = 1_767_225_600;
+pub(crate) const START: i64 = 1_767_225_600;
 
 /// Somebody who trades in one market for a while.
 #[derive(Clone, Copy)]
@@ -39,7 +39,7 @@ struct Open {
 }
 
 /// The source of the facts.
-pub(super) struct World {
+pub(crate) struct World {
     random: u64,
     fills: u64,
     wallets: u32,
@@ -54,7 +54,7 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(fills: u64, wallets: u32, markets: u32) -> Self {
+    pub(crate) fn new(fills: u64, wallets: u32, markets: u32) -> Self {
         let quota = (fills / u64::from(markets)).max(1);
         let mut world = Self {
             random: 0x9e37_79b9_7f4a_7c15,
@@ -83,7 +83,7 @@ impl World {
     }
 
     /// What is known of the markets.
-    pub(super) fn markets(&self) -> impl Iterator<Item = Market> {
+    pub(crate) fn markets(&self) -> impl Iterator<Item = Market> {
         let life = self.fills / RHYTHM * u64::from(OPEN) / u64::from(self.markets.max(1));
         (0..self.markets).map(move |number| {
             let (group, place) = (number / GROUP, number % GROUP);
@@ -113,7 +113,7 @@ impl World {
     }
 
     /// Adds as many facts, or fewer at the end. How many of them are fills.
-    pub(super) fn fill(&mut self, facts: &mut Vec<Fact>, count: usize) -> u64 {
+    pub(crate) fn fill(&mut self, facts: &mut Vec<Fact>, count: usize) -> u64 {
         let before = self.made;
         while facts.len() < count && self.made < self.fills {
             let number = usize::try_from(self.below(30_000)).unwrap_or(0);
@@ -233,7 +233,7 @@ fn fact(number: u64, event: ChainEvent) -> Fact {
 }
 
 /// An address that looks like one: all of its bits differ from its neighbours'.
-fn address(number: u32) -> Wallet {
+pub(crate) fn address(number: u32) -> Wallet {
     let mut bytes = [0; 20];
     for (part, seed) in bytes.chunks_mut(8).zip(0u64..) {
         let word = mix(u64::from(number) | seed << 32).to_be_bytes();
@@ -242,11 +242,11 @@ fn address(number: u32) -> Wallet {
     Wallet(Address::from(bytes))
 }
 
-fn token(market: u32, outcome: u32) -> TokenId {
+pub(crate) fn token(market: u32, outcome: u32) -> TokenId {
     let seed = u64::from(2 * market + outcome) | 1 << 40;
     TokenId(U256::from_limbs([mix(seed), mix(seed ^ 1 << 41), mix(seed ^ 1 << 42), mix(seed ^ 1 << 43)]))
 }
 
-fn condition(market: u32) -> ConditionId {
+pub(crate) fn condition(market: u32) -> ConditionId {
     ConditionId(B256::from(U256::from(mix(u64::from(market) | 1 << 44)) << 128 | U256::from(market)))
 }
