@@ -92,7 +92,7 @@ impl Scene {
         let as_of = clock::now();
         let skilled = self.devnet.truth().skilled;
         let verdicts: Vec<Assessment> = skilled.into_iter().map(|wallet| whale(wallet, as_of)).collect();
-        let publication = Publication { as_of, learned: as_of, folded: 0, is_anew: false };
+        let publication = Publication { as_of, learned: as_of, folded: 0 };
         let mut transaction = self.store.begin().await.unwrap();
         scores::publish(&mut transaction, publication, &verdicts, &[]).await.unwrap();
         Store::commit(transaction).await.unwrap();
