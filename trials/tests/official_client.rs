@@ -1,11 +1,8 @@
 //! The official Python client, as it is published, trades on the simulated venue: it derives a key, places, cancels
 //! and fills orders with every kind of wallet on every kind of market. It needs Python 3 and a package index.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a failed step is a failed test, and its tale is told"
-)]
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+#![allow(clippy::print_stdout, reason = "the tale is told")]
 
 use std::path::Path;
 use std::time::Duration;
