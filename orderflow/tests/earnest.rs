@@ -16,7 +16,7 @@ use store::{Store, controls, live};
 use tokio::task::JoinSet;
 
 async fn sent(store: &Store) -> i64 {
-    live::delays(&mut *store.connection().await.unwrap()).await.unwrap().map_or(0, |delays| delays.sent)
+    live::delays(&mut store.connection().await.unwrap()).await.unwrap().map_or(0, |delays| delays.sent)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,16 +95,16 @@ async fn the_books_come_to_what_the_venue_says() {
     }
     let orders = sent(&store).await;
     assert!(!earnest.is_finished(), "{:?}", earnest.await);
-    let refusals = store::reports::totals(&mut *store.connection().await.unwrap()).await.unwrap().refusals;
+    let refusals = store::reports::totals(&mut store.connection().await.unwrap()).await.unwrap().refusals;
     assert!(2 <= orders, "{orders} orders; {refusals:?}");
 
     // No more entries: what is on its way comes to its end, and then both sides must say the same.
-    controls::set_paused(&mut *store.connection().await.unwrap(), true).await.unwrap();
+    controls::set_paused(&mut store.connection().await.unwrap(), true).await.unwrap();
     let wallet = Wallet(world.test_account().address);
     let mut last = String::new();
     for _ in 0..600 {
-        let account = live::account(&mut *store.connection().await.unwrap()).await.unwrap();
-        let opening = live::opening(&mut *store.connection().await.unwrap(), wallet).await.unwrap().unwrap();
+        let account = live::account(&mut store.connection().await.unwrap()).await.unwrap();
+        let opening = live::opening(&mut store.connection().await.unwrap(), wallet).await.unwrap().unwrap();
         let truth = world.venue().account(wallet.0).unwrap();
         let is_still = account.moving.is_empty() && account.unpaid == domain::Usd::ZERO;
         if is_still && opening + account.flow == truth.cash {

@@ -82,6 +82,29 @@ fn settlements(records: &[Record]) -> Vec<Settlement> {
         .collect()
 }
 
+/// What the chain says of a match counts, however often it and the venue's own word are told, and in whichever order; and
+/// it is that which a failure takes back.
+#[test]
+fn what_the_chain_says_of_a_match_counts() {
+    let told = execution("a", 10_000_000, 5_000_000, 100_000);
+    let settled = execution("a", 10_000_000, 4_900_000, 120_000);
+    let corrected = OrderNews { order: 1, at: NOON, what: OrderEvent::Corrected(settled.clone()) };
+    let (first, second) = (filled(1, &told), corrected);
+    for news in [[&first, &second], [&second, &first]] {
+        let mut portfolio = portfolio();
+        portfolio.reserve(order(1, Size::Spend(Usd::whole(6))));
+        for news in news.into_iter().chain(news) {
+            tell(&mut portfolio, news);
+        }
+        tell(&mut portfolio, &closed(1, 10_000_000));
+        assert_eq!(portfolio.held(1).unwrap().spent, settled.usd + settled.fee);
+        assert_eq!(portfolio.free_cash(), BANKROLL - settled.usd - settled.fee);
+        tell(&mut portfolio, &failed(1, &settled));
+        assert_eq!(portfolio.free_cash(), BANKROLL);
+        assert!(portfolio.held(1).is_none());
+    }
+}
+
 #[test]
 fn what_is_reserved_stays_so_until_every_match_is_known() {
     let mut portfolio = portfolio();

@@ -1,6 +1,8 @@
 //! When a position is left before its market resolves: the book is asked for, and what it takes is sold; the rest waits
 //! for the next tick.
 
+use std::collections::btree_map::Entry;
+
 use domain::{
     Book, ExitReason, Fill, Order, Position, Price, Purpose, Shares, SignalKind, Size, TimeInForce,
     Timestamp, TokenId, Usd,
@@ -95,8 +97,8 @@ impl Engine {
         if !self.portfolio.knows(position) || self.guards.killed.is_some() && reason != ExitReason::Person {
             return;
         }
-        if !self.exits.leaving.contains_key(&position) {
-            self.exits.leaving.insert(position, reason);
+        if let Entry::Vacant(place) = self.exits.leaving.entry(position) {
+            place.insert(reason);
             outcome.records.push(Record::Leaving { position, reason: Some(reason), at });
         }
         if let Some(held) = self.portfolio.held(position) {
@@ -186,8 +188,10 @@ impl Engine {
         at: Timestamp,
         outcome: &mut Outcome,
     ) {
-        if self.guards.killed.is_none() && !self.exits.leaving.contains_key(&position) {
-            self.exits.leaving.insert(position, reason);
+        if self.guards.killed.is_none()
+            && let Entry::Vacant(place) = self.exits.leaving.entry(position)
+        {
+            place.insert(reason);
             outcome.records.push(Record::Leaving { position, reason: Some(reason), at });
         }
     }
