@@ -118,7 +118,7 @@ pub(crate) async fn differences(scene: &Scene) -> Result<Sum, Vec<String>> {
     if held != truth.shares {
         found.push(format!("shares: {held:?} in the books, {:?} in the wallet", truth.shares));
     }
-    let account = live::account(&mut *scene.store.connection().await.unwrap()).await.unwrap();
+    let account = live::account(&mut scene.store.connection().await.unwrap()).await.unwrap();
     if account.unpaid != Usd::ZERO {
         found.push(format!("${} of winners are not known to be paid", account.unpaid));
     }

@@ -117,7 +117,7 @@ impl Scene {
 
     /// The executor runs after this, and may open positions where `trades`.
     pub(crate) async fn run(&mut self, trades: bool) {
-        controls::set_paused(&mut *self.store.connection().await.unwrap(), !trades).await.unwrap();
+        controls::set_paused(&mut self.store.connection().await.unwrap(), !trades).await.unwrap();
         if self.executor.is_none() {
             self.executor = Some(self.start());
         }
@@ -181,7 +181,7 @@ impl Scene {
     pub(crate) async fn rest(&mut self) -> Sum {
         self.venue.lift_faults();
         self.run(false).await;
-        let (begun, mut said) = (Instant::now(), Instant::now());
+        let begun = Instant::now();
         loop {
             assert!(!self.executor.as_mut().unwrap().has_ended(), "the executor ended by itself");
             assert!(!self.listener.has_ended(), "the listener ended by itself");
@@ -191,13 +191,7 @@ impl Scene {
                 Err(differences) if begun.elapsed() > PATIENCE => {
                     panic!("the books do not become true:\n{}\n{}", differences.join("\n"), self.said())
                 }
-                Err(differences) => {
-                    if said.elapsed() > Duration::from_secs(10) {
-                        said = Instant::now();
-                        println!("  waiting: {}", differences.join("; "));
-                    }
-                    sleep(Duration::from_millis(50)).await;
-                }
+                Err(_) => sleep(Duration::from_millis(50)).await,
             }
         }
     }
