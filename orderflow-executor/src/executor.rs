@@ -57,6 +57,9 @@ impl Executor {
         let Cursor { seq, .. } = feed::cursor(&mut connection, READER).await?;
         signals::policy(&mut connection, &policy.digest(), &policy.describe()).await?;
         let mut engine = engine_at(&mut connection, policy.clone(), &mut venue, seq).await?;
+        if let Some(live) = venue.live() {
+            outgoing::tell_again(&mut connection, live, seq).await?;
+        }
         drop(connection);
         if venue.live().is_some() {
             // Until the books and the venue have been compared nobody knows whether they agree.

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use decision::risk::Approved;
 use decision::{Event, EventKind, Record};
-use domain::{Fact, Fill, Order, Purpose, Timestamp, Wallet};
+use domain::{ChainEvent, Fact, Fill, Order, Purpose, Timestamp, Wallet};
 use service::clock;
-use store::{Store, feed, live, markets};
+use store::{PgConnection, Store, facts, feed, live, markets, resume};
 
 use super::{Cursor, Executor, READER};
 use crate::diary;
@@ -18,9 +18,29 @@ use crate::live::{Live, LiveNews, Prepared};
 /// So many pieces of news are taken in before anything else is looked at again.
 const AT_ONCE: usize = 256;
 
+/// So far may the chain's clock be behind ours.
+const CLOCKS: i64 = Timestamp::MINUTE;
+
 /// One of the steps of an order on its way out.
 pub(crate) fn step(name: &'static str, taken: Duration) {
     metrics::histogram!("orderflow_order_step_seconds", "step" => name).record(taken);
+}
+
+/// Tells the venue of our own fills that were read from the outbox before a restart: the matches they belong to may
+/// not have been known then, and nobody reads that place again.
+pub(super) async fn tell_again(connection: &mut PgConnection, live: &Live, seq: i64) -> anyhow::Result<()> {
+    let unfinished = resume::orders(connection).await?;
+    let Some(oldest) = unfinished.iter().map(|sent| sent.order.at).min() else { return Ok(()) };
+    let since = oldest.plus_micros(-CLOCKS);
+    for fact in facts::of_wallet(connection, live.wallet(), seq).await?.facts {
+        if let ChainEvent::Fill(fill) = &fact.event
+            && fill.wallet == live.wallet()
+            && since <= fact.place.block_time
+        {
+            live.on_chain(fact.place.tx_hash, fill).await;
+        }
+    }
+    Ok(())
 }
 
 impl Executor {

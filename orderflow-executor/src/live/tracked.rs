@@ -91,6 +91,7 @@ impl Tracked {
                 OrderEvent::Filled(execution) | OrderEvent::Corrected(execution) => {
                     let known = self.trades.entry(execution.trade.clone()).or_default();
                     known.execution = Some(execution.clone());
+                    known.is_checked |= matches!(what, OrderEvent::Corrected(_));
                 }
                 OrderEvent::Confirmed(trade) | OrderEvent::Failed(trade) => {
                     self.trades.entry(trade.clone()).or_default().is_final = true;

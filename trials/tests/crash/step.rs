@@ -170,7 +170,7 @@ impl Step {
                 scene.run(true).await;
                 scene.until("something to sell", async |scene| is_holding(scene).await).await;
                 add(scene, &[(PlaceOrder, trouble.clone())]);
-                controls::request_close(&mut *scene.store.connection().await.unwrap(), None).await.unwrap();
+                controls::request_close(&mut scene.store.connection().await.unwrap(), None).await.unwrap();
             }
         }
         let before = Before::of(scene).await;

@@ -1,6 +1,7 @@
 //! What the database says of a live account, held against what is really so at the venue and on the chain.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use alloy_primitives::B256;
 use devnet::TradeStatus;
@@ -27,6 +28,17 @@ pub(crate) struct Sum {
     pub(crate) cash: Usd,
 }
 
+impl fmt::Display for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { orders, arrived, matches, failed, positions, cash } = self;
+        write!(
+            f,
+            "{orders} orders, {arrived} of them at the venue; {matches} matches, {failed} of them failed; {positions} \
+             positions; ${cash}"
+        )
+    }
+}
+
 /// What cannot be where nothing was done twice, each with a query that finds it.
 const NEVER: [(&str, &str); 5] = [
     (
@@ -41,7 +53,9 @@ const NEVER: [(&str, &str); 5] = [
     ),
     (
         "events with two positions at once",
-        "SELECT event FROM orderflow_positions WHERE status = 'OPEN' GROUP BY event HAVING count(*) > 1",
+        "SELECT event || ': ' || string_agg(concat_ws(' ', id, opened_at, shares, sold_shares), ', ')
+         FROM orderflow_positions WHERE status = 'OPEN' AND 0.01 <= shares - sold_shares
+         GROUP BY event HAVING count(*) > 1",
     ),
     (
         "matches that belong to two orders",
@@ -61,7 +75,7 @@ pub(crate) async fn differences(scene: &Scene) -> Result<Sum, Vec<String>> {
     for (what, query) in NEVER {
         let rows: Vec<String> = sqlx::query_scalar(query).fetch_all(&scene.pool).await.unwrap();
         // What was done twice stays done twice: nothing to wait for.
-        assert!(rows.is_empty(), "{what}: {rows:?}");
+        assert!(rows.is_empty(), "{what}: {rows:?}\n{}", scene.said());
     }
     if !scene.venue.is_settled(scene.wallet.0) {
         found.push("not all matches are settled".to_owned());
@@ -104,7 +118,7 @@ pub(crate) async fn differences(scene: &Scene) -> Result<Sum, Vec<String>> {
     if held != truth.shares {
         found.push(format!("shares: {held:?} in the books, {:?} in the wallet", truth.shares));
     }
-    let account = live::account(&mut *scene.store.connection().await.unwrap()).await.unwrap();
+    let account = live::account(&mut scene.store.connection().await.unwrap()).await.unwrap();
     if account.unpaid != Usd::ZERO {
         found.push(format!("${} of winners are not known to be paid", account.unpaid));
     }

@@ -14,7 +14,7 @@ const LOOK: Duration = Duration::from_millis(25);
 /// What a process says that finds its role taken: the server has not noticed yet that who had it is dead.
 const ROLE_TAKEN: &str = "is already running";
 /// How much of its log is shown of a process that failed.
-const SHOWN: usize = 4_000;
+const SHOWN: usize = 12_000;
 
 /// A process of the tested system.
 pub(crate) struct Process {

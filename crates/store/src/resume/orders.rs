@@ -74,7 +74,7 @@ type Matches = BTreeMap<i64, Vec<(Timestamp, OrderEvent)>>;
 /// What was said of the matches of orders that are not final.
 async fn matches(connection: &mut PgConnection) -> Result<Matches, StoreError> {
     let rows = sqlx::query(
-        "SELECT e.order_id, e.trade_id, e.matched_at, e.settled_at, e.status,
+        "SELECT e.order_id, e.trade_id, e.matched_at, e.chain_at, e.settled_at, e.status,
                 (e.shares * 1000000)::bigint AS shares, (e.usd * 1000000)::bigint AS usd,
                 (e.fee_usd * 1000000)::bigint AS fee
          FROM orderflow_executions e JOIN orderflow_orders o ON o.id = e.order_id
@@ -95,7 +95,12 @@ async fn matches(connection: &mut PgConnection) -> Result<Matches, StoreError> {
                 usd: row::usd(found, "usd")?,
                 fee: row::usd(found, "fee")?,
             };
+            // The amounts stored are the chain's where it has said any: to whoever follows the order, it need not say
+            // them again.
+            let corrected =
+                row::maybe_time(found, "chain_at")?.map(|at| (at, OrderEvent::Corrected(execution.clone())));
             said.push((at, OrderEvent::Filled(execution)));
+            said.extend(corrected);
         }
         if let Some(at) = row::maybe_time(found, "settled_at")? {
             let ended = |status: &str| match status {
