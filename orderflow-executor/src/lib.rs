@@ -54,7 +54,10 @@ pub async fn run(
     let mut beside = JoinSet::new();
     let venue = if venue.enable_paper_trading {
         let real = store::live::of_other_mode(&mut *store.connection().await?, "paper").await?;
-        anyhow::ensure!(real == 0, "{real} positions or orders of this database are real: they cannot go on on paper");
+        anyhow::ensure!(
+            real == 0,
+            "{real} positions or orders of this database are real: they cannot go on on paper"
+        );
         Venue::Paper(Paper {
             clob: Clob::new(&venue.clob_url)?,
             latency: Duration::from_millis(u64::from(venue.paper_latency_ms)),

@@ -33,7 +33,20 @@ const ARROWS: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
-    ("trials", &["decision", "devnet", "domain", "orderflow-listener", "polygon", "service", "store"]),
+    (
+        "trials",
+        &[
+            "decision",
+            "devnet",
+            "domain",
+            "orderflow-executor",
+            "orderflow-listener",
+            "polygon",
+            "polymarket",
+            "service",
+            "store",
+        ],
+    ),
 ];
 
 fn root() -> PathBuf {

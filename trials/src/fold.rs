@@ -1,6 +1,6 @@
 //! Folding a synthetic history in memory: how many fills a second become wallets' records, and whether it stays so.
 
-mod world;
+pub(crate) mod world;
 
 use std::time::{Duration, Instant};
 

@@ -7,15 +7,19 @@
 mod backfill;
 mod cost;
 mod decode;
+mod engine;
 mod fold;
+mod latency;
 mod live;
 mod machine;
 mod stage;
 mod storage;
+mod trade;
 mod verdicts;
 
 use clap::Parser as _;
 use stage::Child;
+use trade::Trade;
 
 /// What to measure.
 #[derive(Debug, clap::Parser)]
@@ -74,6 +78,30 @@ enum Which {
         #[arg(long, default_value_t = 50_000)]
         markets: u32,
     },
+    /// Stepping the engine, in memory, through what a crowd does: microseconds a step, and bytes.
+    Engine {
+        /// How many steps count, at least.
+        #[arg(long, default_value_t = 600_000)]
+        events: usize,
+        /// How many wallets are scored.
+        #[arg(long, default_value_t = 1_000_000)]
+        wallets: u32,
+        /// How many markets are watched.
+        #[arg(long, default_value_t = 1_000)]
+        markets: u32,
+        /// Fills a second.
+        #[arg(long, default_value_t = 100)]
+        rate: u32,
+    },
+    /// From a whale's fill on the chain's socket to our signed order at the venue.
+    Latency {
+        /// How many orders count.
+        #[arg(long, default_value_t = 200)]
+        orders: usize,
+        /// Fills a second on the chain, about.
+        #[arg(long, default_value_t = 100.0)]
+        rate: f64,
+    },
     /// Publishing the verdicts of one pass, and what an item of the outbox costs with and without its index by time.
     Verdicts {
         /// About how many wallets.
@@ -83,6 +111,9 @@ enum Which {
     /// The measured process of another benchmark.
     #[command(hide = true)]
     Child(Child),
+    /// The process that trades in earnest for another benchmark.
+    #[command(hide = true)]
+    Trade(Box<Trade>),
 }
 
 #[tokio::main]
@@ -91,6 +122,9 @@ async fn main() -> anyhow::Result<()> {
     let which = Args::parse().which.unwrap_or(Which::All);
     if let Which::Child(child) = which {
         return stage::run_child(child).await;
+    }
+    if let Which::Trade(settings) = which {
+        return trade::run(*settings).await;
     }
     machine::describe()?;
     match which {
@@ -101,6 +135,8 @@ async fn main() -> anyhow::Result<()> {
             cost::run(2_400).await?;
             storage::run(10_000_000).await?;
             fold::run(10_000_000, 1_000_000, 50_000)?;
+            engine::run(600_000, 1_000_000, 1_000, 100)?;
+            latency::run(200, 100.0).await?;
             verdicts::run(20_000).await
         }
         Which::Decode => decode::run().await,
@@ -109,7 +145,9 @@ async fn main() -> anyhow::Result<()> {
         Which::Cost { blocks } => cost::run(blocks).await,
         Which::Storage { fills } => storage::run(fills).await,
         Which::Fold { fills, wallets, markets } => fold::run(fills, wallets, markets),
+        Which::Engine { events, wallets, markets, rate } => engine::run(events, wallets, markets, rate),
+        Which::Latency { orders, rate } => latency::run(orders, rate).await,
         Which::Verdicts { wallets } => verdicts::run(wallets).await,
-        Which::Child(_) => Ok(()),
+        Which::Child(_) | Which::Trade(_) => Ok(()),
     }
 }

@@ -16,7 +16,7 @@ const OPEN: u32 = 5_000;
 const GROUP: u32 = 10;
 const EXCLUSIVE: u32 = 4;
 /// When it begins: 2026-01-01.
-const START: i64 = 1_767_225_600;
+pub(crate) const START: i64 = 1_767_225_600;
 
 /// Somebody who trades in one market for a while.
 #[derive(Clone, Copy)]
@@ -211,7 +211,7 @@ impl World {
     }
 }
 
-const fn mix(bits: u64) -> u64 {
+pub(crate) const fn mix(bits: u64) -> u64 {
     let bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     bits ^ (bits >> 31)
@@ -233,7 +233,7 @@ fn fact(number: u64, event: ChainEvent) -> Fact {
 }
 
 /// An address that looks like one: all of its bits differ from its neighbours'.
-fn address(number: u32) -> Wallet {
+pub(crate) fn address(number: u32) -> Wallet {
     let mut bytes = [0; 20];
     for (part, seed) in bytes.chunks_mut(8).zip(0u64..) {
         let word = mix(u64::from(number) | seed << 32).to_be_bytes();
@@ -242,11 +242,11 @@ fn address(number: u32) -> Wallet {
     Wallet(Address::from(bytes))
 }
 
-fn token(market: u32, outcome: u32) -> TokenId {
+pub(crate) fn token(market: u32, outcome: u32) -> TokenId {
     let seed = u64::from(2 * market + outcome) | 1 << 40;
     TokenId(U256::from_limbs([mix(seed), mix(seed ^ 1 << 41), mix(seed ^ 1 << 42), mix(seed ^ 1 << 43)]))
 }
 
-fn condition(market: u32) -> ConditionId {
+pub(crate) fn condition(market: u32) -> ConditionId {
     ConditionId(B256::from(U256::from(mix(u64::from(market) | 1 << 44)) << 128 | U256::from(market)))
 }
