@@ -7,16 +7,20 @@
 mod backfill;
 mod cost;
 mod decode;
+mod engine;
 mod fold;
+mod latency;
 mod live;
 mod machine;
 mod reputation;
 mod stage;
 mod storage;
+mod trade;
 mod verdicts;
 
 use clap::Parser as _;
 use stage::{Child, Executor};
+use trade::Trade;
 
 /// What to measure.
 #[derive(Debug, clap::Parser)]
@@ -75,6 +79,30 @@ enum Which {
         #[arg(long, default_value_t = 50_000)]
         markets: u32,
     },
+    /// Stepping the engine, in memory, through what a crowd does: microseconds a step, and bytes.
+    Engine {
+        /// How many steps count, at least.
+        #[arg(long, default_value_t = 600_000)]
+        events: usize,
+        /// How many wallets are scored.
+        #[arg(long, default_value_t = 1_000_000)]
+        wallets: u32,
+        /// How many markets are watched.
+        #[arg(long, default_value_t = 1_000)]
+        markets: u32,
+        /// Fills a second.
+        #[arg(long, default_value_t = 100)]
+        rate: u32,
+    },
+    /// From a whale's fill on the chain's socket to our signed order at the venue.
+    Latency {
+        /// How many orders count.
+        #[arg(long, default_value_t = 200)]
+        orders: usize,
+        /// Fills a second on the chain, about.
+        #[arg(long, default_value_t = 100.0)]
+        rate: f64,
+    },
     /// Publishing the verdicts of one pass, and what an item of the outbox costs with and without its index by time.
     Verdicts {
         /// About how many wallets.
@@ -105,6 +133,9 @@ enum Which {
     /// The executor as its own program runs it, for the trials that kill it.
     #[command(hide = true)]
     Executor(Box<Executor>),
+    /// The process that trades in earnest for another benchmark.
+    #[command(hide = true)]
+    Trade(Box<Trade>),
 }
 
 #[tokio::main]
@@ -114,6 +145,7 @@ async fn main() -> anyhow::Result<()> {
     match which {
         Which::Child(child) => return stage::run_child(child).await,
         Which::Executor(executor) => return stage::run_executor(*executor).await,
+        Which::Trade(settings) => return trade::run(*settings).await,
         _ => {}
     }
     machine::describe()?;
@@ -127,7 +159,9 @@ async fn main() -> anyhow::Result<()> {
             fold::run(10_000_000, 1_000_000, 50_000)?;
             verdicts::run(20_000).await?;
             reputation::pass(2_000_000, 50_000).await?;
-            reputation::resolution(20_000, 200_000).await
+            reputation::resolution(20_000, 200_000).await?;
+            engine::run(600_000, 1_000_000, 1_000, 100)?;
+            latency::run(200, 100.0).await
         }
         Which::Decode => decode::run().await,
         Which::Backfill { rpc, blocks, fills } => backfill::run(rpc, blocks, fills).await,
@@ -135,9 +169,11 @@ async fn main() -> anyhow::Result<()> {
         Which::Cost { blocks } => cost::run(blocks).await,
         Which::Storage { fills } => storage::run(fills).await,
         Which::Fold { fills, wallets, markets } => fold::run(fills, wallets, markets),
+        Which::Engine { events, wallets, markets, rate } => engine::run(events, wallets, markets, rate),
+        Which::Latency { orders, rate } => latency::run(orders, rate).await,
         Which::Verdicts { wallets } => verdicts::run(wallets).await,
         Which::Reputation { wallets, news } => reputation::pass(wallets, news).await,
         Which::Resolution { holders, wallets } => reputation::resolution(holders, wallets).await,
-        Which::Child(_) | Which::Executor(_) => Ok(()),
+        Which::Child(_) | Which::Executor(_) | Which::Trade(_) => Ok(()),
     }
 }

@@ -1,5 +1,6 @@
 //! What the benchmarks stand on: a PostgreSQL of their own, and a process of its own for what is measured.
 
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,14 +20,19 @@ use crate::machine::peak_memory;
 /// A database of its own that survives a crash, as a user's does.
 pub(crate) struct Stage {
     pub(crate) database: Database,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Stage {
     pub(crate) async fn set_up() -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("orderflow-bench-").tempdir()?;
         let database = Database::private(folder.path().to_owned(), Durability::Durable).await?;
-        Ok(Self { database, _folder: folder })
+        Ok(Self { database, folder })
+    }
+
+    /// A place for its files, which goes with it.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 }
 

@@ -61,7 +61,7 @@ async fn outbox(stage: &Stage) -> anyhow::Result<()> {
 }
 
 /// A verdict with something in every column.
-fn assessment(number: u64, as_of: Timestamp) -> Assessment {
+pub(crate) fn assessment(number: u64, as_of: Timestamp) -> Assessment {
     let wallet =
         Wallet(Address::left_padding_from(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes()));
     let factors =

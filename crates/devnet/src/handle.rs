@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 use domain::{ConditionId, Exchange, Timestamp, TokenId};
 
 use crate::chain::Step;
@@ -37,6 +37,12 @@ impl VenueHandle {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.shared.now()
+    }
+
+    /// When an order came in, by this clock; `None` where none of that hash was taken.
+    #[must_use]
+    pub fn received(&self, order: B256) -> Option<Timestamp> {
+        self.shared.received(order)
     }
 
     /// Opens a funded wallet, or pays more into it, and says where it is.

@@ -179,6 +179,12 @@ impl Devnet {
         }
     }
 
+    /// When a block was told to subscribers, by the venue's clock; after a reorganisation, the one that replaced it.
+    #[must_use]
+    pub fn announced(&self, block: u64) -> Option<Timestamp> {
+        self.shared.announced(block)
+    }
+
     /// Every fill of the canonical chain as it is at this moment, in the chain's order, as the world made it.
     #[must_use]
     pub fn canonical_fills(&self) -> Vec<TruthFill> {

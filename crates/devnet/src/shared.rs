@@ -1,7 +1,9 @@
 //! What the servers share: the chain and the board behind a lock, and the news about them.
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use alloy_primitives::B256;
 use domain::{Timestamp, Usd};
 use tokio::sync::broadcast;
 use tokio::time::Instant;
@@ -28,6 +30,9 @@ pub(crate) struct Shared {
     pub(crate) steps: broadcast::Sender<Arc<Step>>,
     /// What changed on the board.
     pub(crate) changes: broadcast::Sender<Arc<Vec<Change>>>,
+    /// When each block was told last, and when each order that was taken came in: what latency is measured between.
+    announced: Mutex<BTreeMap<u64, Timestamp>>,
+    received: Mutex<BTreeMap<B256, Timestamp>>,
     pub(crate) account: TestAccount,
     /// What the venue's servers are up to.
     pub(crate) mood: VenueMood,
@@ -75,6 +80,8 @@ impl Shared {
             state: RwLock::new(State { chain: Chain::new(), board, venue }),
             steps: broadcast::Sender::new(BACKLOG),
             changes: broadcast::Sender::new(BACKLOG),
+            announced: Mutex::default(),
+            received: Mutex::default(),
             account,
             mood: VenueMood::default(),
             stop,
@@ -99,13 +106,34 @@ impl Shared {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// When a block was told.
+    pub(crate) fn announced(&self, block: u64) -> Option<Timestamp> {
+        locked(&self.announced).get(&block).copied()
+    }
+
+    /// An order came in at a moment, and was taken.
+    pub(crate) fn took(&self, order: B256, at: Timestamp) {
+        locked(&self.received).insert(order, at);
+    }
+
+    /// When an order that was taken came in.
+    pub(crate) fn received(&self, order: B256) -> Option<Timestamp> {
+        locked(&self.received).get(&order).copied()
+    }
+
     /// Tells everybody. That nobody listens is no error.
     pub(crate) fn tell(&self, step: Step, changes: Vec<Change>) {
         if !step.added.is_empty() {
+            let now = self.now();
+            locked(&self.announced).extend(step.added.iter().map(|block| (block.number, now)));
             let _ = self.steps.send(Arc::new(step));
         }
         if !changes.is_empty() {
             let _ = self.changes.send(Arc::new(changes));
         }
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,7 @@
 //! What live trading remembers: signed orders, and what the books say that the account must hold.
 
+mod steps;
+
 use std::collections::BTreeMap;
 
 use domain::{ConditionId, Market, Shares, Timestamp, TokenId, Usd, Wallet};
@@ -7,6 +9,8 @@ use sqlx::{PgConnection, Row as _};
 
 use crate::error::{During as _, StoreError};
 use crate::{journal, markets, row};
+
+pub use steps::{Steps, steps};
 
 /// An order as it was signed.
 #[derive(Clone, PartialEq, Eq)]

@@ -53,6 +53,7 @@ pub(super) async fn place_batch(State(shared): State<Arc<Shared>>, asked: Privat
 }
 
 async fn place_one(shared: &Shared, key: &ApiKey, body: &Value) -> Result<Placed, Refusal> {
+    let came = shared.now();
     let wish = Wish::read(body)?;
     let now = shared.now();
     let hold = {
@@ -68,6 +69,9 @@ async fn place_one(shared: &Shared, key: &ApiKey, body: &Value) -> Result<Placed
     let mut state = shared.write();
     let Everything { board, venue, .. } = &mut *state;
     let placed = venue.place(&wish, key, board, now);
+    if let Ok(placed) = &placed {
+        shared.took(placed.id, came);
+    }
     let changes = state.show_touched();
     shared.tell(Step::default(), changes);
     placed
