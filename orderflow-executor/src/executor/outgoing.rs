@@ -66,8 +66,13 @@ impl Executor {
                 // found to have been decided.
                 step("sign", begun.elapsed());
                 let signed = Instant::now();
-                self.commit_signed(records, &prepared).await?;
-                records.clear();
+                // What a followed wallet gave up is added up fill by fill, and these fills will be read again: its sum
+                // is written with the place behind them.
+                let (later, decided): (Vec<_>, Vec<_>) = std::mem::take(records)
+                    .into_iter()
+                    .partition(|record| matches!(record, Record::Lead { .. }));
+                self.commit_signed(&decided, &prepared).await?;
+                *records = later;
                 step("commit", signed.elapsed());
                 live.send(prepared).await;
                 self.record_delay(order.get());
