@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use decision::{Command, Control, Engine, Event, EventKind, Guard, Policy, Record};
 use domain::{ChainEvent, Fact, Timestamp};
 use service::clock;
-use store::controls::CloseRequest;
+use store::controls::{CloseRequest, Latches};
 use store::feed::{self, Cursor, Item, News, Wanted};
 use store::{PgConnection, Store, controls, resume, signals};
 
@@ -87,18 +87,18 @@ impl Executor {
     /// was committed.
     pub async fn catch_up(&mut self) -> anyhow::Result<()> {
         loop {
-            self.obey().await?;
+            // What a person asked for comes first, though both are read at once: a whale does not wait for either.
+            let (asked, items) = tokio::try_join!(self.asked(), self.unread())?;
+            self.obey(asked).await?;
             self.hear_now().await?;
             self.tick().await?;
-            let mut connection = self.store.connection().await?;
-            let items = feed::read(&mut connection, self.seq, i64::MAX, CHUNK, Wanted::Everything).await?;
-            drop(connection);
             if items.is_empty() {
                 return Ok(());
             }
             for item in &items {
                 if self.obeyed.is_none_or(|obeyed| OBEY <= obeyed.elapsed()) {
-                    self.obey().await?;
+                    let asked = self.asked().await?;
+                    self.obey(asked).await?;
                 }
                 self.hear_now().await?;
                 let records = self.take_in(item).await?;
@@ -115,13 +115,22 @@ impl Executor {
         }
     }
 
-    /// Does what a person asked for since, and commits that it is done with what it led to.
-    async fn obey(&mut self) -> anyhow::Result<()> {
-        self.obeyed = Some(Instant::now());
+    /// What became known and was not taken in.
+    async fn unread(&self) -> anyhow::Result<Vec<Item>> {
+        let mut connection = self.store.connection().await?;
+        Ok(feed::read(&mut connection, self.seq, i64::MAX, CHUNK, Wanted::Everything).await?)
+    }
+
+    /// What a person asks for.
+    async fn asked(&self) -> anyhow::Result<(Latches, Vec<CloseRequest>)> {
         let mut connection = self.store.connection().await?;
         let latches = controls::latches(&mut connection).await?;
-        let requests = controls::close_requests(&mut connection).await?;
-        drop(connection);
+        Ok((latches, controls::close_requests(&mut connection).await?))
+    }
+
+    /// Does what a person asked for since, and commits that it is done with what it led to.
+    async fn obey(&mut self, (latches, requests): (Latches, Vec<CloseRequest>)) -> anyhow::Result<()> {
+        self.obeyed = Some(Instant::now());
         let guards = self.engine.guards();
         let paused = match (guards.paused, latches.paused) {
             (false, true) => Some(Control::Pause),
@@ -260,10 +269,19 @@ impl Executor {
         while let Some(event) = events.pop_front() {
             let outcome = self.engine.step(&event);
             records.extend(outcome.records);
-            for command in outcome.commands {
-                let kinds = match (&command, self.venue.live()) {
+            let mut commands = outcome.commands.iter().peekable();
+            while let Some(command) = commands.next() {
+                let kinds = match (command, self.venue.live()) {
                     (Command::Place(order), Some(live)) => self.send_out(live, order, records).await?,
-                    _ => self.answer(&command, learned).await,
+                    // What a wallet holds and the book that is asked for next do not wait for each other.
+                    (Command::Holdings { .. }, _)
+                        if let Some(quote) = commands.next_if(|next| matches!(next, Command::Quote(_))) =>
+                    {
+                        let (held, book) =
+                            tokio::join!(self.answer(command, learned), self.answer(quote, learned));
+                        held.into_iter().chain(book).collect()
+                    }
+                    _ => self.answer(command, learned).await,
                 };
                 for kind in kinds {
                     events.push_back(Event { at: self.venue.moment(learned), kind });

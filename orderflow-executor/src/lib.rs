@@ -71,8 +71,8 @@ pub async fn run(
     let work = async {
         let mut executor = Executor::resume(store, strategy.policy(), venue).await?;
         loop {
-            only.still_is().await?;
-            executor.catch_up().await?;
+            let still_is = async { Ok::<(), anyhow::Error>(only.still_is().await?) };
+            tokio::try_join!(still_is, executor.catch_up())?;
             tokio::select! {
                 heard = tokio::time::timeout(LOOK, news.wait()) => {
                     if let Ok(heard) = heard {

@@ -27,6 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "orderflow-executor",
             "orderflow-listener",
             "orderflow-reputation",
+            "orderflow-reputation",
             "polygon",
             "polymarket",
             "service",

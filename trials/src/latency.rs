@@ -4,22 +4,19 @@
 //! Both ends are the simulated world's own clock: when it told the block with the whale's fill, and when the request
 //! with our order came in. The steps in between are what the database remembers of each order.
 
-use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use alloy_primitives::B256;
-use anyhow::Context as _;
-use devnet::{Devnet, DevnetConfig, OpenAccount, SignatureType};
-use domain::{Assessment, Tier, Timestamp, Usd, WalletScore};
+use devnet::{Devnet, DevnetConfig};
+use domain::Timestamp;
 use service::{CancellationToken, clock};
 use store::live::Steps;
-use store::scores::{self, Publication};
 use store::{Store, live};
 
+use crate::earnest;
 use crate::machine::{peak_memory, quantile, say};
 use crate::stage::Stage;
-use crate::verdicts::assessment;
 
 /// A block of the simulated world has about so many fills, and comes after so many seconds at speed 1.
 const FILLS_A_BLOCK: f64 = 27.0;
@@ -28,15 +25,6 @@ const BLOCK: f64 = 1.5;
 const WARM_UP: usize = 20;
 /// How long the orders may take to come about.
 const PATIENCE: Duration = Duration::from_secs(600);
-
-/// What a run is told beside the addresses: a lot of money in small bets, so that nothing but the strategy's own
-/// judgement of each fill stands between a whale and an order.
-const STRATEGY: &str = "
-    --enable-paper-trading false --signature-type 0 --live-check-secs 3600 --poll-interval-ms 250
-    --bankroll-usd 1000000 --max-position-usd 100 --min-position-usd 2 --max-open-positions 10000
-    --daily-loss-limit-usd 1000000 --confidence-model score --min-whale-trade-usd 1 --max-signal-age-secs 120
-    --min-minutes-to-end 0 --follow-ultra-short true --max-spread-cents 20 --min-depth-multiple 1
-    --max-run-up-cents 20 --max-opposed-pct 100 --min-price 0.05 --max-price 0.95";
 
 /// What one order took.
 struct Way {
@@ -54,7 +42,7 @@ const PARTS: [&str; 4] = [
 ];
 
 /// Follows whales until `orders` orders were received, at about `rate` fills a second.
-pub(crate) async fn run(orders: usize, rate: f64) -> anyhow::Result<()> {
+pub(crate) async fn run(orders: usize, rate: f64, log: &str) -> anyhow::Result<()> {
     let stage = Stage::set_up().await?;
     let stop = CancellationToken::new();
     let config = DevnetConfig {
@@ -65,10 +53,14 @@ pub(crate) async fn run(orders: usize, rate: f64) -> anyhow::Result<()> {
         ..DevnetConfig::default()
     };
     let world = Devnet::start(config, clock::now(), stop.clone()).await?;
-    fund(&world);
-    believe(&world, &stage.database.store).await?;
-    let key = key_file(&world, stage.folder())?;
-    let mut trading = command(&stage, &world, &key)?.spawn()?;
+    earnest::fund(&world);
+    earnest::believe(&world, &stage.database.store).await?;
+    let key = earnest::key_file(&world, stage.folder())?;
+    let mut trading = tokio::process::Command::new(std::env::current_exe()?)
+        .args(earnest::arguments(&world, stage.database.url(), &key, log))
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()?;
     let begun = (Instant::now(), world.fills());
     let ways = watch(&stage.database.store, &world, orders + WARM_UP, &mut trading).await;
     let seconds = begun.0.elapsed().as_secs_f64();
@@ -148,59 +140,4 @@ fn way(world: &Devnet, steps: &Steps) -> Option<Way> {
             between(steps.signed, by_ours(received)),
         ],
     })
-}
-
-/// Enough money for all of it.
-fn fund(world: &Devnet) {
-    let _wallet = world.venue().open_account(OpenAccount {
-        owner: world.test_account().address,
-        signature_type: SignatureType::Eoa,
-        wallet: None,
-        funds: Usd::whole(1_000_000),
-    });
-}
-
-/// Those who know are whales from the beginning.
-async fn believe(world: &Devnet, store: &Store) -> anyhow::Result<()> {
-    let as_of = clock::now().plus_micros(-Timestamp::HOUR);
-    let believed: Vec<Assessment> = world
-        .truth()
-        .skilled
-        .into_iter()
-        .map(|wallet| {
-            let one = assessment(1, as_of);
-            let verdict = WalletScore { wallet, score: 8.5, tier: Tier::Whale, ..one.verdict };
-            Assessment { verdict, flags: vec![], ..one }
-        })
-        .collect();
-    let mut transaction = store.begin().await?;
-    let publication = Publication { as_of, learned: as_of, folded: 0, is_anew: false };
-    scores::publish(&mut transaction, publication, &believed, &[]).await?;
-    Ok(Store::commit(transaction).await?)
-}
-
-fn key_file(world: &Devnet, folder: &Path) -> anyhow::Result<PathBuf> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let path = folder.join("key");
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-    file.write_all(world.test_account().private_key_hex.as_bytes())?;
-    Ok(path)
-}
-
-fn command(stage: &Stage, world: &Devnet, key: &Path) -> anyhow::Result<tokio::process::Command> {
-    let urls = world.urls();
-    let mut command = tokio::process::Command::new(std::env::current_exe()?);
-    command
-        .args(["trade", "--database", stage.database.url(), "--log-level", "warn"])
-        .args(["--polygon-rpc-url", &urls.rpc_ws, "--new-heads", "always"])
-        .args(["--start-block", &world.first_block().to_string()])
-        .args(["--gamma-url", &urls.gamma, "--clob-url", &urls.clob])
-        .args(["--clob-ws-url", urls.clob_ws.trim_end_matches("/ws/market")])
-        .args(["--geoblock-url", urls.geoblock.trim_end_matches("/api/geoblock")])
-        .args(["--private-key-file", key.to_str().context("a path of letters")?])
-        .args(STRATEGY.split_whitespace())
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
-    Ok(command)
 }

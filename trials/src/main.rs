@@ -5,8 +5,10 @@
 //! Figures depend on the machine: the first lines say which one it was.
 
 mod backfill;
+mod believed;
 mod cost;
 mod decode;
+mod earnest;
 mod engine;
 mod fold;
 mod latency;
@@ -102,6 +104,9 @@ enum Which {
         /// Fills a second on the chain, about.
         #[arg(long, default_value_t = 100.0)]
         rate: f64,
+        /// What the trading process logs.
+        #[arg(long, default_value = "error")]
+        log: String,
     },
     /// Publishing the verdicts of one pass, and what an item of the outbox costs with and without its index by time.
     Verdicts {
@@ -161,7 +166,7 @@ async fn main() -> anyhow::Result<()> {
             reputation::pass(2_000_000, 50_000).await?;
             reputation::resolution(20_000, 200_000).await?;
             engine::run(600_000, 1_000_000, 1_000, 100)?;
-            latency::run(200, 100.0).await
+            latency::run(200, 100.0, "error").await
         }
         Which::Decode => decode::run().await,
         Which::Backfill { rpc, blocks, fills } => backfill::run(rpc, blocks, fills).await,
@@ -170,7 +175,7 @@ async fn main() -> anyhow::Result<()> {
         Which::Storage { fills } => storage::run(fills).await,
         Which::Fold { fills, wallets, markets } => fold::run(fills, wallets, markets),
         Which::Engine { events, wallets, markets, rate } => engine::run(events, wallets, markets, rate),
-        Which::Latency { orders, rate } => latency::run(orders, rate).await,
+        Which::Latency { orders, rate, log } => latency::run(orders, rate, &log).await,
         Which::Verdicts { wallets } => verdicts::run(wallets).await,
         Which::Reputation { wallets, news } => reputation::pass(wallets, news).await,
         Which::Resolution { holders, wallets } => reputation::resolution(holders, wallets).await,

@@ -126,6 +126,12 @@ impl Engine {
         &self.portfolio
     }
 
+    /// A market's description, as it was last told.
+    #[must_use]
+    pub fn market(&self, condition: ConditionId) -> Option<&Market> {
+        self.markets.get(&condition)
+    }
+
     /// Takes in what was already acted on before a restart: knowledge, but no consequence.
     pub fn remember(&mut self, fill: &Fill, block_time: Timestamp) {
         self.entries.observe(fill, block_time);

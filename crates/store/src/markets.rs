@@ -360,6 +360,9 @@ pub(crate) async fn of_conditions(
     connection: &mut PgConnection,
     conditions: &[String],
 ) -> Result<Vec<Market>, StoreError> {
+    if conditions.is_empty() {
+        return Ok(vec![]);
+    }
     let rows = sqlx::query(
         "SELECT condition_id, title, slug, event, category, outcomes, token_ids::text[] AS token_ids, neg_risk,
                 protocol, (tick_size * 1000000)::bigint AS tick, (fee_rate * 1000000)::bigint AS fee_rate,

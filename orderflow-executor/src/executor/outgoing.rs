@@ -58,9 +58,7 @@ impl Executor {
         records: &mut Vec<Record>,
     ) -> anyhow::Result<Vec<EventKind>> {
         let begun = Instant::now();
-        let condition = order.get().condition;
-        let market = live::market(&mut *self.store.connection().await?, condition).await?;
-        match live.prepare(order, market.as_ref()).await {
+        match live.prepare(order, self.engine.market(order.get().condition)).await {
             Ok(prepared) => {
                 // The place in the outbox stays where it was: what led to the order is read again after a crash, and
                 // found to have been decided.
