@@ -27,7 +27,6 @@ const ARROWS: &[(&str, &[&str])] = &[
             "orderflow-executor",
             "orderflow-listener",
             "orderflow-reputation",
-            "orderflow-reputation",
             "polygon",
             "polymarket",
             "service",
