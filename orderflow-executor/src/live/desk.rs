@@ -182,9 +182,16 @@ impl Desk {
         self.requests.spawn(requests::submit(Arc::clone(&self.trader), id, tracked.signed.clone()));
     }
 
+    /// An order is cancelled as soon as the venue is known to have it. Before that a cancel proves nothing: what it does
+    /// not find may be on its way.
     fn cancel(&mut self, id: i64) {
-        if let Some(tracked) = self.orders.get(&id).filter(|tracked| tracked.may_match()) {
-            self.requests.spawn(requests::cancel(Arc::clone(&self.trader), id, tracked.hash()));
+        let now = Instant::now();
+        if let Some(tracked) = self.orders.get_mut(&id).filter(|tracked| tracked.may_match()) {
+            tracked.cancel_at = Some(now);
+            if tracked.stage == Stage::Sending && !tracked.is_asked {
+                // It only waits to be sent again, and will not be.
+                tracked.due = Some(now);
+            }
         }
     }
 
@@ -278,6 +285,13 @@ impl Desk {
                 Stage::Following => {}
             }
         }
+        for (id, tracked) in &mut self.orders {
+            if tracked.cancels_at().is_some_and(|at| at <= now) {
+                tracked.cancel_at = None;
+                let trader = Arc::clone(&self.trader);
+                self.requests.spawn(requests::cancel(trader, *id, tracked.hash(), false));
+            }
+        }
         if self.next_trades <= now && !self.reads_trades {
             self.read_trades(now);
         }
@@ -320,11 +334,17 @@ impl Desk {
         let far = Instant::now() + Duration::from_secs(60);
         let orders =
             self.orders.values().filter(|tracked| !tracked.is_asked).filter_map(|tracked| tracked.due).min();
+        let cancels = self.orders.values().filter_map(Tracked::cancels_at).min();
         let wants = !self.reads_trades && self.orders.values().any(Tracked::wants_trades);
         let trades = wants.then_some(self.next_trades);
         let patience = self.rhythm.chain_patience;
         let confirmed = self.orders.values().filter_map(|tracked| tracked.patience_ends(patience)).min();
-        [orders, trades, confirmed, self.standing.ends()].into_iter().flatten().min().unwrap_or(far).min(far)
+        [orders, cancels, trades, confirmed, self.standing.ends()]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(far)
+            .min(far)
     }
 
     /// An order ends without the venue ever having had any of it.
@@ -353,9 +373,10 @@ impl Desk {
     }
 
     /// The time of the newest thing a person or the clock could say against it.
-    pub(super) fn is_wanted(&self, order: &Order, at: Timestamp) -> bool {
+    pub(super) fn is_wanted(&self, tracked: &Tracked, at: Timestamp) -> bool {
+        let order = &tracked.order;
         let is_stopped = order.purpose == Purpose::Enter && self.latches.killed.load(Ordering::SeqCst);
         let is_late = order.force.until().is_some_and(|until| until <= at);
-        !is_stopped && !is_late && self.standing.forbids_all().is_none()
+        tracked.cancel_at.is_none() && !is_stopped && !is_late && self.standing.forbids_all().is_none()
     }
 }

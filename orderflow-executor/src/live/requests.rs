@@ -20,8 +20,8 @@ pub(super) enum Told {
     LookedUp { order: i64, found: Result<Option<OpenOrder>, VenueError> },
     /// Our trades were read, those since a moment.
     Trades { listed: Result<Listed<Trade>, VenueError>, orders: Vec<i64> },
-    /// An order was cancelled, or not.
-    Cancelled { order: i64, outcome: Result<Cancelled, VenueError> },
+    /// An order was cancelled, or not. The last question about an order that is nowhere to be found is of this kind, too.
+    Cancelled { order: i64, is_last: bool, outcome: Result<Cancelled, VenueError> },
     /// The clock was read again: the order that was refused for it may be sent once more.
     Renewed { order: i64, is_read: bool },
     /// A balance was read again from the chain.
@@ -46,8 +46,8 @@ pub(super) async fn trades(trader: Arc<Trader>, after: Timestamp, orders: Vec<i6
     Told::Trades { listed: trader.trades(&filter).await, orders }
 }
 
-pub(super) async fn cancel(trader: Arc<Trader>, order: i64, hash: B256) -> Told {
-    Told::Cancelled { order, outcome: trader.cancel(hash).await }
+pub(super) async fn cancel(trader: Arc<Trader>, order: i64, hash: B256, is_last: bool) -> Told {
+    Told::Cancelled { order, is_last, outcome: trader.cancel(hash).await }
 }
 
 pub(super) async fn renew(trader: Arc<Trader>, order: i64) -> Told {

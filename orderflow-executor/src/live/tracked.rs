@@ -31,6 +31,8 @@ pub(super) struct Tracked {
     pub(super) refused: Option<Closing>,
     /// Whether a request about it is on its way.
     pub(super) is_asked: bool,
+    /// When it is to be cancelled, once the venue is known to have it. Until then it is not sent again.
+    pub(super) cancel_at: Option<Instant>,
     accepted: bool,
     closed: Option<Shares>,
     /// Why it stands no more, where nobody has said how much of it matched.
@@ -76,6 +78,7 @@ impl Tracked {
             was_doubtful: false,
             refused: None,
             is_asked: false,
+            cancel_at: None,
             accepted: false,
             closed: None,
             closing: None,
@@ -242,6 +245,11 @@ impl Tracked {
         let why = self.closing.take()?;
         let matched = self.told();
         self.close(why, matched, at)
+    }
+
+    /// When the venue is asked to cancel it.
+    pub(super) fn cancels_at(&self) -> Option<Instant> {
+        self.cancel_at.filter(|_| self.stage == Stage::Following && self.may_match())
     }
 
     /// Whether the venue may still match it.
