@@ -18,8 +18,8 @@ pub(super) enum Told {
     Submitted { order: i64, outcome: Submitted },
     /// An order was looked up.
     LookedUp { order: i64, found: Result<Option<OpenOrder>, VenueError> },
-    /// Our trades were read, those since a moment.
-    Trades { listed: Result<Listed<Trade>, VenueError>, orders: Vec<i64> },
+    /// Our trades were read, those since a moment; when that was begun.
+    Trades { listed: Result<Listed<Trade>, VenueError>, orders: Vec<i64>, begun: tokio::time::Instant },
     /// An order was cancelled, or not. The last question about an order that is nowhere to be found is of this kind, too.
     Cancelled { order: i64, is_last: bool, outcome: Result<Cancelled, VenueError> },
     /// The clock was read again: the order that was refused for it may be sent once more.
@@ -43,7 +43,8 @@ pub(super) async fn look_up(trader: Arc<Trader>, order: i64, hash: B256) -> Told
 
 pub(super) async fn trades(trader: Arc<Trader>, after: Timestamp, orders: Vec<i64>) -> Told {
     let filter = TradeFilter { after: Some(after), ..TradeFilter::default() };
-    Told::Trades { listed: trader.trades(&filter).await, orders }
+    let begun = tokio::time::Instant::now();
+    Told::Trades { listed: trader.trades(&filter).await, orders, begun }
 }
 
 pub(super) async fn cancel(trader: Arc<Trader>, order: i64, hash: B256, is_last: bool) -> Told {

@@ -30,7 +30,7 @@ impl Desk {
         match told {
             Told::Submitted { order, outcome } => self.on_outcome(order, outcome),
             Told::LookedUp { order, found } => self.on_look(order, found),
-            Told::Trades { listed, orders } => self.on_trades(listed, &orders),
+            Told::Trades { listed, orders, begun } => self.on_trades(listed, &orders, begun),
             Told::Cancelled { order, is_last, outcome } => self.on_cancelled(order, is_last, outcome),
             Told::Renewed { order, is_read } => self.on_renewed(order, is_read),
             Told::Refreshed => {}
@@ -47,6 +47,7 @@ impl Desk {
             Submitted::Accepted(accepted) => {
                 tracing::info!(order = id, status = ?accepted.status, "the venue took an order");
                 tracked.due = Some(Instant::now() + self.rhythm.first_look);
+                tracked.name(&accepted.trades);
                 let news = tracked.accept(clock::now());
                 self.tell(news);
                 self.standing.relax();
@@ -282,7 +283,7 @@ impl Desk {
         }
     }
 
-    fn on_trades(&mut self, listed: Result<Listed<Trade>, VenueError>, asked_for: &[i64]) {
+    fn on_trades(&mut self, listed: Result<Listed<Trade>, VenueError>, asked_for: &[i64], begun: Instant) {
         self.reads_trades = false;
         match listed {
             Ok(listed) => {
@@ -296,8 +297,8 @@ impl Desk {
                     return;
                 }
                 for id in asked_for {
-                    let news =
-                        self.orders.get_mut(id).and_then(|tracked| tracked.on_all_trades(clock::now()));
+                    let Some(tracked) = self.orders.get_mut(id) else { continue };
+                    let news = tracked.on_all_trades(begun, self.rhythm.poll, clock::now());
                     self.tell(news);
                 }
             }
