@@ -178,19 +178,24 @@ impl Bench {
 
     /// Signs an order and commits it with its decision: everything but sending.
     pub(crate) async fn commit(&mut self, approved: &Approved<Order>) -> Result<Prepared, OrderNews> {
-        let order = approved.get().clone();
         let prepared = self.live.prepare(approved, Some(&self.market)).await;
+        self.record(approved, prepared.as_ref().ok()).await;
+        prepared
+    }
+
+    /// Commits the decision, and with it the bytes if there are any.
+    pub(crate) async fn record(&mut self, approved: &Approved<Order>, prepared: Option<&Prepared>) {
+        let order = approved.get().clone();
         let mut transaction = self.store.begin().await.unwrap();
         if order.purpose == Purpose::Enter {
             signals::signal(&mut transaction, &self.signal(&order)).await.unwrap();
         }
         journal::order(&mut transaction, &order, "live").await.unwrap();
-        if let Ok(prepared) = &prepared {
+        if let Some(prepared) = prepared {
             store::live::signed(&mut transaction, &prepared.row(), order.at).await.unwrap();
         }
         Store::commit(transaction).await.unwrap();
         self.portfolio.reserve(order);
-        prepared
     }
 
     /// All three steps.
