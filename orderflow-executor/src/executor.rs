@@ -7,6 +7,7 @@
 mod outgoing;
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use decision::{Command, Control, Engine, Event, EventKind, Guard, Policy, Record};
@@ -97,7 +98,7 @@ impl Executor {
                 return Ok(());
             }
             for item in &items {
-                if self.obeyed.is_none_or(|obeyed| OBEY <= obeyed.elapsed()) {
+                if self.is_to_obey() {
                     self.obey().await?;
                 }
                 self.hear_now().await?;
@@ -115,13 +116,17 @@ impl Executor {
         }
     }
 
-    /// Does what a person asked for since, and commits that it is done with what it led to.
-    async fn obey(&mut self) -> anyhow::Result<()> {
+    fn is_to_obey(&self) -> bool {
+        self.obeyed.is_none_or(|obeyed| OBEY <= obeyed.elapsed())
+    }
+
+    /// What a person latched or unlatched since. The live venue keeps to a pause at once, whatever the engine is at.
+    async fn latched(&mut self) -> anyhow::Result<impl Iterator<Item = Control> + use<>> {
         self.obeyed = Some(Instant::now());
-        let mut connection = self.store.connection().await?;
-        let latches = controls::latches(&mut connection).await?;
-        let requests = controls::close_requests(&mut connection).await?;
-        drop(connection);
+        let latches = controls::latches(&mut *self.store.connection().await?).await?;
+        if let Some(live) = self.venue.live() {
+            live.handle().latches.paused.store(latches.paused, Ordering::SeqCst);
+        }
         let guards = self.engine.guards();
         let paused = match (guards.paused, latches.paused) {
             (false, true) => Some(Control::Pause),
@@ -133,10 +138,16 @@ impl Executor {
             (true, None) => Some(Control::Lift),
             _ => None,
         };
-        for control in paused.into_iter().chain(killed) {
+        Ok(paused.into_iter().chain(killed))
+    }
+
+    /// Does what a person asked for since, and commits that it is done with what it led to.
+    async fn obey(&mut self) -> anyhow::Result<()> {
+        for control in self.latched().await? {
             tracing::info!(?control, "a person asks");
             self.do_control(control, None).await?;
         }
+        let requests = controls::close_requests(&mut *self.store.connection().await?).await?;
         for request in requests {
             let control = request.position.map_or(Control::CloseAll, Control::Close);
             tracing::info!(?control, "a person asks");
@@ -257,7 +268,18 @@ impl Executor {
     async fn settle_down(&mut self, event: Event, records: &mut Vec<Record>) -> anyhow::Result<()> {
         let learned = event.at;
         let mut events = VecDeque::from([event]);
-        while let Some(event) = events.pop_front() {
+        loop {
+            // Answers can be long in coming, and many: a person does not wait for all of them.
+            if self.venue.live().is_some() && self.is_to_obey() {
+                for control in self.latched().await? {
+                    tracing::info!(?control, "a person asks");
+                    events.push_front(Event {
+                        at: self.venue.moment(learned),
+                        kind: EventKind::Control(control),
+                    });
+                }
+            }
+            let Some(event) = events.pop_front() else { return Ok(()) };
             let outcome = self.engine.step(&event);
             records.extend(outcome.records);
             for command in outcome.commands {
@@ -270,7 +292,6 @@ impl Executor {
                 }
             }
         }
-        Ok(())
     }
 
     /// What the world says to what the engine asks.

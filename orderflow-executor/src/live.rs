@@ -157,6 +157,8 @@ pub enum LiveError {
 pub(crate) struct Latches {
     /// Whether a person has stopped all trading.
     pub(crate) killed: AtomicBool,
+    /// Whether a person has paused entries.
+    pub(crate) paused: AtomicBool,
     doubts: Mutex<BTreeMap<i64, ConditionId>>,
 }
 

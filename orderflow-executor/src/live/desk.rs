@@ -165,11 +165,26 @@ impl Desk {
         if let Some(reason) = self.standing.forbids_all() {
             return Some(format!("not sent: {reason}"));
         }
-        if order.purpose == Purpose::Enter && self.latches.killed.load(Ordering::SeqCst) {
-            return Some("not sent: all trading was stopped".to_owned());
+        if let Some(reason) = self.refusal_of_entry(order) {
+            return Some(format!("not sent: {reason}"));
         }
         let other = self.latches.doubt_of(order.condition).filter(|other| *other != order.id)?;
         Some(format!("not sent: nobody knows yet what became of order {other} in this market"))
+    }
+
+    /// Why a position is not opened after all: the engine may have decided before it knew, or long ago.
+    fn refusal_of_entry(&self, order: &Order) -> Option<&str> {
+        if order.purpose != Purpose::Enter {
+            None
+        } else if self.latches.killed.load(Ordering::SeqCst) {
+            Some("all trading was stopped")
+        } else if self.latches.paused.load(Ordering::SeqCst) {
+            Some("entries are paused")
+        } else if !self.is_young(order) {
+            Some("it was decided too long ago")
+        } else {
+            self.standing.forbids_entries()
+        }
     }
 
     /// Hands an order's bytes to the venue.
@@ -375,7 +390,7 @@ impl Desk {
     /// The time of the newest thing a person or the clock could say against it.
     pub(super) fn is_wanted(&self, tracked: &Tracked, at: Timestamp) -> bool {
         let order = &tracked.order;
-        let is_stopped = order.purpose == Purpose::Enter && self.latches.killed.load(Ordering::SeqCst);
+        let is_stopped = self.refusal_of_entry(order).is_some();
         let is_late = order.force.until().is_some_and(|until| until <= at);
         tracked.cancel_at.is_none() && !is_stopped && !is_late && self.standing.forbids_all().is_none()
     }

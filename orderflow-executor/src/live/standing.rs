@@ -77,6 +77,11 @@ impl Standing {
             .map(String::as_str)
     }
 
+    /// Why no position is opened; `None` where orders to open one may be sent.
+    pub(super) fn forbids_entries(&self) -> Option<&str> {
+        self.objections.values().next().map(String::as_str)
+    }
+
     /// What the engine has not been told yet.
     pub(super) fn guards(&mut self, now: Instant) -> Vec<Guard> {
         if self.mode.is_some_and(|(_, until)| until <= now) {

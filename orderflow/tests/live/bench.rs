@@ -13,7 +13,7 @@ use domain::{
     Appraisal, Book, Coefficient, ConfidenceModel, Market, Order, OrderNews, Price, Purpose, Shares, Signal,
     SignalKind, Size, Skill, Tier, TimeInForce, TokenId, Usd, Wallet,
 };
-use orderflow_executor::live::{Desks, Live, LiveNews, Prepared, Rhythm};
+use orderflow_executor::live::{Desks, Live, LiveNews, Objection, Prepared, Rhythm};
 use polymarket::Clob;
 use polymarket::channel::Pace;
 use polymarket::trading::{Account, Credentials, KeyDesk, Limits as Patience, PrivateKey, WalletKind};
@@ -44,7 +44,7 @@ pub(crate) struct Bench {
 }
 
 /// Quick, so that what takes half a minute in earnest takes a second here.
-fn rhythm() -> Rhythm {
+pub(crate) fn rhythm() -> Rhythm {
     let millis = Duration::from_millis;
     Rhythm {
         look_up: [100, 200, 300, 400].map(millis).to_vec(),
@@ -222,6 +222,8 @@ impl Bench {
     async fn take_in(&mut self, news: LiveNews) {
         let news = match news {
             LiveNews::Order(news) => news,
+            // What was uncompared before a bench began.
+            LiveNews::Guard(Guard::Reconcile(None)) => return,
             LiveNews::Guard(guard) => return self.guards.push(guard),
             LiveNews::Market(market) => {
                 self.market = market;
@@ -373,7 +375,10 @@ async fn open(
         account: account.clone(),
         credentials: credentials.clone(),
     };
-    Live::open(desks, rhythm.clone(), &mut store.connection().await.unwrap()).await.unwrap()
+    let live = Live::open(desks, rhythm.clone(), &mut store.connection().await.unwrap()).await.unwrap();
+    // The books of a bench are compared at the end of each test.
+    live.handle().object(Objection::Unreconciled, None).await;
+    live
 }
 
 /// Of the markets that charge a fee and have a book in the middle of prices, more than one level deep on each side and
