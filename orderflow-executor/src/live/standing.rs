@@ -15,6 +15,8 @@ pub enum Objection {
     Configuration,
     /// The venue does not serve this place, or nobody could say whether it does.
     Place,
+    /// Something was not as it should be when the service began, while there was something to look after.
+    Preflight,
     /// The account may only close what it holds.
     ClosedOnly,
     /// Our books and the venue's disagree.
