@@ -121,7 +121,7 @@ impl Executor {
     }
 
     /// What a person latched or unlatched since. The live venue keeps to a pause at once, whatever the engine is at.
-    async fn latched(&mut self) -> anyhow::Result<impl Iterator<Item = Control> + use<>> {
+    async fn latched(&mut self) -> anyhow::Result<Vec<Control>> {
         self.obeyed = Some(Instant::now());
         let latches = controls::latches(&mut *self.store.connection().await?).await?;
         if let Some(live) = self.venue.live() {
@@ -138,7 +138,7 @@ impl Executor {
             (true, None) => Some(Control::Lift),
             _ => None,
         };
-        Ok(paused.into_iter().chain(killed))
+        Ok(paused.into_iter().chain(killed).collect())
     }
 
     /// Does what a person asked for since, and commits that it is done with what it led to.

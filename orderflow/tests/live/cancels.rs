@@ -62,6 +62,7 @@ async fn a_cancel_ends_no_doubt() {
     bench.venue.set_socket_faults(silent());
     bench.add(VenueRoute::PlaceOrder, Trouble::ErrorAfter, Some(1));
     bench.add(VenueRoute::Order, Trouble::Html, None);
+    bench.add(VenueRoute::Trades, Trouble::Html, None);
     let order = bench.buy_now(Usd::whole(10)).await;
     let id = order.get().id;
     bench.place(&order).await;
