@@ -7,12 +7,13 @@
 mod outgoing;
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use decision::{Command, Control, Engine, Event, EventKind, Guard, Policy, Record};
 use domain::{ChainEvent, Fact, Timestamp};
 use service::clock;
-use store::controls::{CloseRequest, Latches};
+use store::controls::CloseRequest;
 use store::feed::{self, Cursor, Item, News, Wanted};
 use store::{PgConnection, Store, controls, resume, signals};
 
@@ -87,18 +88,16 @@ impl Executor {
     /// was committed.
     pub async fn catch_up(&mut self) -> anyhow::Result<()> {
         loop {
-            // What a person asked for comes first, though both are read at once: a whale does not wait for either.
-            let (asked, items) = tokio::try_join!(self.asked(), self.unread())?;
-            self.obey(asked).await?;
+            self.obey().await?;
             self.hear_now().await?;
             self.tick().await?;
+            let items = self.unread().await?;
             if items.is_empty() {
                 return Ok(());
             }
             for item in &items {
-                if self.obeyed.is_none_or(|obeyed| OBEY <= obeyed.elapsed()) {
-                    let asked = self.asked().await?;
-                    self.obey(asked).await?;
+                if self.is_to_obey() {
+                    self.obey().await?;
                 }
                 self.hear_now().await?;
                 let records = self.take_in(item).await?;
@@ -121,16 +120,17 @@ impl Executor {
         Ok(feed::read(&mut connection, self.seq, i64::MAX, CHUNK, Wanted::Everything).await?)
     }
 
-    /// What a person asks for.
-    async fn asked(&self) -> anyhow::Result<(Latches, Vec<CloseRequest>)> {
-        let mut connection = self.store.connection().await?;
-        let latches = controls::latches(&mut connection).await?;
-        Ok((latches, controls::close_requests(&mut connection).await?))
+    fn is_to_obey(&self) -> bool {
+        self.obeyed.is_none_or(|obeyed| OBEY <= obeyed.elapsed())
     }
 
-    /// Does what a person asked for since, and commits that it is done with what it led to.
-    async fn obey(&mut self, (latches, requests): (Latches, Vec<CloseRequest>)) -> anyhow::Result<()> {
+    /// What a person latched or unlatched since. The live venue keeps to a pause at once, whatever the engine is at.
+    async fn latched(&mut self) -> anyhow::Result<Vec<Control>> {
         self.obeyed = Some(Instant::now());
+        let latches = controls::latches(&mut *self.store.connection().await?).await?;
+        if let Some(live) = self.venue.live() {
+            live.handle().latches.paused.store(latches.paused, Ordering::SeqCst);
+        }
         let guards = self.engine.guards();
         let paused = match (guards.paused, latches.paused) {
             (false, true) => Some(Control::Pause),
@@ -142,10 +142,16 @@ impl Executor {
             (true, None) => Some(Control::Lift),
             _ => None,
         };
-        for control in paused.into_iter().chain(killed) {
+        Ok(paused.into_iter().chain(killed).collect())
+    }
+
+    /// Does what a person asked for since, and commits that it is done with what it led to.
+    async fn obey(&mut self) -> anyhow::Result<()> {
+        for control in self.latched().await? {
             tracing::info!(?control, "a person asks");
             self.do_control(control, None).await?;
         }
+        let requests = controls::close_requests(&mut *self.store.connection().await?).await?;
         for request in requests {
             let control = request.position.map_or(Control::CloseAll, Control::Close);
             tracing::info!(?control, "a person asks");
@@ -266,7 +272,18 @@ impl Executor {
     async fn settle_down(&mut self, event: Event, records: &mut Vec<Record>) -> anyhow::Result<()> {
         let learned = event.at;
         let mut events = VecDeque::from([event]);
-        while let Some(event) = events.pop_front() {
+        loop {
+            // Answers can be long in coming, and many: a person does not wait for all of them.
+            if self.venue.live().is_some() && self.is_to_obey() {
+                for control in self.latched().await? {
+                    tracing::info!(?control, "a person asks");
+                    events.push_front(Event {
+                        at: self.venue.moment(learned),
+                        kind: EventKind::Control(control),
+                    });
+                }
+            }
+            let Some(event) = events.pop_front() else { return Ok(()) };
             let outcome = self.engine.step(&event);
             records.extend(outcome.records);
             let mut commands = outcome.commands.iter().peekable();
@@ -288,7 +305,6 @@ impl Executor {
                 }
             }
         }
-        Ok(())
     }
 
     /// What the world says to what the engine asks.

@@ -16,6 +16,7 @@ mod settings;
 mod venue;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use polymarket::Clob;
@@ -24,8 +25,8 @@ use service::CancellationToken;
 use store::{Store, controls};
 use tokio::task::JoinSet;
 
-use live::{Desks, Live, Rhythm};
-use preflight::Check;
+use live::{Desks, Live, LiveHandle, Objection, Rhythm};
+use preflight::{Check, Verdict};
 
 pub use executor::Executor;
 pub use filters::FilterSettings;
@@ -63,8 +64,11 @@ pub async fn run(
             latency: Duration::from_millis(u64::from(venue.paper_latency_ms)),
         })
     } else {
-        let live = begin_live(&venue, &store).await?;
+        let (live, is_green) = begin_live(&venue, &store).await?;
         beside.spawn(watch::obey_kill(store.clone(), live.handle()));
+        if !is_green {
+            beside.spawn(until_green(store.clone(), venue.clone(), live.handle()));
+        }
         beside.spawn(watch::watch(store.clone(), venue, live.handle(), Rhythm::default()));
         Venue::Live(Box::new(live))
     };
@@ -94,8 +98,10 @@ pub async fn run(
     }
 }
 
-/// Opens the live venue if everything speaks for it.
-async fn begin_live(venue: &VenueSettings, store: &Store) -> anyhow::Result<Live> {
+/// Opens the live venue if everything speaks for it. Where something is held or on its way it is opened all the same,
+/// without entries: who wants to sell what is held, or to stop all trading, must be heard. Says with it whether all is
+/// green but the chain.
+async fn begin_live(venue: &VenueSettings, store: &Store) -> anyhow::Result<(Live, bool)> {
     let mut connection = store.connection().await?;
     let checks = preflight::preflight(venue, &mut connection).await;
     // A chain that is still being read stops entries by itself, and no order on its way should wait for it.
@@ -104,17 +110,71 @@ async fn begin_live(venue: &VenueSettings, store: &Store) -> anyhow::Result<Live
     for check in behind {
         tracing::warn!("no entries yet: {check}");
     }
-    if !red.is_empty() {
-        let red: Vec<String> = red.iter().map(ToString::to_string).collect();
-        anyhow::bail!("live trading is refused:\n{}", red.join("\n"));
-    }
+    let objections = objections(&red);
+    // What is not on paper is live.
+    let is_engaged = 0 < store::live::of_other_mode(&mut connection, "paper").await?;
+    let objections = match objections {
+        Some(objections) if red.is_empty() || is_engaged => objections,
+        _ => anyhow::bail!("live trading is refused:\n{}", lines(&red)),
+    };
     let rhythm = Rhythm::default();
     let (account, credentials) = credentials(venue, &rhythm).await?;
     let (clob, channels) = (venue.clob_url.clone(), venue.live.clob_ws_url.clone());
     let live = Live::open(Desks { clob, channels, account, credentials }, rhythm, &mut connection).await?;
+    if !red.is_empty() {
+        tracing::error!("no entries, but what is held or on its way is looked after:\n{}", lines(&red));
+    }
+    for (objection, says) in objections {
+        live.handle().object(objection, Some(says)).await;
+    }
     live.handle().trader().sync_clock().await?;
     tracing::warn!(wallet = %live.wallet(), "orders are sent with real money");
-    Ok(live)
+    Ok((live, red.is_empty()))
+}
+
+fn lines(checks: &[&Check]) -> String {
+    checks.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// What red lines mean for a service that has something to look after; `None` where it cannot even do that.
+fn objections(red: &[&Check]) -> Option<BTreeMap<Objection, String>> {
+    let mut objections = BTreeMap::<Objection, String>::new();
+    for check in red {
+        let objection = match check.name {
+            "database" | "key" | "credentials" => return None,
+            // With a wrong signature nothing may be sent.
+            "signing" => Objection::Configuration,
+            "place" => Objection::Place,
+            "standing" => Objection::ClosedOnly,
+            _ => Objection::Preflight,
+        };
+        let Verdict::Red { found, .. } = &check.verdict else { continue };
+        let says = objections.entry(objection).or_default();
+        if !says.is_empty() {
+            says.push_str("; ");
+        }
+        says.push_str(found);
+    }
+    Some(objections)
+}
+
+/// Looks at the list again until nothing of it speaks against entries that did so at the beginning.
+async fn until_green(store: Store, venue: VenueSettings, live: LiveHandle) -> anyhow::Result<()> {
+    let every = Duration::from_secs(u64::from(venue.live.live_check_secs));
+    loop {
+        tokio::time::sleep(every).await;
+        let checks = preflight::preflight(&venue, &mut *store.connection().await?).await;
+        let red: Vec<&Check> =
+            checks.iter().filter(|check| !check.is_green() && check.name != preflight::CHAIN).collect();
+        // Where the list breaks off early, nothing of the rest is known.
+        let Some(mut objections) = objections(&red) else { continue };
+        let says = objections.remove(&Objection::Preflight);
+        let is_over = says.is_none();
+        live.object(Objection::Preflight, says).await;
+        if is_over {
+            return std::future::pending().await;
+        }
+    }
 }
 
 /// A client of the configured account.
@@ -136,4 +196,22 @@ async fn credentials(venue: &VenueSettings, rhythm: &Rhythm) -> anyhow::Result<(
     desk.sync_clock().await?;
     let credentials = desk.derive_or_create(&account, 0).await?;
     Ok((account, credentials))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stops_entries_stops_no_service_that_holds_something() {
+        let red = |name| Check::red(name, name, "");
+        let (balance, grid, standing) = (red("balance"), red("grid"), red("standing"));
+        let objections_of = objections(&[&balance, &standing, &grid]);
+        let expected = [(Objection::Preflight, "balance; grid"), (Objection::ClosedOnly, "standing")];
+        let expected = expected.map(|(objection, says)| (objection, says.to_owned())).into();
+        assert_eq!(objections_of, Some(expected));
+        for name in ["database", "key", "credentials"] {
+            assert_eq!(objections(&[&balance, &red(name)]), None);
+        }
+    }
 }

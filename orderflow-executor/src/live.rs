@@ -157,6 +157,8 @@ pub enum LiveError {
 pub(crate) struct Latches {
     /// Whether a person has stopped all trading.
     pub(crate) killed: AtomicBool,
+    /// Whether a person has paused entries.
+    pub(crate) paused: AtomicBool,
     doubts: Mutex<BTreeMap<i64, ConditionId>>,
 }
 
@@ -191,7 +193,7 @@ impl Live {
     ) -> Result<Self, LiveError> {
         let Desks { clob, channels, account, credentials } = desks;
         let signer = OrderSigner::new(account.clone(), &credentials).await?;
-        let tracked = before(connection, account.funder()).await?;
+        let Before { tracked, never_sent } = before(connection, account.funder()).await?;
         let trader = Arc::new(Trader::new(&clob, account, credentials.clone(), rhythm.limits)?);
         let clob = Arc::new(Clob::with_timeout(&clob, rhythm.limits.other)?);
         let books = Books::open(Arc::clone(&clob), &channels, rhythm.pace);
@@ -210,7 +212,7 @@ impl Live {
             orders: BTreeMap::new(),
             by_hash: BTreeMap::new(),
             standing: Standing::default(),
-            queue: VecDeque::new(),
+            queue: never_sent.into_iter().map(LiveNews::Order).collect(),
             on_chain: VecDeque::new(),
             requests: JoinSet::new(),
             next_trades: Instant::now(),
@@ -356,12 +358,25 @@ impl Prepared {
     }
 }
 
-/// The signed orders of before that are not at their end.
-async fn before(connection: &mut PgConnection, wallet: Wallet) -> Result<Vec<Tracked>, LiveError> {
+/// The orders of before that are not at their end.
+struct Before {
+    /// Those that were signed, and may have been sent.
+    tracked: Vec<Tracked>,
+    /// The end of those that were decided together with another's sending, and never signed.
+    never_sent: Vec<OrderNews>,
+}
+
+async fn before(connection: &mut PgConnection, wallet: Wallet) -> Result<Before, LiveError> {
     let mut signed = store::live::unfinished(connection).await?;
-    let mut tracked = vec![];
+    let (mut tracked, mut never_sent) = (vec![], vec![]);
     for SentOrder { order, news, .. } in store::resume::orders(connection).await? {
-        let Some(row) = signed.remove(&order.id) else { continue };
+        let Some(row) = signed.remove(&order.id) else {
+            // Nothing is sent before its bytes are committed: nobody has seen this one.
+            let why = Closing::Rejected { reason: "it was never sent".to_owned() };
+            let what = OrderEvent::Closed { why, matched: Shares::ZERO };
+            never_sent.push(OrderNews { order: order.id, at: clock::now(), what });
+            continue;
+        };
         if row.maker != wallet {
             return Err(LiveError::Foreign { order: order.id, maker: row.maker });
         }
@@ -372,5 +387,5 @@ async fn before(connection: &mut PgConnection, wallet: Wallet) -> Result<Vec<Tra
         one.remember(&news);
         tracked.push(one);
     }
-    Ok(tracked)
+    Ok(Before { tracked, never_sent })
 }

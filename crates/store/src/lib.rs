@@ -67,9 +67,6 @@ impl Store {
             options.application_name("orderflow").options([("plan_cache_mode", "force_custom_plan")]);
         let pool = PgPoolOptions::new()
             .max_connections(8)
-            // A look at a connection before each use is a round trip on every step from a fill to an order. Whoever
-            // needs to know that the server is still there holds a role on it.
-            .test_before_acquire(false)
             .acquire_timeout(Duration::from_secs(15))
             .connect_with(options)
             .await

@@ -165,11 +165,26 @@ impl Desk {
         if let Some(reason) = self.standing.forbids_all() {
             return Some(format!("not sent: {reason}"));
         }
-        if order.purpose == Purpose::Enter && self.latches.killed.load(Ordering::SeqCst) {
-            return Some("not sent: all trading was stopped".to_owned());
+        if let Some(reason) = self.refusal_of_entry(order) {
+            return Some(format!("not sent: {reason}"));
         }
         let other = self.latches.doubt_of(order.condition).filter(|other| *other != order.id)?;
         Some(format!("not sent: nobody knows yet what became of order {other} in this market"))
+    }
+
+    /// Why a position is not opened after all: the engine may have decided before it knew, or long ago.
+    fn refusal_of_entry(&self, order: &Order) -> Option<&str> {
+        if order.purpose != Purpose::Enter {
+            None
+        } else if self.latches.killed.load(Ordering::SeqCst) {
+            Some("all trading was stopped")
+        } else if self.latches.paused.load(Ordering::SeqCst) {
+            Some("entries are paused")
+        } else if !self.is_young(order) {
+            Some("it was decided too long ago")
+        } else {
+            self.standing.forbids_entries()
+        }
     }
 
     /// Hands an order's bytes to the venue.
@@ -182,9 +197,16 @@ impl Desk {
         self.requests.spawn(requests::submit(Arc::clone(&self.trader), id, tracked.signed.clone()));
     }
 
+    /// An order is cancelled as soon as the venue is known to have it. Before that a cancel proves nothing: what it does
+    /// not find may be on its way.
     fn cancel(&mut self, id: i64) {
-        if let Some(tracked) = self.orders.get(&id).filter(|tracked| tracked.may_match()) {
-            self.requests.spawn(requests::cancel(Arc::clone(&self.trader), id, tracked.hash()));
+        let now = Instant::now();
+        if let Some(tracked) = self.orders.get_mut(&id).filter(|tracked| tracked.may_match()) {
+            tracked.cancel_at = Some(now);
+            if tracked.stage == Stage::Sending && !tracked.is_asked {
+                // It only waits to be sent again, and will not be.
+                tracked.due = Some(now);
+            }
         }
     }
 
@@ -278,6 +300,13 @@ impl Desk {
                 Stage::Following => {}
             }
         }
+        for (id, tracked) in &mut self.orders {
+            if tracked.cancels_at().is_some_and(|at| at <= now) {
+                tracked.cancel_at = None;
+                let trader = Arc::clone(&self.trader);
+                self.requests.spawn(requests::cancel(trader, *id, tracked.hash(), false));
+            }
+        }
         if self.next_trades <= now && !self.reads_trades {
             self.read_trades(now);
         }
@@ -320,11 +349,17 @@ impl Desk {
         let far = Instant::now() + Duration::from_secs(60);
         let orders =
             self.orders.values().filter(|tracked| !tracked.is_asked).filter_map(|tracked| tracked.due).min();
+        let cancels = self.orders.values().filter_map(Tracked::cancels_at).min();
         let wants = !self.reads_trades && self.orders.values().any(Tracked::wants_trades);
         let trades = wants.then_some(self.next_trades);
         let patience = self.rhythm.chain_patience;
         let confirmed = self.orders.values().filter_map(|tracked| tracked.patience_ends(patience)).min();
-        [orders, trades, confirmed, self.standing.ends()].into_iter().flatten().min().unwrap_or(far).min(far)
+        [orders, cancels, trades, confirmed, self.standing.ends()]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(far)
+            .min(far)
     }
 
     /// An order ends without the venue ever having had any of it.
@@ -353,9 +388,10 @@ impl Desk {
     }
 
     /// The time of the newest thing a person or the clock could say against it.
-    pub(super) fn is_wanted(&self, order: &Order, at: Timestamp) -> bool {
-        let is_stopped = order.purpose == Purpose::Enter && self.latches.killed.load(Ordering::SeqCst);
+    pub(super) fn is_wanted(&self, tracked: &Tracked, at: Timestamp) -> bool {
+        let order = &tracked.order;
+        let is_stopped = self.refusal_of_entry(order).is_some();
         let is_late = order.force.until().is_some_and(|until| until <= at);
-        !is_stopped && !is_late && self.standing.forbids_all().is_none()
+        tracked.cancel_at.is_none() && !is_stopped && !is_late && self.standing.forbids_all().is_none()
     }
 }

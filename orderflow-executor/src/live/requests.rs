@@ -18,10 +18,10 @@ pub(super) enum Told {
     Submitted { order: i64, outcome: Submitted },
     /// An order was looked up.
     LookedUp { order: i64, found: Result<Option<OpenOrder>, VenueError> },
-    /// Our trades were read, those since a moment.
-    Trades { listed: Result<Listed<Trade>, VenueError>, orders: Vec<i64> },
-    /// An order was cancelled, or not.
-    Cancelled { order: i64, outcome: Result<Cancelled, VenueError> },
+    /// Our trades were read, those since a moment; when that was begun.
+    Trades { listed: Result<Listed<Trade>, VenueError>, orders: Vec<i64>, begun: tokio::time::Instant },
+    /// An order was cancelled, or not. The last question about an order that is nowhere to be found is of this kind, too.
+    Cancelled { order: i64, is_last: bool, outcome: Result<Cancelled, VenueError> },
     /// The clock was read again: the order that was refused for it may be sent once more.
     Renewed { order: i64, is_read: bool },
     /// A balance was read again from the chain.
@@ -43,11 +43,12 @@ pub(super) async fn look_up(trader: Arc<Trader>, order: i64, hash: B256) -> Told
 
 pub(super) async fn trades(trader: Arc<Trader>, after: Timestamp, orders: Vec<i64>) -> Told {
     let filter = TradeFilter { after: Some(after), ..TradeFilter::default() };
-    Told::Trades { listed: trader.trades(&filter).await, orders }
+    let begun = tokio::time::Instant::now();
+    Told::Trades { listed: trader.trades(&filter).await, orders, begun }
 }
 
-pub(super) async fn cancel(trader: Arc<Trader>, order: i64, hash: B256) -> Told {
-    Told::Cancelled { order, outcome: trader.cancel(hash).await }
+pub(super) async fn cancel(trader: Arc<Trader>, order: i64, hash: B256, is_last: bool) -> Told {
+    Told::Cancelled { order, is_last, outcome: trader.cancel(hash).await }
 }
 
 pub(super) async fn renew(trader: Arc<Trader>, order: i64) -> Told {

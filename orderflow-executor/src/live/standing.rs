@@ -15,6 +15,8 @@ pub enum Objection {
     Configuration,
     /// The venue does not serve this place, or nobody could say whether it does.
     Place,
+    /// Something was not as it should be when the service began, while there was something to look after.
+    Preflight,
     /// The account may only close what it holds.
     ClosedOnly,
     /// Our books and the venue's disagree.
@@ -75,6 +77,11 @@ impl Standing {
             .iter()
             .find_map(|objection| self.objections.get(objection))
             .map(String::as_str)
+    }
+
+    /// Why no position is opened; `None` where orders to open one may be sent.
+    pub(super) fn forbids_entries(&self) -> Option<&str> {
+        self.objections.values().next().map(String::as_str)
     }
 
     /// What the engine has not been told yet.

@@ -3,7 +3,7 @@
 //! Reports come twice, late, in any order, and from two sides. Whatever they are, the news that come of them are each
 //! told once, and never taken back but by the venue's own word that a match failed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use alloy_primitives::B256;
@@ -31,11 +31,15 @@ pub(super) struct Tracked {
     pub(super) refused: Option<Closing>,
     /// Whether a request about it is on its way.
     pub(super) is_asked: bool,
+    /// When it is to be cancelled, once the venue is known to have it. Until then it is not sent again.
+    pub(super) cancel_at: Option<Instant>,
     accepted: bool,
     closed: Option<Shares>,
-    /// Why it stands no more, where nobody has said how much of it matched.
-    closing: Option<Closing>,
+    /// Why it stands no more, where nobody has said how much of it matched, and since when that is known.
+    closing: Option<(Closing, Instant)>,
     trades: BTreeMap<TradeId, Known>,
+    /// Trades that the venue named as its own, and that nobody has shown yet.
+    named: BTreeSet<TradeId>,
 }
 
 /// How far an order has come.
@@ -76,10 +80,12 @@ impl Tracked {
             was_doubtful: false,
             refused: None,
             is_asked: false,
+            cancel_at: None,
             accepted: false,
             closed: None,
             closing: None,
             trades: BTreeMap::new(),
+            named: BTreeSet::new(),
         }
     }
 
@@ -114,6 +120,13 @@ impl Tracked {
         (!std::mem::replace(&mut self.accepted, true)).then(|| self.news(at, OrderEvent::Accepted))
     }
 
+    /// The venue names trades it has a part in: nothing is over before these are read.
+    pub(super) fn name(&mut self, trades: &[String]) {
+        let named = trades.iter().map(|id| TradeId(id.clone()));
+        let trades = &self.trades;
+        self.named.extend(named.filter(|id| trades.get(id).is_none_or(|known| known.execution.is_none())));
+    }
+
     /// It stands no more, and so many shares of it ever matched.
     pub(super) fn close(&mut self, why: Closing, matched: Shares, at: Timestamp) -> Option<OrderNews> {
         let matched = matched.max(self.told());
@@ -128,12 +141,15 @@ impl Tracked {
     /// The venue's record of it.
     pub(super) fn on_record(&mut self, record: &OpenOrder, at: Timestamp) -> Vec<OrderNews> {
         let mut news: Vec<OrderNews> = self.accept(at).into_iter().collect();
+        self.name(&record.trades);
         let Some(why) = self.closing_of(record, at) else { return news };
         let whole = (record.status == OrderStatus::Matched).then_some(record.size).flatten();
         match record.matched.or(whole) {
             Some(matched) => news.extend(self.close(why, matched, at)),
             // Its trades will tell.
-            None if self.closed.is_none() => self.closing = Some(why),
+            None if self.closed.is_none() => {
+                self.closing.get_or_insert_with(|| (why, Instant::now()));
+            }
             None => {}
         }
         news
@@ -160,6 +176,7 @@ impl Tracked {
 
     /// A trade it may have a part in.
     pub(super) fn on_trade(&mut self, trade: &Trade, at: Timestamp) -> Vec<OrderNews> {
+        self.named.remove(&TradeId(trade.id.clone()));
         let Some(execution) = execution(trade, self.hash(), &self.order) else { return vec![] };
         let mut news: Vec<OrderNews> = self.accept(at).into_iter().collect();
         let id = execution.trade.clone();
@@ -236,12 +253,26 @@ impl Tracked {
         waiting.filter_map(|known| known.confirmed).min().map(|since| since + patience)
     }
 
-    /// All its trades up to now have been read: what they add up to is all that matched, where it stands no more and
-    /// nobody has said so otherwise.
-    pub(super) fn on_all_trades(&mut self, at: Timestamp) -> Option<OrderNews> {
-        let why = self.closing.take()?;
+    /// All its trades up to a moment have been read: what they add up to is all that matched, where it stood no more
+    /// by then, for so long as the venue takes to list a trade, and nobody has said otherwise.
+    pub(super) fn on_all_trades(
+        &mut self,
+        read_at: Instant,
+        listed_after: Duration,
+        at: Timestamp,
+    ) -> Option<OrderNews> {
+        let (why, since) = self.closing.as_ref()?;
+        if read_at < *since + listed_after || !self.named.is_empty() {
+            return None;
+        }
+        let why = why.clone();
         let matched = self.told();
         self.close(why, matched, at)
+    }
+
+    /// When the venue is asked to cancel it.
+    pub(super) fn cancels_at(&self) -> Option<Instant> {
+        self.cancel_at.filter(|_| self.stage == Stage::Following && self.may_match())
     }
 
     /// Whether the venue may still match it.
@@ -252,6 +283,7 @@ impl Tracked {
     /// Whether trades of it are still to be told or to end.
     pub(super) fn wants_trades(&self) -> bool {
         self.closing.is_some()
+            || !self.named.is_empty()
             || self.closed.is_none_or(|matched| Shares::DUST <= matched - self.told())
             || self.trades.values().any(|known| !known.is_final && known.confirmed.is_none())
     }
@@ -271,5 +303,109 @@ impl Tracked {
 
     fn news(&self, at: Timestamp, what: OrderEvent) -> OrderNews {
         OrderNews { order: self.order.id, at, what }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::U256;
+    use domain::{ConditionId, Purpose, Side, Size, TokenId, Usd};
+    use polymarket::trading::TradeLeg;
+
+    const HASH: B256 = B256::repeat_byte(1);
+    const SOON: Duration = Duration::from_secs(3);
+    const AT: Timestamp = Timestamp::from_micros(0);
+
+    fn tracked() -> Tracked {
+        let order = Order {
+            id: 1,
+            position: 1,
+            at: AT,
+            condition: ConditionId::default(),
+            event: String::new(),
+            token: TokenId(U256::from(7)),
+            outcome: 0,
+            limit: "0.7".parse().unwrap(),
+            size: Size::Spend(Usd::whole(100)),
+            force: TimeInForce::Fak,
+            purpose: Purpose::Enter,
+            fee_rate_ppm: 0,
+        };
+        let body = r#"{"order":{"makerAmount":"1","takerAmount":"1","expiration":"0"}}"#;
+        Tracked::new(order, SignedOrder::restore(HASH, body.to_owned()).unwrap())
+    }
+
+    /// What the venue says of an order that it killed: that it stands no more, and not how much of it matched.
+    fn killed(trades: &[&str]) -> OpenOrder {
+        OpenOrder {
+            hash: HASH,
+            status: OrderStatus::Cancelled("CANCELED".to_owned()),
+            condition: ConditionId::default(),
+            token: TokenId(U256::from(7)),
+            side: Side::Buy,
+            price: None,
+            size: None,
+            matched: None,
+            created: None,
+            expires: None,
+            trades: trades.iter().map(|id| (*id).to_owned()).collect(),
+        }
+    }
+
+    fn trade(id: &str) -> Trade {
+        let leg = TradeLeg {
+            token: TokenId(U256::from(7)),
+            side: Side::Buy,
+            shares: Shares::whole(10),
+            price: "0.6".parse().unwrap(),
+        };
+        Trade {
+            id: id.to_owned(),
+            status: TradeStatus::Matched,
+            condition: ConditionId::default(),
+            taker_order: HASH,
+            taker: leg,
+            makers: vec![],
+            role: None,
+            matched_at: None,
+            updated_at: None,
+            transaction: None,
+            failure: None,
+        }
+    }
+
+    fn matched(news: Option<OrderNews>) -> Option<Shares> {
+        news.map(|news| match news.what {
+            OrderEvent::Closed { matched, .. } => matched,
+            other => panic!("{other:?}"),
+        })
+    }
+
+    #[test]
+    fn a_listing_counts_only_if_it_was_begun_after_the_end() {
+        let mut tracked = tracked();
+        let before = Instant::now();
+        tracked.on_record(&killed(&[]), AT);
+        let after = Instant::now();
+        assert_eq!(tracked.on_all_trades(before, SOON, AT), None);
+        assert_eq!(tracked.on_all_trades(after, SOON, AT), None);
+        assert!(tracked.wants_trades() && !tracked.is_over());
+        // The same record again begins no new wait.
+        tracked.on_record(&killed(&[]), AT);
+        tracked.on_trade(&trade("a"), AT);
+        assert_eq!(matched(tracked.on_all_trades(after + SOON, SOON, AT)), Some(Shares::whole(10)));
+    }
+
+    #[test]
+    fn an_order_with_a_trade_that_nobody_has_shown_is_not_over() {
+        let mut tracked = tracked();
+        tracked.name(&["a".to_owned()]);
+        tracked.on_record(&killed(&["a", "b"]), AT);
+        let late = Instant::now() + SOON;
+        tracked.on_trade(&trade("a"), AT);
+        assert_eq!(tracked.on_all_trades(late, SOON, AT), None);
+        tracked.on_trade(&trade("b"), AT);
+        assert_eq!(matched(tracked.on_all_trades(late, SOON, AT)), Some(Shares::whole(20)));
     }
 }

@@ -13,7 +13,7 @@ use domain::{
     Appraisal, Book, Coefficient, ConfidenceModel, Market, Order, OrderNews, Price, Purpose, Shares, Signal,
     SignalKind, Size, Skill, Tier, TimeInForce, TokenId, Usd, Wallet,
 };
-use orderflow_executor::live::{Desks, Live, LiveNews, Prepared, Rhythm};
+use orderflow_executor::live::{Desks, Live, LiveNews, Objection, Prepared, Rhythm};
 use polymarket::Clob;
 use polymarket::channel::Pace;
 use polymarket::trading::{Account, Credentials, KeyDesk, Limits as Patience, PrivateKey, WalletKind};
@@ -44,7 +44,7 @@ pub(crate) struct Bench {
 }
 
 /// Quick, so that what takes half a minute in earnest takes a second here.
-fn rhythm() -> Rhythm {
+pub(crate) fn rhythm() -> Rhythm {
     let millis = Duration::from_millis;
     Rhythm {
         look_up: [100, 200, 300, 400].map(millis).to_vec(),
@@ -178,19 +178,24 @@ impl Bench {
 
     /// Signs an order and commits it with its decision: everything but sending.
     pub(crate) async fn commit(&mut self, approved: &Approved<Order>) -> Result<Prepared, OrderNews> {
-        let order = approved.get().clone();
         let prepared = self.live.prepare(approved, Some(&self.market)).await;
+        self.record(approved, prepared.as_ref().ok()).await;
+        prepared
+    }
+
+    /// Commits the decision, and with it the bytes if there are any.
+    pub(crate) async fn record(&mut self, approved: &Approved<Order>, prepared: Option<&Prepared>) {
+        let order = approved.get().clone();
         let mut transaction = self.store.begin().await.unwrap();
         if order.purpose == Purpose::Enter {
             signals::signal(&mut transaction, &self.signal(&order)).await.unwrap();
         }
         journal::order(&mut transaction, &order, "live").await.unwrap();
-        if let Ok(prepared) = &prepared {
+        if let Some(prepared) = prepared {
             store::live::signed(&mut transaction, &prepared.row(), order.at).await.unwrap();
         }
         Store::commit(transaction).await.unwrap();
         self.portfolio.reserve(order);
-        prepared
     }
 
     /// All three steps.
@@ -217,6 +222,8 @@ impl Bench {
     async fn take_in(&mut self, news: LiveNews) {
         let news = match news {
             LiveNews::Order(news) => news,
+            // What was uncompared before a bench began.
+            LiveNews::Guard(Guard::Reconcile(None)) => return,
             LiveNews::Guard(guard) => return self.guards.push(guard),
             LiveNews::Market(market) => {
                 self.market = market;
@@ -368,7 +375,10 @@ async fn open(
         account: account.clone(),
         credentials: credentials.clone(),
     };
-    Live::open(desks, rhythm.clone(), &mut store.connection().await.unwrap()).await.unwrap()
+    let live = Live::open(desks, rhythm.clone(), &mut store.connection().await.unwrap()).await.unwrap();
+    // The books of a bench are compared at the end of each test.
+    live.handle().object(Objection::Unreconciled, None).await;
+    live
 }
 
 /// Of the markets that charge a fee and have a book in the middle of prices, more than one level deep on each side and

@@ -124,3 +124,16 @@ async fn after_a_crash_each_order_is_sent_once() {
     assert_eq!(bench.truth().orders.len(), 2);
     bench.end().await;
 }
+
+/// It was decided and committed together with another's bytes, and the process ended before it had any of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_crash_an_order_without_bytes_is_over() {
+    let mut bench = Bench::begin().await;
+    let unsigned = bench.buy_now(Usd::whole(10)).await;
+    bench.record(&unsigned, None).await;
+    bench.crash().await;
+    bench.until_final(unsigned.get().id).await;
+    assert!(bench.truth().orders.is_empty());
+    bench.assert_true();
+    bench.end().await;
+}

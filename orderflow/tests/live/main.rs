@@ -5,6 +5,7 @@
 
 mod account;
 mod bench;
+mod cancels;
 mod fate;
 mod life;
 mod refusals;

@@ -5,8 +5,9 @@ use std::time::Duration;
 use decision::{Guard, VenueMode};
 use devnet::{Mode, Trouble, VenueFault, VenueRoute};
 use domain::{Closing, OrderEvent, Price, TimeInForce, Usd};
+use orderflow_executor::live::{Objection, Rhythm};
 
-use crate::bench::Bench;
+use crate::bench::{Bench, rhythm};
 
 fn refused(status: u16, message: &str) -> Trouble {
     Trouble::Refused { status, message: message.to_owned() }
@@ -144,5 +145,34 @@ async fn another_grid_is_read() {
     bench.until_final(order.get().id).await;
     assert!(bench.is_rejected(order.get().id), "{:?}", bench.told(order.get().id));
     bench.until("the new grid", |bench| bench.market.tick.ppm() == 100_000).await;
+    bench.end().await;
+}
+
+/// What speaks against entries stops those that are decided already, and those that wait to be sent again.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_objection_binds_what_is_decided_already() {
+    let mut bench = Bench::begin().await;
+    let pause =
+        VenueFault { route: Some(VenueRoute::PlaceOrder), trouble: Trouble::RateLimited(2), times: Some(1) };
+    bench.venue.add_fault(pause);
+    let waiting = bench.buy_now(Usd::whole(10)).await;
+    bench.place(&waiting).await;
+    bench.until("refused once", |bench| !bench.guards.is_empty()).await;
+    bench.live.handle().object(Objection::Difference, Some("the books disagree".to_owned())).await;
+    bench.until_final(waiting.get().id).await;
+    assert!(bench.is_rejected(waiting.get().id));
+    let decided = bench.try_once().await;
+    assert!(bench.is_rejected(decided));
+    assert!(bench.truth().orders.is_empty());
+    bench.end().await;
+}
+
+/// An entry that is sent long after it was decided is another entry than was decided.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_entry_is_not_sent() {
+    let mut bench = Bench::with(Rhythm { young: Duration::ZERO, ..rhythm() }).await;
+    let order = bench.try_once().await;
+    assert!(bench.is_rejected(order));
+    assert!(bench.truth().orders.is_empty());
     bench.end().await;
 }

@@ -30,8 +30,8 @@ impl Desk {
         match told {
             Told::Submitted { order, outcome } => self.on_outcome(order, outcome),
             Told::LookedUp { order, found } => self.on_look(order, found),
-            Told::Trades { listed, orders } => self.on_trades(listed, &orders),
-            Told::Cancelled { order, outcome } => self.on_cancelled(order, outcome),
+            Told::Trades { listed, orders, begun } => self.on_trades(listed, &orders, begun),
+            Told::Cancelled { order, is_last, outcome } => self.on_cancelled(order, is_last, outcome),
             Told::Renewed { order, is_read } => self.on_renewed(order, is_read),
             Told::Refreshed => {}
             Told::Market(Ok(Some(market))) => self.queue.push_back(LiveNews::Market(market)),
@@ -47,6 +47,7 @@ impl Desk {
             Submitted::Accepted(accepted) => {
                 tracing::info!(order = id, status = ?accepted.status, "the venue took an order");
                 tracked.due = Some(Instant::now() + self.rhythm.first_look);
+                tracked.name(&accepted.trades);
                 let news = tracked.accept(clock::now());
                 self.tell(news);
                 self.standing.relax();
@@ -158,7 +159,7 @@ impl Desk {
     /// The pause is over.
     pub(super) fn send_again(&mut self, id: i64) {
         let Some(tracked) = self.orders.get(&id) else { return };
-        if self.is_young(&tracked.order) && self.is_wanted(&tracked.order, clock::now()) {
+        if self.is_young(&tracked.order) && self.is_wanted(tracked, clock::now()) {
             self.send(id);
         } else {
             let reason = "the venue could not take it while it was wanted".to_owned();
@@ -198,7 +199,9 @@ impl Desk {
         tracked.is_asked = false;
         match found {
             Ok(Some(record)) => {
-                tracked.due = Some(Instant::now() + self.rhythm.poll);
+                // Something may have asked for another look while this one was on its way.
+                let next = Instant::now() + self.rhythm.poll;
+                tracked.due = Some(tracked.due.map_or(next, |due| due.min(next)));
                 self.on_record(&record);
             }
             Ok(None) => self.on_nothing_found(id),
@@ -227,7 +230,7 @@ impl Desk {
             && tracked.refused.is_none()
             && tracked.sendings < MOST_SENDINGS
             && self.is_young(&tracked.order)
-            && self.is_wanted(&tracked.order, clock::now())
+            && self.is_wanted(tracked, clock::now())
         {
             tracing::warn!(order = id, "the venue never got an order: the same bytes are sent again");
             self.send(id);
@@ -241,26 +244,28 @@ impl Desk {
             if let Some(tracked) = self.orders.get_mut(&id) {
                 tracked.is_asked = true;
             }
-            self.requests.spawn(requests::cancel(Arc::clone(&self.trader), id, hash));
+            self.requests.spawn(requests::cancel(Arc::clone(&self.trader), id, hash, true));
         }
     }
 
-    fn on_cancelled(&mut self, id: i64, outcome: Result<Cancelled, VenueError>) {
+    fn on_cancelled(&mut self, id: i64, is_last: bool, outcome: Result<Cancelled, VenueError>) {
         let Some(tracked) = self.orders.get_mut(&id) else { return };
-        let (hash, stage) = (tracked.hash(), tracked.stage);
-        tracked.is_asked = false;
-        let soon = Instant::now() + self.rhythm.first_look;
-        match (outcome, stage) {
-            (Err(error), _) => {
+        let hash = tracked.hash();
+        let is_lost = is_last && tracked.stage != Stage::Following;
+        if is_last {
+            tracked.is_asked = false;
+        }
+        let now = Instant::now();
+        match outcome {
+            Err(error) => {
                 tracing::warn!(order = id, %error, "an order could not be cancelled: tried again");
-                tracked.due = Some(Instant::now() + self.rhythm.poll);
-                if stage == Stage::Following {
-                    self.requests.spawn(requests::cancel(Arc::clone(&self.trader), id, hash));
-                }
+                let again = if is_last { &mut tracked.due } else { &mut tracked.cancel_at };
+                *again = Some(now + self.rhythm.poll);
             }
             // Neither cancelled nor known, after all those looks.
-            (Ok(said), Stage::Doubtful { .. })
-                if !said.cancelled.contains(&hash)
+            Ok(said)
+                if is_lost
+                    && !said.cancelled.contains(&hash)
                     && matches!(
                         said.refused.get(&hash),
                         // The venue has one sentence for orders that never were and for those that are no more; the
@@ -272,13 +277,13 @@ impl Desk {
                 let why = tracked.refused.clone().unwrap_or_else(never);
                 self.end(id, why);
             }
-            (Ok(_), Stage::Doubtful { .. }) => tracked.due = Some(Instant::now() + self.rhythm.poll),
+            Ok(_) if is_lost => tracked.due = Some(now + self.rhythm.poll),
             // What it came to stands in its record.
-            (Ok(_), _) => tracked.due = Some(soon),
+            Ok(_) => tracked.due = Some(now + self.rhythm.first_look),
         }
     }
 
-    fn on_trades(&mut self, listed: Result<Listed<Trade>, VenueError>, asked_for: &[i64]) {
+    fn on_trades(&mut self, listed: Result<Listed<Trade>, VenueError>, asked_for: &[i64], begun: Instant) {
         self.reads_trades = false;
         match listed {
             Ok(listed) => {
@@ -292,8 +297,8 @@ impl Desk {
                     return;
                 }
                 for id in asked_for {
-                    let news =
-                        self.orders.get_mut(id).and_then(|tracked| tracked.on_all_trades(clock::now()));
+                    let Some(tracked) = self.orders.get_mut(id) else { continue };
+                    let news = tracked.on_all_trades(begun, self.rhythm.poll, clock::now());
                     self.tell(news);
                 }
             }
