@@ -19,7 +19,7 @@ pub(crate) async fn engine_at(
     venue: &mut Venue,
     seq: i64,
 ) -> anyhow::Result<Engine> {
-    let mut books = resume::books(connection, seq).await?;
+    let mut books = resume::books(connection, seq, venue.mode()).await?;
     let exits = exits_of(std::mem::take(&mut books.exits));
     let last = Last { signal: books.last_signal, order: books.last_order };
     let mut engine = Engine::new(policy, holdings_of(books), last);
