@@ -86,11 +86,19 @@ pub enum ReconcileError {
     /// The database did not.
     #[error("the books were not read")]
     Store(#[from] StoreError),
+    /// An opening balance would contain what is not settled yet.
+    #[error("{tokens} tokens have orders that are not settled: cancel what rests, wait, and ask again")]
+    Moving {
+        /// How many.
+        tokens: usize,
+    },
 }
 
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Findings {
+    /// Whether shares and dollars were compared: not where the books changed meanwhile.
+    pub is_compared: bool,
     /// The differences; empty where the two agree.
     pub differences: Vec<Difference>,
     /// Winners that have not been paid yet.
@@ -129,7 +137,8 @@ pub async fn reconcile(trader: &Trader, store: &Store) -> Result<Findings, Recon
     let mut differences: Vec<Difference> =
         open.unreadable.into_iter().map(|why| Difference::UnreadableOrder { why }).collect();
     differences.extend(stray(&open.items, &ours));
-    if before == after {
+    let is_compared = before == after;
+    if is_compared {
         differences.extend(shares(&after, &balances));
         match opening {
             Some(opening) => differences.extend(dollars(&after, opening, cash)),
@@ -138,18 +147,21 @@ pub async fn reconcile(trader: &Trader, store: &Store) -> Result<Findings, Recon
             None => {}
         }
     }
-    Ok(Findings { differences, unpaid })
+    Ok(Findings { is_compared, differences, unpaid })
 }
 
 /// Opens the balance anew, after money was paid in or taken out: from here on what the wallet has is what it must have.
 ///
 /// # Errors
-/// [`ReconcileError`].
+/// [`ReconcileError`]; [`ReconcileError::Moving`] while a match or an order is not at its end.
 pub async fn accept(trader: &Trader, store: &Store) -> Result<(Wallet, Usd), ReconcileError> {
     let wallet = trader.account().funder();
     let cash = trader.balance(Asset::Collateral).await?.usd();
     let mut connection = store.connection().await?;
     let account = live::account(&mut connection).await?;
+    if !account.moving.is_empty() {
+        return Err(ReconcileError::Moving { tokens: account.moving.len() });
+    }
     live::open(&mut connection, wallet, cash - account.flow).await?;
     Ok((wallet, cash))
 }

@@ -5,7 +5,7 @@ use decision::exits::{ExitState, Lead};
 use decision::experience::Known;
 use decision::portfolio::{Holdings, Kept, Losses};
 use decision::{Case, Control, Engine, Last, Policy, Sent};
-use domain::SignalKind;
+use domain::{ExitReason, SignalKind};
 use store::resume::{Books, ExitRow, SentOrder};
 use store::{PgConnection, controls, markets, resume, scores, signals};
 
@@ -19,16 +19,17 @@ pub(crate) async fn engine_at(
     venue: &mut Venue,
     seq: i64,
 ) -> anyhow::Result<Engine> {
-    let mut books = resume::books(connection, seq).await?;
+    let mut books = resume::books(connection, seq, venue.mode()).await?;
     let exits = exits_of(std::mem::take(&mut books.exits));
     let last = Last { signal: books.last_signal, order: books.last_order };
     let mut engine = Engine::new(policy, holdings_of(books), last);
+    let is_obeyed = is_kill_obeyed(&exits);
     engine.remember_exits(exits);
     let latches = controls::latches(connection).await?;
     if latches.paused {
         engine.remember_control(&Control::Pause);
     }
-    if let Some(reason) = latches.killed {
+    if let Some(reason) = latches.killed.filter(|_| is_obeyed) {
         engine.remember_control(&Control::Kill { reason });
     }
     for market in markets::known_at(connection, seq).await? {
@@ -86,6 +87,13 @@ fn sent_of(row: SentOrder) -> Sent {
         sent.take_in(&news.what);
     }
     sent
+}
+
+/// Whether a kill that stands has surely had its consequences. It ends every leaving, and after it only a person begins
+/// one: any other picture may be older than the kill, which is then news to the engine when the controls are first
+/// looked at. To tell a kill again while nothing is being left changes nothing.
+fn is_kill_obeyed(exits: &ExitState) -> bool {
+    !exits.leaving.is_empty() && exits.leaving.values().all(|reason| *reason == ExitReason::Person)
 }
 
 fn exits_of(rows: Vec<ExitRow>) -> ExitState {

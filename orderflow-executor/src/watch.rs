@@ -69,18 +69,21 @@ pub(crate) async fn watch(
 ) -> anyhow::Result<()> {
     let every = Duration::from_secs(u64::from(venue.live.live_check_secs));
     let mut looked = None::<tokio::time::Instant>;
+    let mut is_compared = true;
     loop {
         let age = live.books.age(clock::now());
         live.measured(Guard::Books { age }).await;
         if looked.is_none_or(|looked| every <= looked.elapsed()) {
             looked = Some(tokio::time::Instant::now());
-            look(&store, &venue, &live, &rhythm).await;
+            is_compared = look(&store, &venue, &live, &rhythm).await;
+        } else if !is_compared {
+            is_compared = compare(&store, &live.trader, &live).await;
         }
         tokio::time::sleep(MEASURE.min(every)).await;
     }
 }
 
-async fn look(store: &Store, venue: &VenueSettings, live: &LiveHandle, rhythm: &Rhythm) {
+async fn look(store: &Store, venue: &VenueSettings, live: &LiveHandle, rhythm: &Rhythm) -> bool {
     live.object(Objection::Place, found(place(&region(venue, rhythm).await))).await;
     // That the venue does not answer is no standing: then the answers to orders say so themselves.
     if let answer @ Ok(_) = live.trader.closed_only().await {
@@ -90,11 +93,12 @@ async fn look(store: &Store, venue: &VenueSettings, live: &LiveHandle, rhythm: &
         Ok(reading) => live.measured(Guard::Clock { skew: reading.ahead }).await,
         Err(error) => tracing::warn!(%error, "the venue's clock could not be read"),
     }
-    compare(store, &live.trader, live).await;
+    compare(store, &live.trader, live).await
 }
 
-/// Compares the books with the venue, and says what differs.
-pub(crate) async fn compare(store: &Store, trader: &Arc<Trader>, live: &LiveHandle) {
+/// Compares the books with the venue, and says what differs. False where the books changed meanwhile, so that it is worth
+/// another look soon.
+async fn compare(store: &Store, trader: &Arc<Trader>, live: &LiveHandle) -> bool {
     match reconcile(trader, store).await {
         Ok(findings) => {
             for difference in &findings.differences {
@@ -110,8 +114,15 @@ pub(crate) async fn compare(store: &Store, trader: &Arc<Trader>, live: &LiveHand
                     "a winner was not paid by itself: redeem it at the venue"
                 );
             }
-            live.object(Objection::Difference, findings.text()).await;
-            live.object(Objection::Unreconciled, None).await;
+            // What was not compared is not known to agree: an objection that stands goes on standing.
+            let text = findings.text();
+            if findings.is_compared || text.is_some() {
+                live.object(Objection::Difference, text).await;
+            }
+            if findings.is_compared {
+                live.object(Objection::Unreconciled, None).await;
+            }
+            findings.is_compared
         }
         Err(error) => {
             let error = anyhow::Error::from(error);
@@ -121,6 +132,7 @@ pub(crate) async fn compare(store: &Store, trader: &Arc<Trader>, live: &LiveHand
                 Some("the books and the venue could not be compared".to_owned()),
             )
             .await;
+            true
         }
     }
 }

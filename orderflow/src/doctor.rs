@@ -43,7 +43,8 @@ pub(crate) async fn compare(store: Store, venue: &VenueSettings, accept: bool) -
         render::line(&difference.to_string())?;
     }
     match findings.differences.len() {
-        0 => Ok(render::line("the books and the venue agree")?),
+        0 if findings.is_compared => Ok(render::line("the books and the venue agree")?),
+        0 => bail!("the books changed while they were compared: ask again"),
         number => bail!("{number} differences"),
     }
 }

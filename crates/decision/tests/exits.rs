@@ -351,6 +351,17 @@ fn an_open_position_is_worth_its_bid() {
     assert_eq!(desk.engine.portfolio().day_loss(), Usd::ZERO);
 }
 
+/// A book in which nobody bids is no reason to believe in the last print: the loss counts, and stops entries.
+#[test]
+fn a_position_that_nobody_bids_for_is_worth_next_to_nothing() {
+    let mut desk = Desk::new(Limits::default());
+    assert!(opened(&desk.follow(1)));
+    let book = Book { bids: vec![], ..desk.book(token(10)) };
+    desk.tell(EventKind::Book(book));
+    // 200 shares at a millionth of a dollar.
+    assert_eq!(desk.engine.portfolio().day_loss(), Usd::whole(100) - Usd::from_micros(200));
+}
+
 /// No exit while the venue takes nothing; the wish is kept, and done when it takes orders again.
 #[test]
 fn a_wish_to_leave_outlives_a_venue_that_takes_nothing() {

@@ -245,22 +245,27 @@ pub struct Unpaid {
 }
 
 /// The winners of whose dollars nobody knows whether they came in, and, marked as paid with nothing from here on, the
-/// losers, which pay nothing.
+/// losers, which pay nothing. A position with an order of which something may still become known is neither yet: its
+/// shares may not be in the wallet, or may never come.
 ///
 /// # Errors
 /// If the database refuses, or holds what it should not.
 pub async fn unpaid(connection: &mut PgConnection) -> Result<Vec<Unpaid>, StoreError> {
     sqlx::query(
         "UPDATE orderflow_positions SET redeemed_at = closed_at, redeemed_usd = 0
-         WHERE mode = 'live' AND ending = 'RESOLVED' AND redeemed_at IS NULL AND proceeds_usd <= sold_usd",
+         WHERE mode = 'live' AND ending = 'RESOLVED' AND redeemed_at IS NULL AND proceeds_usd <= sold_usd
+           AND NOT EXISTS (SELECT FROM orderflow_orders o
+                           WHERE o.position_id = orderflow_positions.id AND NOT o.is_final)",
     )
     .execute(&mut *connection)
     .await
     .during("mark losers")?;
     let rows = sqlx::query(
         "SELECT id, condition_id, token_id::text, ((proceeds_usd - sold_usd) * 1000000)::bigint AS payout, closed_at
-         FROM orderflow_positions
-         WHERE mode = 'live' AND ending = 'RESOLVED' AND redeemed_at IS NULL ORDER BY id",
+         FROM orderflow_positions p
+         WHERE mode = 'live' AND ending = 'RESOLVED' AND redeemed_at IS NULL
+           AND NOT EXISTS (SELECT FROM orderflow_orders o WHERE o.position_id = p.id AND NOT o.is_final)
+         ORDER BY id",
     )
     .fetch_all(connection)
     .await

@@ -56,19 +56,23 @@ pub struct Judged {
     pub raised: bool,
 }
 
-/// The executor's books; `seq` is its place in the outbox.
+/// The executor's books of one mode; `seq` is its place in the outbox. What was won or lost in the other mode is not
+/// part of them, and the day's account is that of the mode of the newest order: in the other mode it begins anew.
 ///
 /// # Errors
 /// If the database refuses, or holds what it should not.
-pub async fn books(connection: &mut PgConnection, seq: i64) -> Result<Books, StoreError> {
+pub async fn books(connection: &mut PgConnection, seq: i64, mode: &str) -> Result<Books, StoreError> {
     let positions = positions::positions(connection).await?;
     let totals = sqlx::query(
         "SELECT (SELECT coalesce(max(id), 0) FROM orderflow_signals) AS last_signal,
                 (SELECT coalesce(max(id), 0) FROM orderflow_orders) AS last_order,
                 (SELECT coalesce(sum(pnl_usd) * 1000000, 0)::bigint FROM orderflow_positions p
-                 WHERE NOT EXISTS (SELECT FROM orderflow_orders o WHERE o.position_id = p.id AND NOT o.is_final))
-                    AS realized",
+                 WHERE p.mode = $1 AND NOT EXISTS
+                    (SELECT FROM orderflow_orders o WHERE o.position_id = p.id AND NOT o.is_final)) AS realized,
+                coalesce((SELECT o.mode = $1 FROM orderflow_orders o ORDER BY o.id DESC LIMIT 1), false)
+                    AS is_account_ours",
     )
+    .bind(mode)
     .fetch_one(&mut *connection)
     .await
     .during("read results")?;
@@ -81,8 +85,9 @@ pub async fn books(connection: &mut PgConnection, seq: i64) -> Result<Books, Sto
     .fetch_one(&mut *connection)
     .await
     .during("read the controls")?;
+    let is_ours: bool = totals.try_get("is_account_ours").during("read a column")?;
     let day: Option<i64> = controls.try_get("day").during("read a column")?;
-    let day = match day {
+    let day = match day.filter(|_| is_ours) {
         None => None,
         Some(number) => Some(Day {
             number,
@@ -104,9 +109,9 @@ pub async fn books(connection: &mut PgConnection, seq: i64) -> Result<Books, Sto
         prints,
         exits: positions::exits(connection).await?,
         day,
-        halted_until: row::maybe_time(&controls, "halted_until")?,
-        losses_in_a_row: row::unsigned(&controls, "losses")?,
-        cooling_until: row::maybe_time(&controls, "cooling_until")?,
+        halted_until: row::maybe_time(&controls, "halted_until")?.filter(|_| is_ours),
+        losses_in_a_row: if is_ours { row::unsigned(&controls, "losses")? } else { 0 },
+        cooling_until: row::maybe_time(&controls, "cooling_until")?.filter(|_| is_ours),
     })
 }
 

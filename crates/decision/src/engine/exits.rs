@@ -108,7 +108,10 @@ impl Engine {
 
     /// A book of a token that is held: what it is worth, whether a price bound is reached, and what is to be sold.
     pub(super) fn on_held_book(&mut self, book: &Book, at: Timestamp, outcome: &mut Outcome) {
-        outcome.records.extend(self.portfolio.bid(book.token, book.best_bid()));
+        // A book in which nobody bids says that the token is worth next to nothing now: the last print would hide the
+        // loss from the day's limit.
+        let mark = book.best_bid().or_else(|| Price::from_ppm(1));
+        outcome.records.extend(self.portfolio.bid(book.token, mark));
         let Some(bid) = book.best_bid() else { return };
         let held: Vec<Position> =
             self.portfolio.open().filter(|held| held.token == book.token).cloned().collect();
