@@ -33,8 +33,10 @@ pub(crate) async fn obey_kill(store: Store, live: LiveHandle) -> anyhow::Result<
     let mut news = store.listen().await?;
     let mut is_done = false;
     loop {
-        let killed = controls::latches(&mut *store.connection().await?).await?.killed.is_some();
+        let latches = controls::latches(&mut *store.connection().await?).await?;
+        let killed = latches.killed.is_some();
         live.latches.killed.store(killed, Ordering::SeqCst);
+        live.latches.paused.store(latches.paused, Ordering::SeqCst);
         is_done = killed && (is_done || cancel_everything(&live).await);
         if let Ok(heard) = tokio::time::timeout(LOOK, news.wait()).await {
             heard?;

@@ -36,7 +36,7 @@ pub(crate) async fn believe(world: &Devnet, store: &Store) -> anyhow::Result<()>
     let as_of = clock::now().plus_micros(-Timestamp::HOUR);
     let believed: Vec<_> = world.truth().skilled.into_iter().map(|wallet| whale(wallet, as_of)).collect();
     let mut transaction = store.begin().await?;
-    let publication = Publication { as_of, learned: as_of, folded: 0, is_anew: false };
+    let publication = Publication { as_of, learned: as_of, folded: 0 };
     scores::publish(&mut transaction, publication, &believed, &[]).await?;
     Ok(Store::commit(transaction).await?)
 }

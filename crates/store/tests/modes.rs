@@ -1,0 +1,67 @@
+//! What was done on paper and what was done with money, kept apart in one PostgreSQL.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+use domain::{Day, Usd};
+use sqlx::raw_sql;
+use store::testing::TestDatabase;
+use store::{Store, live, resume};
+
+/// Closed position `id` of a mode, which won `won` dollars and whose one order is final or not. Its signal is left out:
+/// nothing that is read here looks at it.
+async fn closed(database: &TestDatabase, id: i64, mode: &str, won: i64, is_final: bool) {
+    let sql = format!(
+        "BEGIN;
+         SET LOCAL session_replication_role = replica;
+         INSERT INTO orderflow_orders
+             (id, position_id, created_at, mode, condition_id, token_id, limit_price, stake_usd, is_final)
+         VALUES ({id}, {id}, now(), '{mode}', '0x' || lpad('{id}', 64, '0'), {id}, 0.5, 50, {is_final});
+         INSERT INTO orderflow_positions
+             (id, opened_at, closed_at, mode, condition_id, event, token_id, outcome_index, shares, cost_usd, fee_usd,
+              proceeds_usd, pnl_usd, status, ending)
+         VALUES ({id}, now(), now(), '{mode}', '0x' || lpad('{id}', 64, '0'), 'event', {id}, 0, 100, 50, 0,
+                 50 + {won}, {won}, 'WON', 'RESOLVED');
+         COMMIT"
+    );
+    raw_sql(sqlx::AssertSqlSafe(sql)).execute(&database.pool()).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_won_on_paper_sizes_no_real_stake() {
+    let database = TestDatabase::create().await;
+    let store = Store::over(database.pool()).await.unwrap();
+    closed(&database, 1, "live", 7, true).await;
+    closed(&database, 2, "paper", 4_000, true).await;
+    raw_sql(
+        "UPDATE orderflow_controls
+         SET day = date '1970-01-11', day_result_usd = 4000, day_bankroll_usd = 5000, losses_in_a_row = 3,
+             halted_until = now(), cooling_until = now()",
+    )
+    .execute(&database.pool())
+    .await
+    .unwrap();
+    let mut connection = store.connection().await.unwrap();
+    let paper = resume::books(&mut connection, 0, "paper").await.unwrap();
+    let day = Day { number: 10, result: Usd::whole(4_000), bankroll: Usd::whole(5_000) };
+    assert_eq!((paper.realized, paper.day, paper.losses_in_a_row), (Usd::whole(4_000), Some(day), 3));
+    assert!(paper.halted_until.is_some() && paper.cooling_until.is_some());
+    let real = resume::books(&mut connection, 0, "live").await.unwrap();
+    assert_eq!((real.realized, real.day, real.losses_in_a_row), (Usd::whole(7), None, 0));
+    assert_eq!((real.halted_until, real.cooling_until), (None, None));
+    assert_eq!(real.last_order, 2);
+}
+
+/// The shares of a buy that is not settled are in no wallet yet: that they are not there is no payment.
+#[tokio::test]
+async fn a_winner_is_looked_for_once_its_orders_are_settled() {
+    let database = TestDatabase::create().await;
+    let store = Store::over(database.pool()).await.unwrap();
+    closed(&database, 1, "live", 50, true).await;
+    closed(&database, 2, "live", 50, false).await;
+    let mut connection = store.connection().await.unwrap();
+    let unpaid = live::unpaid(&mut connection).await.unwrap();
+    assert_eq!(unpaid.iter().map(|winner| winner.position).collect::<Vec<_>>(), [1]);
+    raw_sql("UPDATE orderflow_orders SET is_final = true").execute(&database.pool()).await.unwrap();
+    let unpaid = live::unpaid(&mut connection).await.unwrap();
+    assert_eq!(unpaid.iter().map(|winner| winner.position).collect::<Vec<_>>(), [1, 2]);
+}
