@@ -147,12 +147,3 @@ $$;
 
 CREATE OR REPLACE TRIGGER orderflow_executions_keep BEFORE DELETE ON orderflow_executions
     FOR EACH STATEMENT EXECUTE FUNCTION orderflow_keep();
-
--- Positions with what they are called, what they were bought for, and what of them was sold again.
-CREATE OR REPLACE VIEW orderflow_position_report AS
-SELECT p.id, p.opened_at, p.closed_at, p.mode, s.signal_type, s.market_title, s.outcome, p.shares, p.cost_usd,
-       p.fee_usd, round((p.cost_usd - p.fee_usd) / nullif(p.shares, 0), 6) AS entry_price, p.proceeds_usd,
-       p.pnl_usd, p.status, p.sold_shares, p.sold_usd, p.ending, p.bid_price, x.reason AS leaving
-FROM orderflow_positions p
-JOIN orderflow_signals s USING (id)
-LEFT JOIN orderflow_exits x ON x.position_id = p.id;

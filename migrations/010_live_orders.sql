@@ -38,9 +38,10 @@ ALTER TABLE orderflow_positions
     ADD COLUMN IF NOT EXISTS redeemed_at  timestamptz,
     ADD COLUMN IF NOT EXISTS redeemed_usd numeric(20,6);
 
--- Positions with, for those that won in earnest, whether their dollars came in: a winner that is not paid ten minutes
--- after its market resolved is one that a person must redeem at the venue.
-CREATE OR REPLACE VIEW orderflow_position_report AS
+-- The report of positions with what of them was sold again and, for those that won in earnest, whether their dollars came
+-- in: a winner that is not paid ten minutes after its market resolved is one that a person must redeem at the venue. It is
+-- a view of its own, so that 001 can be applied again.
+CREATE OR REPLACE VIEW orderflow_position_details AS
 SELECT p.id, p.opened_at, p.closed_at, p.mode, s.signal_type, s.market_title, s.outcome, p.shares, p.cost_usd,
        p.fee_usd, round((p.cost_usd - p.fee_usd) / nullif(p.shares, 0), 6) AS entry_price, p.proceeds_usd,
        p.pnl_usd, p.status, p.sold_shares, p.sold_usd, p.ending, p.bid_price, x.reason AS leaving,

@@ -41,6 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "domain",
             "orderflow-executor",
             "orderflow-listener",
+            "orderflow-reputation",
             "polygon",
             "polymarket",
             "service",

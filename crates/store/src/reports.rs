@@ -226,7 +226,7 @@ pub async fn wallets(
 pub async fn positions(connection: &mut PgConnection, limit: i64) -> Result<Vec<Value>, StoreError> {
     objects(
         connection,
-        "SELECT to_jsonb(p)::text AS object FROM orderflow_position_report p ORDER BY id DESC LIMIT $1",
+        "SELECT to_jsonb(p)::text AS object FROM orderflow_position_details p ORDER BY id DESC LIMIT $1",
         limit,
     )
     .await
@@ -239,7 +239,7 @@ pub async fn positions(connection: &mut PgConnection, limit: i64) -> Result<Vec<
 pub async fn settled_after(connection: &mut PgConnection, seen: i64) -> Result<Vec<Value>, StoreError> {
     objects(
         connection,
-        "SELECT to_jsonb(p)::text AS object FROM orderflow_position_report p
+        "SELECT to_jsonb(p)::text AS object FROM orderflow_position_details p
          WHERE status <> 'OPEN' ORDER BY closed_at, id OFFSET $1 LIMIT 50",
         seen,
     )

@@ -15,7 +15,7 @@ macro_rules! signals {
                  'slug', m.slug,
                  'refusal', (SELECT detail FROM orderflow_refusals r WHERE r.signal_id = s.id
                              ORDER BY r.id LIMIT 1),
-                 'position', (SELECT to_jsonb(p) FROM orderflow_position_report p WHERE p.id = s.id),
+                 'position', (SELECT to_jsonb(p) FROM orderflow_position_details p WHERE p.id = s.id),
                  'result', (SELECT to_jsonb(o) FROM orderflow_outcomes o WHERE o.signal_id = s.id)))::text
                  AS object
              FROM orderflow_signals s LEFT JOIN orderflow_markets m USING (condition_id) ",

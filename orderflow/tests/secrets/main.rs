@@ -71,10 +71,7 @@ async fn the_service_is_killed_at_once_and_says_no_secret() {
     let (strategy, venue, store) = (settings.strategy, settings.venue, bench.store.clone());
     let running = tokio::spawn(orderflow_executor::run(strategy, venue, store, stop.clone()));
 
-    // One order rests; others end in every kind of trouble, which is when things are logged.
-    let until = clock::now().plus_micros(Timestamp::HOUR);
-    let order = bench.buy(Usd::whole(20), Price::from_ppm(20_000).unwrap(), TimeInForce::Gtd { until });
-    let resting = bench.place(&order).await;
+    // Orders end in every kind of trouble, which is when things are logged; one more rests.
     let refused = |message: &str| Trouble::Refused { status: 400, message: message.to_owned() };
     for trouble in [
         Trouble::HangAfter,
@@ -91,6 +88,9 @@ async fn the_service_is_killed_at_once_and_says_no_secret() {
         bench.venue.lift_faults();
     }
 
+    let until = clock::now().plus_micros(Timestamp::HOUR);
+    let order = bench.buy(Usd::whole(20), Price::from_ppm(20_000).unwrap(), TimeInForce::Gtd { until });
+    let resting = bench.place(&order).await;
     let is_cancelled =
         |bench: &Bench| matches!(bench.truth().orders.get(&resting), Some((OrderStatus::Canceled(_), _)));
     assert!(!is_cancelled(&bench));
