@@ -48,6 +48,13 @@ pub struct Executor {
     learned: Timestamp,
 }
 
+/// What a person asked for, and has not been done.
+#[derive(Debug)]
+struct Asked {
+    controls: Vec<Control>,
+    requests: Vec<CloseRequest>,
+}
+
 impl Executor {
     /// Goes on exactly where the last commit left off.
     ///
@@ -88,10 +95,11 @@ impl Executor {
     /// was committed.
     pub async fn catch_up(&mut self) -> anyhow::Result<()> {
         loop {
-            self.obey().await?;
+            // A whale's fill does not wait for the question what a person asked for; what is read is acted on after.
+            let (asked, items) = tokio::try_join!(self.asked(), self.unread())?;
+            self.do_asked(asked).await?;
             self.hear_now().await?;
             self.tick().await?;
-            let items = self.unread().await?;
             if items.is_empty() {
                 return Ok(());
             }
@@ -125,8 +133,7 @@ impl Executor {
     }
 
     /// What a person latched or unlatched since. The live venue keeps to a pause at once, whatever the engine is at.
-    async fn latched(&mut self) -> anyhow::Result<Vec<Control>> {
-        self.obeyed = Some(Instant::now());
+    async fn latched(&self) -> anyhow::Result<Vec<Control>> {
         let latches = controls::latches(&mut *self.store.connection().await?).await?;
         if let Some(live) = self.venue.live() {
             live.handle().latches.paused.store(latches.paused, Ordering::SeqCst);
@@ -145,14 +152,27 @@ impl Executor {
         Ok(paused.into_iter().chain(killed).collect())
     }
 
-    /// Does what a person asked for since, and commits that it is done with what it led to.
+    /// What a person asked for since.
+    async fn asked(&self) -> anyhow::Result<Asked> {
+        let controls = self.latched().await?;
+        let requests = controls::close_requests(&mut *self.store.connection().await?).await?;
+        Ok(Asked { controls, requests })
+    }
+
+    /// Does what a person asked for since.
     async fn obey(&mut self) -> anyhow::Result<()> {
-        for control in self.latched().await? {
+        let asked = self.asked().await?;
+        self.do_asked(asked).await
+    }
+
+    /// Does what a person asked for, and commits that it is done with what it led to.
+    async fn do_asked(&mut self, asked: Asked) -> anyhow::Result<()> {
+        self.obeyed = Some(Instant::now());
+        for control in asked.controls {
             tracing::info!(?control, "a person asks");
             self.do_control(control, None).await?;
         }
-        let requests = controls::close_requests(&mut *self.store.connection().await?).await?;
-        for request in requests {
+        for request in asked.requests {
             let control = request.position.map_or(Control::CloseAll, Control::Close);
             tracing::info!(?control, "a person asks");
             self.do_control(control, Some(request)).await?;
@@ -275,6 +295,7 @@ impl Executor {
         loop {
             // Answers can be long in coming, and many: a person does not wait for all of them.
             if self.venue.live().is_some() && self.is_to_obey() {
+                self.obeyed = Some(Instant::now());
                 for control in self.latched().await? {
                     tracing::info!(?control, "a person asks");
                     events.push_front(Event {

@@ -48,6 +48,8 @@ pub async fn run(
     store: Store,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    // A whale's fill waits for every one of the executor's statements.
+    let store = store.in_small_steps();
     let mut only = store.become_only("orderflow-executor").await?;
     controls::refuse_tape(&mut *store.connection().await?).await?;
     let mut news = store.listen().await?;

@@ -98,7 +98,7 @@ pub async fn run(
     }
     tasks.spawn("indexing what a backfill left", index(store.clone(), own_stop.clone()));
     tasks.spawn("storing facts", {
-        Ingest::new(store.clone(), unknown_tokens.clone(), latency).run(receiver, own_stop.clone())
+        Ingest::new(&store, unknown_tokens.clone(), latency).run(receiver, own_stop.clone())
     });
     if let Some(days) = retention {
         tasks.spawn("letting old fills go", retention::run(store.clone(), days, own_stop.clone()));

@@ -65,9 +65,8 @@ pub async fn read(
         "SELECT seq, learned_at, kind, block_hash, first_block, block_number, condition_id, as_of, log_indexes
          FROM orderflow_outbox o
          WHERE seq > $1 AND seq <= $2 AND (kind = 'market' OR $5) AND (kind <> 'scores' OR $4)
-           AND NOT EXISTS (SELECT FROM orderflow_outbox later
-                           WHERE o.kind = 'block' AND later.kind = 'block'
-                             AND later.block_hash = o.block_hash AND later.seq > o.seq)
+           AND (kind <> 'block' OR seq = (SELECT max(later.seq) FROM orderflow_outbox later
+                                          WHERE later.kind = 'block' AND later.block_hash = o.block_hash))
          ORDER BY seq LIMIT $3",
     )
     .bind(after)
@@ -82,13 +81,16 @@ pub async fn read(
     if rows.is_empty() {
         return Ok(vec![]);
     }
-    let mut hashes: Vec<BlockHash> = vec![];
+    let mut blocks: Vec<(u64, BlockHash)> = vec![];
     let mut conditions: Vec<String> = vec![];
     for found in &rows {
-        hashes.extend(row::maybe_text::<BlockHash>(found, "block_hash", "a block hash")?);
+        if let Some(hash) = row::maybe_text::<BlockHash>(found, "block_hash", "a block hash")? {
+            blocks.push((row::unsigned(found, "block_number")?, hash));
+        }
         conditions.extend(found.try_get::<Option<String>, _>("condition_id").during("read a column")?);
     }
-    let facts = facts::of_blocks(connection, &hashes).await?;
+    let facts = facts::of_blocks(connection, &blocks).await?;
+    let hashes: Vec<BlockHash> = blocks.iter().map(|(_, hash)| *hash).collect();
     // What a block's own item leaves to the item that told it late.
     let late: BTreeMap<BlockHash, Vec<u32>> = facts::late_logs(connection, &hashes, 0)
         .await?

@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use crate::error::{During as _, StoreError};
 use crate::row;
 
-pub use orders::{final_order, news, order, sent};
+pub use orders::{final_order, news, order};
 pub use positions::{Missed, bid, lead, leaving, missed, position, reopened, settled};
 
 /// Stores the account a UTC day began with.

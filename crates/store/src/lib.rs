@@ -28,6 +28,7 @@ pub mod testing;
 
 use std::time::Duration;
 
+use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
 
 use error::During as _;
@@ -38,6 +39,9 @@ pub type Connection = sqlx::pool::PoolConnection<sqlx::Postgres>;
 /// An open transaction: what is not committed never happened.
 pub type Transaction = sqlx::Transaction<'static, sqlx::Postgres>;
 
+/// A connection that was not used for so long is asked whether it is there.
+const IDLE: Duration = Duration::from_secs(5);
+
 /// The channel on which writers say that there is news.
 const CHANNEL: &str = "orderflow";
 
@@ -45,8 +49,6 @@ const CHANNEL: &str = "orderflow";
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: PgPool,
-    /// Whether a commit returns only when the disk has it.
-    waits_for_disk: bool,
 }
 
 impl Store {
@@ -65,12 +67,8 @@ impl Store {
         // table must not be kept.
         let options =
             options.application_name("orderflow").options([("plan_cache_mode", "force_custom_plan")]);
-        let pool = PgPoolOptions::new()
-            .max_connections(8)
-            .acquire_timeout(Duration::from_secs(15))
-            .connect_with(options)
-            .await
-            .map_err(|source| StoreError::Connect { database, source })?;
+        let pool =
+            pool().connect_with(options).await.map_err(|source| StoreError::Connect { database, source })?;
         Self::over(pool).await
     }
 
@@ -80,15 +78,29 @@ impl Store {
     /// If a migration fails.
     pub async fn over(pool: PgPool) -> Result<Self, StoreError> {
         migrations::run(&pool).await?;
-        Ok(Self { pool, waits_for_disk: true })
+        Ok(Self { pool })
     }
 
-    /// The same store for work that can be done again from its source: its commits do not wait for the disk, which
+    /// The same database for work that can be done again from its source: commits do not wait for the disk, which
     /// takes most of the time of small ones. A machine that fails loses the newest of them, and never one without
-    /// those that followed it.
+    /// those that followed it: whoever acts on one of them and waits for the disk waits for both.
     #[must_use]
     pub fn repeatable(&self) -> Self {
-        Self { pool: self.pool.clone(), waits_for_disk: false }
+        self.with("synchronous_commit", "off")
+    }
+
+    /// The same database for many small steps that somebody waits for, over connections that plan each statement once:
+    /// finding the way to a few rows by their keys anew takes longer than to go it. Whoever fills tables from nothing
+    /// in one go should not use it, because a plan lasts until PostgreSQL counts the rows again.
+    #[must_use]
+    pub fn in_small_steps(&self) -> Self {
+        self.with("plan_cache_mode", "force_generic_plan")
+    }
+
+    /// The same database over connections with another setting, which are made when they are needed.
+    fn with(&self, setting: &str, value: &str) -> Self {
+        let options = self.pool.connect_options().as_ref().clone().options([(setting, value)]);
+        Self { pool: pool().connect_lazy_with(options) }
     }
 
     /// A connection for reading.
@@ -104,14 +116,7 @@ impl Store {
     /// # Errors
     /// If there is no connection.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
-        let mut transaction = self.pool.begin().await.during("begin a transaction")?;
-        if !self.waits_for_disk {
-            sqlx::query("SET LOCAL synchronous_commit = off")
-                .execute(&mut *transaction)
-                .await
-                .during("not wait for the disk")?;
-        }
-        Ok(transaction)
+        self.pool.begin().await.during("begin a transaction")
     }
 
     /// Makes a transaction's changes real.
@@ -150,6 +155,18 @@ impl Store {
     pub async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+/// How connections are shared. One that was used a moment ago is there: to ask it first, as sqlx does otherwise, would
+/// cost every step a round trip.
+fn pool() -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(8)
+        .acquire_timeout(Duration::from_secs(15))
+        .test_before_acquire(false)
+        .before_acquire(|connection, used| {
+            Box::pin(async move { Ok(used.idle_for <= IDLE || connection.ping().await.is_ok()) })
+        })
 }
 
 /// Notifications that there is something new in the outbox.

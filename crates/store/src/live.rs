@@ -8,7 +8,7 @@ use domain::{ConditionId, Market, Shares, Timestamp, TokenId, Usd, Wallet};
 use sqlx::{PgConnection, Row as _};
 
 use crate::error::{During as _, StoreError};
-use crate::{journal, markets, row};
+use crate::{markets, row};
 
 pub use steps::{Steps, steps};
 
@@ -47,8 +47,12 @@ pub async fn signed(
     signed: &SignedRow,
     learned: Timestamp,
 ) -> Result<(), StoreError> {
+    // In one statement, because a whale's fill waits for it.
     sqlx::query(
-        "INSERT INTO orderflow_signed_orders (order_id, order_hash, body, maker, signed_at, learned_at)
+        "WITH sent AS (
+             UPDATE orderflow_orders SET order_hash = coalesce(order_hash, $2), sent_at = coalesce(sent_at, $5)
+             WHERE id = $1)
+         INSERT INTO orderflow_signed_orders (order_id, order_hash, body, maker, signed_at, learned_at)
          VALUES ($1, $2, $3, $4, $5, $6)",
     )
     .bind(signed.order)
@@ -57,10 +61,10 @@ pub async fn signed(
     .bind(signed.maker.to_string())
     .bind(signed.at.to_offset_date_time())
     .bind(learned.to_offset_date_time())
-    .execute(&mut *connection)
+    .execute(connection)
     .await
-    .during("store a signed order")?;
-    journal::sent(connection, signed.order, Some(&signed.hash), signed.at).await
+    .map(|_| ())
+    .during("store a signed order")
 }
 
 /// The signed orders that are not final, by order.

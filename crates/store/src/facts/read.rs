@@ -48,28 +48,22 @@ macro_rules! select_events {
 }
 pub(super) use select_events;
 
-/// The facts of blocks, by block, each block's by log index. Orphaned ones are left out.
+/// The facts of blocks, given by height and hash, by block, each block's by log index. Orphaned ones are left out.
 pub(crate) async fn of_blocks(
     connection: &mut PgConnection,
-    blocks: &[BlockHash],
+    blocks: &[(u64, BlockHash)],
 ) -> Result<BTreeMap<BlockHash, Vec<Fact>>, StoreError> {
-    if blocks.is_empty() {
+    let heights = || blocks.iter().map(|(height, _)| *height);
+    let (Some(lowest), Some(highest)) = (heights().min(), heights().max()) else {
         return Ok(BTreeMap::new());
-    }
-    let hashes: Vec<String> = blocks.iter().map(ToString::to_string).collect();
-    // Which heights these are tells PostgreSQL which partitions it need not plan for; there are hundreds in time.
-    let heights: (Option<i64>, Option<i64>) = sqlx::query_as(
-        "SELECT min(block_number), max(block_number) FROM orderflow_blocks WHERE block_hash = ANY($1)",
-    )
-    .bind(&hashes)
-    .fetch_one(&mut *connection)
-    .await
-    .during("find the heights of blocks")?;
+    };
+    let hashes: Vec<String> = blocks.iter().map(|(_, hash)| hash.to_string()).collect();
+    // The heights tell PostgreSQL which partitions it need not look at; there are hundreds in time.
     let fills =
         sqlx::query(select_fills!("WHERE b.block_hash = ANY($1) AND f.block_number BETWEEN $2 AND $3"))
             .bind(&hashes)
-            .bind(heights.0)
-            .bind(heights.1)
+            .bind(row::signed(lowest))
+            .bind(row::signed(highest))
             .fetch_all(&mut *connection)
             .await
             .during("read fills")?;
@@ -127,8 +121,8 @@ pub async fn in_chain_order(
     for found in &rows {
         blocks.push((row::unsigned(found, "block_number")?, row::text(found, "block_hash", "a block hash")?));
     }
+    let mut facts = of_blocks(connection, &blocks).await?;
     let hashes: Vec<BlockHash> = blocks.iter().map(|(_, hash)| *hash).collect();
-    let mut facts = of_blocks(connection, &hashes).await?;
     let late = late_logs(connection, &hashes, seq).await?;
     for (hash, logs) in late {
         if let Some(facts) = facts.get_mut(&hash) {

@@ -44,29 +44,6 @@ pub async fn order(connection: &mut PgConnection, order: &Order, mode: &str) -> 
     .during("store an order")
 }
 
-/// Stores that an order is about to be handed to the venue, and the name the venue will know it by.
-///
-/// # Errors
-/// If the database refuses.
-pub async fn sent(
-    connection: &mut PgConnection,
-    order: i64,
-    hash: Option<&str>,
-    at: Timestamp,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE orderflow_orders SET order_hash = coalesce(order_hash, $2), sent_at = coalesce(sent_at, $3)
-         WHERE id = $1",
-    )
-    .bind(order)
-    .bind(hash)
-    .bind(at.to_offset_date_time())
-    .execute(connection)
-    .await
-    .map(|_| ())
-    .during("store that an order is sent")
-}
-
 /// Stores what the venue said of an order.
 ///
 /// # Errors
