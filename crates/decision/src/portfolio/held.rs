@@ -51,6 +51,11 @@ impl Held {
         self.ended.is_none() && self.position.shares().is_positive()
     }
 
+    /// Whether a result has ended it.
+    pub(super) fn is_resolved(&self) -> bool {
+        self.ended.is_some_and(|ended| ended.ending == Ending::Resolved)
+    }
+
     /// Whether nothing of it is left, ever was bought, or was told.
     pub(super) fn is_over(&self) -> bool {
         self.ended.is_some() || !self.is_told
@@ -71,7 +76,8 @@ impl Held {
     }
 
     /// Ends it if nothing is left or its result is known; `is_moving` while matches of it may still be told.
-    /// `None` where its end is what it was.
+    /// `None` where its end is what it was. A result that is not known here any more (the chain is about to tell it
+    /// again) has ended it all the same.
     pub(super) fn end(&mut self, result: Option<&Payouts>, is_moving: bool, at: Timestamp) -> Option<Record> {
         if !self.is_told {
             return None;
@@ -79,6 +85,7 @@ impl Held {
         let shares = self.position.shares();
         let (payout, ending) = match result {
             Some(payouts) => (payouts.pays(self.position.outcome, shares), Ending::Resolved),
+            None if self.is_resolved() => return None,
             None if shares != Shares::ZERO || is_moving => {
                 return self.ended.take().map(|ended| Record::Reopened(ended.id));
             }
