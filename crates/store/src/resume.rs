@@ -137,7 +137,8 @@ pub async fn recent_fills(
     rows.iter().map(|found| Ok((facts::fill_of(found)?, row::time(found, "block_time")?))).collect()
 }
 
-/// The results that were known at the executor's place, and nothing of what came after.
+/// The results that were known at the executor's place, and nothing of what came after but those that have ended a
+/// position: they were committed with an order that went out further on in their block, before the place moved.
 ///
 /// # Errors
 /// If the database refuses, or holds what it should not.
@@ -149,7 +150,8 @@ pub async fn results(
         "SELECT e.condition_id, e.payout_numerators
          FROM orderflow_ledger_events e
          WHERE e.kind = 'resolution' AND NOT e.orphaned
-           AND orderflow_told(e.block_hash, e.log_index, $1) <= $1",
+           AND (orderflow_told(e.block_hash, e.log_index, $1) <= $1
+                OR e.condition_id IN (SELECT condition_id FROM orderflow_positions WHERE ending = 'RESOLVED'))",
     )
     .bind(seq)
     .fetch_all(connection)
