@@ -272,29 +272,6 @@ fn a_rest_too_small_to_sell_frees_its_event_when_its_sale_is_final() {
     assert_eq!(portfolio.slots_taken(), 0);
 }
 
-/// The result of a position's market may be committed before the place behind its block is: after a crash in between
-/// the news of its order come first, and the result is read again.
-#[test]
-fn what_a_result_has_ended_is_not_open_again_while_the_result_is_read_once_more() {
-    let mut portfolio = portfolio();
-    let payouts = Payouts::winner(0, 2).unwrap();
-    portfolio.reserve(order(1, Size::Spend(Usd::whole(100))));
-    let bought = execution("a", 100_000_000, 50_000_000, 0);
-    for news in [filled(1, &bought), closed(1, 100_000_000)] {
-        tell(&mut portfolio, &news);
-    }
-    let position = portfolio.held(1).unwrap().clone();
-    let records = portfolio.settle(ConditionId::default(), &payouts, NOON, &Limits::default());
-    let [ended] = settlements(&records)[..] else { panic!("{records:?}") };
-    let mut again = restarted(&portfolio, Some(ended), position);
-    let late = execution("b", 10_000_000, 5_000_000, 0);
-    let records = tell(&mut again, &filled(1, &late));
-    assert!(!records.contains(&Record::Reopened(1)), "{records:?}");
-    assert!(again.held(1).is_none() && !again.holds_event("event"));
-    let records = again.settle(ConditionId::default(), &payouts, NOON, &Limits::default());
-    assert_eq!(settlements(&records)[0].pnl, Usd::whole(55));
-}
-
 /// A market's first description may not tell its event: what was bought then counts in it from when it is known.
 #[test]
 fn a_position_counts_in_the_event_that_its_market_turns_out_to_belong_to() {

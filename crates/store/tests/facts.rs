@@ -307,8 +307,12 @@ async fn a_result_that_has_ended_a_position_is_known_before_its_block_is_behind(
     .execute(&database.pool())
     .await
     .unwrap();
-    let known = resume::results(&mut connection, before).await.unwrap();
-    assert_eq!(known, [(ConditionId(B256::repeat_byte(9)), Payouts::new(vec![1, 0]).unwrap())]);
+    let ended = [(ConditionId(B256::repeat_byte(9)), Payouts::new(vec![1, 0]).unwrap())];
+    assert_eq!(resume::results(&mut connection, before).await.unwrap(), ended);
+    // Taken back by the chain, which has not told another yet.
+    revert(&store, &writer, 10).await;
+    let newest = feed::newest(&mut connection).await.unwrap();
+    assert_eq!(resume::results(&mut connection, newest).await.unwrap(), ended);
 }
 
 #[tokio::test]

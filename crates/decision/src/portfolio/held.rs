@@ -76,8 +76,7 @@ impl Held {
     }
 
     /// Ends it if nothing is left or its result is known; `is_moving` while matches of it may still be told.
-    /// `None` where its end is what it was. A result that is not known here any more (the chain is about to tell it
-    /// again) has ended it all the same.
+    /// `None` where its end is what it was.
     pub(super) fn end(&mut self, result: Option<&Payouts>, is_moving: bool, at: Timestamp) -> Option<Record> {
         if !self.is_told {
             return None;
@@ -85,7 +84,6 @@ impl Held {
         let shares = self.position.shares();
         let (payout, ending) = match result {
             Some(payouts) => (payouts.pays(self.position.outcome, shares), Ending::Resolved),
-            None if self.is_resolved() => return None,
             None if shares != Shares::ZERO || is_moving => {
                 return self.ended.take().map(|ended| Record::Reopened(ended.id));
             }
