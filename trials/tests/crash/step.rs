@@ -1,5 +1,6 @@
 //! The steps from a decision to its settlement, and how the executor is caught at each.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use devnet::{Settlement, TradeStatus, Trouble, VenueFault, VenueRoute};
@@ -9,6 +10,7 @@ use sqlx::{Postgres, Transaction};
 use store::controls;
 use tokio::time::sleep;
 
+use crate::landing::Landings;
 use crate::scene::Scene;
 
 /// A step to be killed at.
@@ -158,8 +160,13 @@ struct Before {
 }
 
 impl Step {
-    /// Lets the executor trade until it is there, and kills it.
-    pub(crate) async fn play(&self, scene: &mut Scene, dice: &mut ChaCha8Rng) {
+    /// Lets the executor trade until it is there, and kills it; what was on its way then.
+    pub(crate) async fn play(
+        &self,
+        scene: &mut Scene,
+        dice: &mut ChaCha8Rng,
+        landings: &mut Landings,
+    ) -> BTreeSet<String> {
         let mut closed = None::<Transaction<'static, Postgres>>;
         match &self.hold {
             Hold::Nothing => {}
@@ -206,10 +213,12 @@ impl Step {
         // Somewhere within the next milliseconds, so that not always the same instruction is met.
         sleep(Duration::from_micros(dice.random_range(0..5_000))).await;
         scene.kill().await;
+        let struck = landings.note(scene).await;
         if let Some(closed) = closed {
             closed.rollback().await.unwrap();
         }
         scene.venue.lift_faults();
+        struck
     }
 }
 
