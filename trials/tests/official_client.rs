@@ -2,7 +2,6 @@
 //! and fills orders with every kind of wallet on every kind of market. It needs Python 3 and a package index.
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
-#![allow(clippy::print_stdout, reason = "the tale is told")]
 
 use std::path::Path;
 use std::time::Duration;

@@ -13,6 +13,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use alloy_primitives::B256;
 use devnet::{Devnet, DevnetConfig, Trouble, VenueFault, VenueRoute};
 use polymarket::trading::{Account, KeyDesk, PrivateKey, WalletKind};
 use service::{CancellationToken, clock};
@@ -138,14 +139,20 @@ async fn stored(pool: &PgPool) -> String {
 }
 
 /// What nobody may ever read.
-async fn secrets(world: &Devnet, key: &Path) -> [(&'static str, String); 4] {
+async fn secrets(world: &Devnet, key: &Path) -> [(&'static str, String); 6] {
     let account = Account::new(PrivateKey::from_hex_file(key).unwrap(), WalletKind::Eoa, None).unwrap();
     let desk = KeyDesk::new(&world.urls().clob, Duration::from_secs(10)).unwrap();
     desk.sync_clock().await.unwrap();
     let credentials = desk.derive_or_create(&account, 0).await.unwrap();
     let secret = credentials.expose_secret().to_owned();
+    let key = world.test_account().private_key_hex.trim_start_matches("0x").to_owned();
+    // As a derived `Debug` shows bytes, and as JSON does.
+    let bytes: B256 = key.parse().unwrap();
+    let numbers = |between: &str| bytes.0.map(|byte| byte.to_string()).join(between);
     [
-        ("private key", world.test_account().private_key_hex.trim_start_matches("0x").to_owned()),
+        ("private key", key),
+        ("private key as a list", numbers(", ")),
+        ("private key as an array", numbers(",")),
         ("secret in the other alphabet", secret.replace('-', "+").replace('_', "/")),
         ("secret", secret),
         ("passphrase", credentials.expose_passphrase().to_owned()),

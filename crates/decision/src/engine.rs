@@ -228,6 +228,7 @@ impl Engine {
             self.tokens.insert(*token, market.condition);
         }
         let before = self.markets.insert(market.condition, market.clone());
+        self.portfolio.regroup(market.condition, &market.event);
         if let Some(before) = before.filter(|before| before.event != market.event) {
             self.events.entry(before.event).or_default().remove(&market.condition);
         }

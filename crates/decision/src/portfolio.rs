@@ -141,13 +141,13 @@ impl Portfolio {
         self.day.map_or_else(|| self.start + self.realized(), |day| day.bankroll)
     }
 
-    /// Positions open, and those whose entry is on its way.
+    /// Positions open, those whose entry is on its way, and those whose sale may still be taken back.
     #[must_use]
     pub fn slots_taken(&self) -> usize {
         self.occupied().count()
     }
 
-    /// Whether a position or an entry on its way is in this event.
+    /// Whether a position is in this event, an entry on its way, or a sale that may still be taken back.
     #[must_use]
     pub fn holds_event(&self, event: &str) -> bool {
         self.occupied().any(|held| held.position.event == event)
@@ -208,6 +208,16 @@ impl Portfolio {
         let day = Day { number: at.day(), result: self.result(), bankroll };
         self.day = Some(day);
         Some(Record::Day(day))
+    }
+
+    /// Takes in which event a condition belongs to: a market's first description may not have told it, and what is
+    /// held must count where it belongs.
+    pub fn regroup(&mut self, condition: ConditionId, event: &str) {
+        for held in self.positions.values_mut().filter(|held| held.position.condition == condition) {
+            if held.position.event != event {
+                event.clone_into(&mut held.position.event);
+            }
+        }
     }
 
     /// Takes a print of a token, if it is held.
@@ -345,13 +355,15 @@ impl Portfolio {
         self.positions.values().any(|held| held.token() == token && held.is_open())
     }
 
+    /// Where nothing more may be begun. A sale that is not final can be taken back, and then its shares are there
+    /// again: until it is, its position is not over for others. What a result paid does not come back.
     fn occupied(&self) -> impl Iterator<Item = &Held> {
+        let is_moving = |id: i64| self.orders.values().any(|sent| sent.order.position == id);
         self.positions
             .iter()
-            .filter(|(id, held)| {
+            .filter(move |(id, held)| {
                 held.is_open() && Shares::DUST <= held.position.shares()
-                    || held.ended.is_none()
-                        && self.orders.values().any(|sent| sent.order.position == **id && !sent.is_done())
+                    || !held.is_resolved() && is_moving(**id)
             })
             .map(|(_, held)| held)
     }

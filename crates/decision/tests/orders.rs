@@ -2,11 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
-use decision::portfolio::Holdings;
+use decision::portfolio::{Holdings, Kept};
 use decision::{Limits, Portfolio, Record};
 use domain::{
-    Closing, ConditionId, Ending, Execution, ExitReason, Order, OrderEvent, OrderNews, Payouts, Price,
-    Purpose, Settlement, Shares, Side, Size, TimeInForce, Timestamp, TokenId, TradeId, Usd,
+    Closing, ConditionId, Ending, Execution, ExitReason, Order, OrderEvent, OrderNews, Payouts, Position,
+    Price, Purpose, Settlement, Shares, Side, Size, TimeInForce, Timestamp, TokenId, TradeId, Usd,
 };
 use proptest::prelude::*;
 
@@ -199,13 +199,89 @@ fn a_position_is_sold_in_parts_and_opens_again_if_a_sale_fails() {
     let records = tell(&mut portfolio, &closed(2, 100_000_000));
     let [sold] = settlements(&records)[..] else { panic!("{records:?}") };
     assert_eq!((sold.ending, sold.pnl), (Ending::Sold, Usd::whole(10)));
-    assert_eq!(portfolio.slots_taken(), 0);
 
     let records = tell(&mut portfolio, &failed(2, &two));
     assert!(records.contains(&Record::Reopened(1)));
     assert_eq!(portfolio.held(1).unwrap().shares(), two.shares);
-    assert_eq!(portfolio.slots_taken(), 1);
     assert_eq!(portfolio.sellable(1), two.shares);
+}
+
+/// A position that stands as `orders` and `news` left it, as it is found after a restart.
+fn restarted(portfolio: &Portfolio, ended: Option<Settlement>, position: Position) -> Portfolio {
+    let orders = portfolio.orders().cloned().collect();
+    let positions = vec![Kept { position, ended }];
+    Portfolio::restore(BANKROLL, Holdings { positions, orders, ..Holdings::default() })
+}
+
+/// A sale is taken back when its settlement fails, and then its position is there again: until the sale is final its
+/// event is not free for another. A restart in between changes nothing about that.
+#[test]
+fn an_event_is_free_only_when_the_sale_of_its_position_cannot_be_taken_back() {
+    let mut portfolio = portfolio();
+    portfolio.reserve(order(1, Size::Spend(Usd::whole(100))));
+    let bought = execution("a", 100_000_000, 50_000_000, 0);
+    for news in [filled(1, &bought), confirmed(1, &bought), closed(1, 100_000_000)] {
+        tell(&mut portfolio, &news);
+    }
+    portfolio.reserve(order(2, Size::Sell(Shares::whole(100))));
+    let sold = execution("b", 100_000_000, 60_000_000, 0);
+    let mut position = portfolio.held(1).unwrap().clone();
+    position.add(Side::Sell, &sold);
+    let mut records = tell(&mut portfolio, &filled(2, &sold));
+    records.extend(tell(&mut portfolio, &closed(2, 100_000_000)));
+    let [ended] = settlements(&records)[..] else { panic!("{records:?}") };
+    assert_eq!(ended.ending, Ending::Sold);
+
+    for mut portfolio in [restarted(&portfolio, Some(ended), position), portfolio] {
+        assert!(portfolio.held(1).is_none());
+        assert!(portfolio.holds_event("event"));
+        assert_eq!(portfolio.slots_taken(), 1);
+        tell(&mut portfolio, &failed(2, &sold));
+        assert_eq!(portfolio.held(1).unwrap().shares(), bought.shares);
+        assert!(portfolio.holds_event("event"));
+        portfolio.reserve(order(3, Size::Sell(Shares::whole(100))));
+        let again = execution("c", 100_000_000, 55_000_000, 0);
+        for news in [filled(3, &again), closed(3, 100_000_000)] {
+            tell(&mut portfolio, &news);
+            assert!(portfolio.holds_event("event"));
+        }
+        tell(&mut portfolio, &confirmed(3, &again));
+        assert!(!portfolio.holds_event("event"));
+        assert_eq!((portfolio.slots_taken(), portfolio.realized()), (0, Usd::whole(5)));
+    }
+}
+
+/// What is too small to sell holds no event, but only once it is sure that no more than that is left.
+#[test]
+fn a_rest_too_small_to_sell_frees_its_event_when_its_sale_is_final() {
+    let mut portfolio = portfolio();
+    portfolio.reserve(order(1, Size::Spend(Usd::whole(100))));
+    let bought = execution("a", 100_009_999, 50_000_000, 0);
+    for news in [filled(1, &bought), confirmed(1, &bought), closed(1, 100_009_999)] {
+        tell(&mut portfolio, &news);
+    }
+    portfolio.reserve(order(2, Size::Sell(Shares::whole(100))));
+    let sold = execution("b", 100_000_000, 60_000_000, 0);
+    for news in [filled(2, &sold), closed(2, 100_000_000)] {
+        tell(&mut portfolio, &news);
+        assert!(portfolio.holds_event("event"));
+    }
+    tell(&mut portfolio, &confirmed(2, &sold));
+    assert_eq!(portfolio.held(1).unwrap().shares(), Shares::from_micros(9_999));
+    assert!(!portfolio.holds_event("event"));
+    assert_eq!(portfolio.slots_taken(), 0);
+}
+
+/// A market's first description may not tell its event: what was bought then counts in it from when it is known.
+#[test]
+fn a_position_counts_in_the_event_that_its_market_turns_out_to_belong_to() {
+    let mut portfolio = portfolio();
+    portfolio.reserve(order(1, Size::Spend(Usd::whole(100))));
+    portfolio.regroup(ConditionId::default(), "the real event");
+    assert!(portfolio.holds_event("the real event") && !portfolio.holds_event("event"));
+    let bought = execution("a", 100_000_000, 50_000_000, 0);
+    tell(&mut portfolio, &filled(1, &bought));
+    assert!(portfolio.holds_event("the real event"));
 }
 
 #[test]

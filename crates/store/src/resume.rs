@@ -137,7 +137,9 @@ pub async fn recent_fills(
     rows.iter().map(|found| Ok((facts::fill_of(found)?, row::time(found, "block_time")?))).collect()
 }
 
-/// The results that were known at the executor's place, and nothing of what came after.
+/// The results that were known at the executor's place, and nothing of what came after; but also those that have ended
+/// a position, whose late matches they pay. Such a result may lie just ahead of the place, committed with an order that
+/// went out further on in its block; and where the chain took it back, it counts until another is told.
 ///
 /// # Errors
 /// If the database refuses, or holds what it should not.
@@ -148,8 +150,11 @@ pub async fn results(
     let rows = sqlx::query(
         "SELECT e.condition_id, e.payout_numerators
          FROM orderflow_ledger_events e
-         WHERE e.kind = 'resolution' AND NOT e.orphaned
-           AND orderflow_told(e.block_hash, e.log_index, $1) <= $1",
+         WHERE e.kind = 'resolution'
+           AND (NOT e.orphaned AND orderflow_told(e.block_hash, e.log_index, $1) <= $1
+                OR e.condition_id IN (SELECT condition_id FROM orderflow_positions WHERE ending = 'RESOLVED'))
+         -- Whoever keeps the last of a condition keeps the chain's own.
+         ORDER BY e.orphaned DESC",
     )
     .bind(seq)
     .fetch_all(connection)

@@ -278,6 +278,43 @@ async fn what_was_told_late_was_not_known_before() {
     assert_eq!(after.last().unwrap().1, time(10), "in the order in which they became known");
 }
 
+/// A result that has ended a position was committed with an order further on in its block, before the place moved:
+/// whoever takes the books up there must know it, and no other result of that block.
+#[tokio::test]
+async fn a_result_that_has_ended_a_position_is_known_before_its_block_is_behind() {
+    let (database, store, mut writer) = opened().await;
+    let mut blocks = [block(10, 4), block(11, 4)];
+    let mut foreign = resolution(11, 8);
+    if let ChainEvent::Resolution { condition, .. } = &mut foreign.event {
+        *condition = ConditionId(B256::repeat_byte(8));
+    }
+    blocks[1].facts.extend([foreign, resolution(11, 9)]);
+    commit(&mut writer, &blocks).await;
+    let mut connection = store.connection().await.unwrap();
+    let before = feed::newest(&mut connection).await.unwrap() - 1;
+    assert_eq!(resume::results(&mut connection, before).await.unwrap(), []);
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
+        "BEGIN;
+         -- Its signal is left out: nothing that is read here looks at it.
+         SET LOCAL session_replication_role = replica;
+         INSERT INTO orderflow_positions
+             (id, opened_at, closed_at, mode, condition_id, event, token_id, outcome_index, shares, cost_usd, fee_usd,
+              proceeds_usd, pnl_usd, status, ending)
+         VALUES (1, now(), now(), 'live', '{}', 'event', 1, 0, 100, 50, 0, 100, 50, 'WON', 'RESOLVED');
+         COMMIT",
+        ConditionId(B256::repeat_byte(9))
+    )))
+    .execute(&database.pool())
+    .await
+    .unwrap();
+    let ended = [(ConditionId(B256::repeat_byte(9)), Payouts::new(vec![1, 0]).unwrap())];
+    assert_eq!(resume::results(&mut connection, before).await.unwrap(), ended);
+    // Taken back by the chain, which has not told another yet.
+    revert(&store, &writer, 10).await;
+    let newest = feed::newest(&mut connection).await.unwrap();
+    assert_eq!(resume::results(&mut connection, newest).await.unwrap(), ended);
+}
+
 #[tokio::test]
 async fn a_reorganisation_moves_fills_aside_and_another_brings_them_back() {
     let (database, store, mut writer) = opened().await;

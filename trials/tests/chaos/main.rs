@@ -14,6 +14,8 @@ mod process;
 mod row;
 #[path = "../shared/scene.rs"]
 mod scene;
+#[path = "../shared/story.rs"]
+mod story;
 mod table;
 
 use std::env;

@@ -1,5 +1,6 @@
 //! The steps from a decision to its settlement, and how the executor is caught at each.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use devnet::{Settlement, TradeStatus, Trouble, VenueFault, VenueRoute};
@@ -9,6 +10,7 @@ use sqlx::{Postgres, Transaction};
 use store::controls;
 use tokio::time::sleep;
 
+use crate::landing::Landings;
 use crate::scene::Scene;
 
 /// A step to be killed at.
@@ -31,6 +33,8 @@ enum Hold {
     Table(&'static str),
     /// A person has everything sold, and the order to sell meets this.
     Sale(Trouble),
+    /// A person has everything sold, and half of all settlements fail.
+    FailingSale,
 }
 
 /// A moment.
@@ -49,6 +53,8 @@ enum Moment {
     Known(TradeStatus),
     /// An order more is final.
     Final,
+    /// The settlement of a sale has failed at the venue.
+    TakenBack,
 }
 
 use Hold::{Sale, Table, Trouble as Meets};
@@ -147,6 +153,11 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "final", hold: Hold::Nothing, moment: Moment::Final },
     Step { name: "while it is sold", hold: Sale(Trouble::HangAfter), moment: Moment::Arrived },
     Step { name: "before its sale arrives", hold: Sale(Trouble::HangBefore), moment: Moment::Committed },
+    Step {
+        name: "when the settlement of its sale has failed",
+        hold: Hold::FailingSale,
+        moment: Moment::TakenBack,
+    },
 ];
 
 /// What there was before.
@@ -158,8 +169,13 @@ struct Before {
 }
 
 impl Step {
-    /// Lets the executor trade until it is there, and kills it.
-    pub(crate) async fn play(&self, scene: &mut Scene, dice: &mut ChaCha8Rng) {
+    /// Lets the executor trade until it is there, and kills it; what was on its way then.
+    pub(crate) async fn play(
+        &self,
+        scene: &mut Scene,
+        dice: &mut ChaCha8Rng,
+        landings: &mut Landings,
+    ) -> BTreeSet<String> {
         let mut closed = None::<Transaction<'static, Postgres>>;
         match &self.hold {
             Hold::Nothing => {}
@@ -171,6 +187,11 @@ impl Step {
                 scene.until("something to sell", async |scene| is_holding(scene).await).await;
                 add(scene, &[(PlaceOrder, trouble.clone())]);
                 controls::request_close(&mut scene.store.connection().await.unwrap(), None).await.unwrap();
+            }
+            Hold::FailingSale => {
+                scene.run(true).await;
+                scene.until("something to sell", async |scene| is_holding(scene).await).await;
+                scene.venue.set_settlement_luck(0.0, 0.5);
             }
         }
         let before = Before::of(scene).await;
@@ -202,14 +223,25 @@ impl Step {
             Moment::Final => {
                 scene.until(self.name, async |scene| before.finals < finals(scene).await).await;
             }
+            Moment::TakenBack => {
+                scene
+                    .until(self.name, async |scene| {
+                        sell_what_is_held(scene).await;
+                        before.has_sale_taken_back(scene).await
+                    })
+                    .await;
+            }
         }
         // Somewhere within the next milliseconds, so that not always the same instruction is met.
         sleep(Duration::from_micros(dice.random_range(0..5_000))).await;
         scene.kill().await;
+        let struck = landings.note(scene).await;
         if let Some(closed) = closed {
             closed.rollback().await.unwrap();
         }
         scene.venue.lift_faults();
+        scene.venue.set_settlement_luck(0.0, 0.0);
+        struck
     }
 }
 
@@ -226,6 +258,25 @@ impl Before {
 
     fn has_new(&self, scene: &Scene, status: TradeStatus) -> bool {
         scene.truth().trades.iter().skip(self.trades).any(|(_, found, _)| *found == status)
+    }
+
+    async fn has_sale_taken_back(&self, scene: &Scene) -> bool {
+        if !self.has_new(scene, TradeStatus::Failed) {
+            return false;
+        }
+        let sold: Vec<String> = sqlx::query_scalar(
+            "SELECT e.trade_id FROM orderflow_executions e JOIN orderflow_orders o ON o.id = e.order_id
+             WHERE o.side = 'SELL'",
+        )
+        .fetch_all(&scene.pool)
+        .await
+        .unwrap();
+        let truth = scene.truth();
+        truth
+            .trades
+            .iter()
+            .skip(self.trades)
+            .any(|(id, found, _)| *found == TradeStatus::Failed && sold.contains(id))
     }
 }
 
@@ -245,6 +296,17 @@ async fn finals(scene: &Scene) -> i64 {
 
 async fn is_holding(scene: &Scene) -> bool {
     number(scene, "SELECT count(*) FROM orderflow_positions WHERE status = 'OPEN'").await > 0
+}
+
+/// A person wants everything sold, whenever there is something that nobody wanted sold yet.
+async fn sell_what_is_held(scene: &Scene) {
+    let held =
+        "SELECT count(*) FROM orderflow_positions p LEFT JOIN orderflow_exits x ON x.position_id = p.id
+                WHERE p.status = 'OPEN' AND x.reason IS NULL";
+    let mut connection = scene.store.connection().await.unwrap();
+    if number(scene, held).await > 0 && controls::close_requests(&mut connection).await.unwrap().is_empty() {
+        controls::request_close(&mut connection, None).await.unwrap();
+    }
 }
 
 async fn is_provisional(scene: &Scene) -> bool {

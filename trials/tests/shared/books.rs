@@ -10,6 +10,7 @@ use sqlx::{PgPool, Row as _};
 use store::live;
 
 use crate::scene::Scene;
+use crate::story;
 
 /// How much was compared.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,35 +40,43 @@ impl fmt::Display for Sum {
     }
 }
 
-/// What cannot be where nothing was done twice, each with a query that finds it.
+/// What cannot be where nothing was done twice, each with a query that finds it and the positions it is about.
 const NEVER: [(&str, &str); 5] = [
     (
         "positions with two orders to enter",
-        "SELECT position_id::text FROM orderflow_orders WHERE purpose = 'ENTER'
+        "SELECT position_id::text, ARRAY[position_id] FROM orderflow_orders WHERE purpose = 'ENTER'
          GROUP BY position_id HAVING count(*) > 1",
     ),
     (
         "entries of a wallet that were followed twice",
-        "SELECT wallet_address || ' ' || token_id FROM orderflow_signals WHERE NOT shadow
+        "SELECT wallet_address || ' ' || token_id, array_agg(id) FROM orderflow_signals WHERE NOT shadow
          GROUP BY wallet_address, token_id HAVING count(*) > 1",
     ),
     (
-        "events with two positions at once",
-        // A rest too small to sell is none, and one whose sale was taken back is there again.
-        "SELECT event || ': ' || string_agg(concat_ws(' ', id, opened_at, shares, sold_shares), ', ')
-         FROM orderflow_positions p
-         WHERE status = 'OPEN' AND 0.01 <= shares - sold_shares
-           AND NOT EXISTS (SELECT FROM orderflow_orders o JOIN orderflow_executions e ON e.order_id = o.id
-                           WHERE o.position_id = p.id AND o.side = 'SELL' AND e.status = 'FAILED')
-         GROUP BY event HAVING count(*) > 1",
+        "entries into an event that was not free",
+        // Free is an event whose result has come, and one where each order of before is closed, each of its matches
+        // settled for good, and no more is left than is too small to sell.
+        "SELECT concat_ws(' ', b.event, a.position_id, b.position_id), ARRAY[a.position_id, b.position_id]
+         FROM orderflow_orders a
+         JOIN orderflow_orders b ON b.event = a.event AND b.purpose = 'ENTER' AND a.id < b.id
+         LEFT JOIN orderflow_positions p ON p.id = a.position_id
+         WHERE a.purpose = 'ENTER'
+           AND (p.ending = 'RESOLVED' AND p.closed_at <= b.created_at) IS NOT TRUE
+           AND (p.shares - p.sold_shares >= 0.01
+                OR EXISTS (SELECT FROM orderflow_orders o LEFT JOIN orderflow_executions e ON e.order_id = o.id
+                           WHERE o.position_id = a.position_id AND o.created_at <= b.created_at
+                             AND (o.closed_at <= b.created_at
+                                  AND (e.order_id IS NULL OR e.settled_at <= b.created_at)) IS NOT TRUE))",
     ),
     (
         "matches that belong to two orders",
-        "SELECT trade_id FROM orderflow_executions GROUP BY trade_id HAVING count(*) > 1",
+        "SELECT e.trade_id, array_agg(o.position_id)
+         FROM orderflow_executions e JOIN orderflow_orders o ON o.id = e.order_id
+         GROUP BY e.trade_id HAVING count(*) > 1",
     ),
     (
         "orders without a signature that came to something",
-        "SELECT id::text FROM orderflow_orders o WHERE order_hash IS NULL
+        "SELECT id::text, ARRAY[position_id] FROM orderflow_orders o WHERE order_hash IS NULL
            AND (closing IS DISTINCT FROM 'REJECTED' OR matched_shares <> 0)",
     ),
 ];
@@ -77,9 +86,14 @@ pub(crate) async fn differences(scene: &Scene) -> Result<Sum, Vec<String>> {
     let truth = scene.truth();
     let mut found = vec![];
     for (what, query) in NEVER {
-        let rows: Vec<String> = sqlx::query_scalar(query).fetch_all(&scene.pool).await.unwrap();
+        let rows: Vec<(String, Vec<i64>)> = sqlx::query_as(query).fetch_all(&scene.pool).await.unwrap();
+        if rows.is_empty() {
+            continue;
+        }
         // What was done twice stays done twice: nothing to wait for.
-        assert!(rows.is_empty(), "{what}: {rows:?}\n{}", scene.said());
+        let (shown, positions): (Vec<String>, Vec<Vec<i64>>) = rows.into_iter().unzip();
+        let story = story::of(&scene.pool, &positions.into_iter().flatten().collect()).await;
+        panic!("{what}: {shown:?}\n{story}\n{}", scene.said());
     }
     if !scene.venue.is_settled(scene.wallet.0) {
         found.push("not all matches are settled".to_owned());

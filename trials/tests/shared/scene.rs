@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::books::{Sum, differences};
 use crate::process::Process;
+use crate::story;
 
 /// What is paid in at first: more than is ever lost.
 const FUNDS: Usd = Usd::whole(1_000_000);
@@ -189,7 +190,9 @@ impl Scene {
             match found {
                 Ok(sum) => return sum,
                 Err(differences) if begun.elapsed() > PATIENCE => {
-                    panic!("the books do not become true:\n{}\n{}", differences.join("\n"), self.said())
+                    let unfinished = unfinished(&self.pool).await;
+                    let differences = differences.join("\n");
+                    panic!("the books do not become true:\n{differences}\n{unfinished}\n{}", self.said())
                 }
                 Err(_) => sleep(Duration::from_millis(50)).await,
             }
@@ -222,6 +225,14 @@ fn listener(devnet: &Devnet, database: &TestDatabase, folder: &TempDir) -> Proce
     let mut arguments: Vec<String> = arguments.into_iter().flatten().map(str::to_owned).collect();
     arguments.push("--subscribe".to_owned());
     Process::start(arguments, folder.path().join("listener.log"))
+}
+
+/// The stories of the positions of which something may still become known, and of those that ended last.
+async fn unfinished(pool: &PgPool) -> String {
+    let query = "(SELECT position_id FROM orderflow_orders WHERE NOT is_final)
+                 UNION (SELECT position_id FROM orderflow_orders ORDER BY id DESC LIMIT 6)";
+    let positions: Vec<i64> = sqlx::query_scalar(query).fetch_all(pool).await.unwrap();
+    story::of(pool, &positions.into_iter().collect()).await
 }
 
 /// A wallet that nothing speaks against.

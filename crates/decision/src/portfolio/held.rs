@@ -51,6 +51,11 @@ impl Held {
         self.ended.is_none() && self.position.shares().is_positive()
     }
 
+    /// Whether a result has ended it.
+    pub(super) fn is_resolved(&self) -> bool {
+        self.ended.is_some_and(|ended| ended.ending == Ending::Resolved)
+    }
+
     /// Whether nothing of it is left, ever was bought, or was told.
     pub(super) fn is_over(&self) -> bool {
         self.ended.is_some() || !self.is_told
