@@ -57,7 +57,7 @@ pub struct Judged {
 }
 
 /// The executor's books of one mode; `seq` is its place in the outbox. What was won or lost in the other mode is not
-/// part of them, and the day's account is that of the mode of the newest order: in the other mode it begins anew.
+/// part of them, and neither is its day's account.
 ///
 /// # Errors
 /// If the database refuses, or holds what it should not.
@@ -68,31 +68,29 @@ pub async fn books(connection: &mut PgConnection, seq: i64, mode: &str) -> Resul
                 (SELECT coalesce(max(id), 0) FROM orderflow_orders) AS last_order,
                 (SELECT coalesce(sum(pnl_usd) * 1000000, 0)::bigint FROM orderflow_positions p
                  WHERE p.mode = $1 AND NOT EXISTS
-                    (SELECT FROM orderflow_orders o WHERE o.position_id = p.id AND NOT o.is_final)) AS realized,
-                coalesce((SELECT o.mode = $1 FROM orderflow_orders o ORDER BY o.id DESC LIMIT 1), false)
-                    AS is_account_ours",
+                    (SELECT FROM orderflow_orders o WHERE o.position_id = p.id AND NOT o.is_final)) AS realized",
     )
     .bind(mode)
     .fetch_one(&mut *connection)
     .await
     .during("read results")?;
-    let controls = sqlx::query(
+    let account = sqlx::query(
         "SELECT halted_until, (day - date '1970-01-01')::bigint AS day,
                 (day_result_usd * 1000000)::bigint AS result, (day_bankroll_usd * 1000000)::bigint AS bankroll,
                 losses_in_a_row::bigint AS losses, cooling_until
-         FROM orderflow_controls",
+         FROM orderflow_mode_accounts WHERE mode = $1",
     )
+    .bind(mode)
     .fetch_one(&mut *connection)
     .await
-    .during("read the controls")?;
-    let is_ours: bool = totals.try_get("is_account_ours").during("read a column")?;
-    let day: Option<i64> = controls.try_get("day").during("read a column")?;
-    let day = match day.filter(|_| is_ours) {
+    .during("read the day's account")?;
+    let day: Option<i64> = account.try_get("day").during("read a column")?;
+    let day = match day {
         None => None,
         Some(number) => Some(Day {
             number,
-            result: row::usd(&controls, "result")?,
-            bankroll: row::usd(&controls, "bankroll")?,
+            result: row::usd(&account, "result")?,
+            bankroll: row::usd(&account, "bankroll")?,
         }),
     };
     let mut prints = vec![];
@@ -109,9 +107,9 @@ pub async fn books(connection: &mut PgConnection, seq: i64, mode: &str) -> Resul
         prints,
         exits: positions::exits(connection).await?,
         day,
-        halted_until: row::maybe_time(&controls, "halted_until")?.filter(|_| is_ours),
-        losses_in_a_row: if is_ours { row::unsigned(&controls, "losses")? } else { 0 },
-        cooling_until: row::maybe_time(&controls, "cooling_until")?.filter(|_| is_ours),
+        halted_until: row::maybe_time(&account, "halted_until")?,
+        losses_in_a_row: row::unsigned(&account, "losses")?,
+        cooling_until: row::maybe_time(&account, "cooling_until")?,
     })
 }
 
