@@ -1,4 +1,4 @@
--- What the executor's rules need to be kept: accounts of the day that are a mode's own.
+-- What the executor's rules need to be kept: accounts of the day that are a mode's own, and how far a market's oracle is.
 
 -- The account of the current UTC day and the stops that losses set, of each mode. A loss in earnest stops entries in
 -- earnest, whatever was done on paper since, and the other way round. The columns of the same names in
@@ -26,3 +26,14 @@ SELECT coalesce((SELECT o.mode FROM orderflow_orders o ORDER BY o.id DESC LIMIT 
 FROM orderflow_controls c
 ON CONFLICT DO NOTHING;
 INSERT INTO orderflow_mode_accounts (mode) VALUES ('paper'), ('live') ON CONFLICT DO NOTHING;
+
+-- How far the market's oracle is with its answer; null where nobody has said. Who wins is never read off it.
+ALTER TABLE orderflow_markets ADD COLUMN IF NOT EXISTS oracle text
+    CHECK (oracle IN ('OPEN', 'PROPOSED', 'DISPUTED', 'SETTLED'));
+
+-- When the fill that led to a signal happened, to the microsecond: what the wallet gives up is counted from there on.
+ALTER TABLE orderflow_signals ADD COLUMN IF NOT EXISTS followed_at timestamptz;
+-- Its age was kept to the millisecond, and blocks have times that are whole ones.
+UPDATE orderflow_signals
+SET followed_at = date_trunc('milliseconds', created_at - (evidence->>'age_ms')::numeric * interval '1 millisecond')
+WHERE followed_at IS NULL AND evidence ? 'age_ms';

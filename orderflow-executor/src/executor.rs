@@ -18,7 +18,7 @@ use store::feed::{self, Cursor, Item, News, Wanted};
 use store::{PgConnection, Store, controls, resume, signals};
 
 use crate::live::UNCOMPARED;
-use crate::restore::engine_at;
+use crate::restore::{engine_at, remember_volumes};
 use crate::venue::Venue;
 use crate::{diary, holdings};
 pub(crate) use outgoing::step;
@@ -46,6 +46,8 @@ pub struct Executor {
     ticked: Option<Instant>,
     /// When what is being acted on was learned.
     learned: Timestamp,
+    /// Whether the database knows more of what was traded than the engine: history was read since.
+    has_history: bool,
 }
 
 impl Executor {
@@ -68,7 +70,7 @@ impl Executor {
             guards.measure(&Guard::Reconcile(Some(UNCOMPARED.to_owned())));
             engine.remember_guards(guards);
         }
-        Ok(Self { store, policy, engine, venue, seq, obeyed: None, ticked: None, learned: clock::now() })
+        Ok(Self { store, policy, engine, venue, seq, obeyed: None, ticked: None, learned: clock::now(), has_history: false })
     }
 
     /// Makes the engine again without what the chain took back: an entry or a panic must not count a fill twice
@@ -78,7 +80,11 @@ impl Executor {
         let guards = self.engine.guards().clone();
         self.engine = engine_at(&mut connection, self.policy.clone(), &mut self.venue, self.seq).await?;
         self.engine.remember_guards(guards);
-        Ok(())
+        drop(connection);
+        // A wallet that left by a sale that never was has not left.
+        let at = self.now().await?;
+        let held = self.engine.reconsider_leads(at);
+        if held.is_empty() { Ok(()) } else { self.commit(&held, None).await }
     }
 
     /// Takes in what became known, and acts on it.
@@ -184,6 +190,9 @@ impl Executor {
         }
         self.ticked = Some(Instant::now());
         let newest = resume::reached(&mut *self.store.connection().await?, i64::MAX).await?;
+        if std::mem::take(&mut self.has_history) {
+            self.read_volumes().await?;
+        }
         let at = clock::now();
         self.learned = at;
         let mut records = vec![];
@@ -193,6 +202,15 @@ impl Executor {
         }
         self.pass_time(at, &mut records).await?;
         if records.is_empty() { Ok(()) } else { self.commit(&records, None).await }
+    }
+
+    /// Reads what was traded in the last day anew.
+    async fn read_volumes(&mut self) -> anyhow::Result<()> {
+        let mut connection = self.store.connection().await?;
+        if let Some(reached) = resume::reached(&mut connection, self.seq).await? {
+            remember_volumes(&mut connection, &mut self.engine, self.seq, reached).await?;
+        }
+        Ok(())
     }
 
     /// Time went by: orders expire, and the engine looks at what waits for it.
@@ -230,8 +248,8 @@ impl Executor {
                 let kind = EventKind::Scores(verdicts.clone());
                 self.settle_down(Event { at: item.learned, kind }, &mut records).await?;
             }
-            // What settled long ago is nothing to act on.
-            News::History(_) => {}
+            // What settled long ago is nothing to act on, but it says how much a market is traded.
+            News::History(_) => self.has_history = true,
             News::Reverted(height) => {
                 tracing::warn!(height, "the chain took facts back; positions taken on them stand");
             }

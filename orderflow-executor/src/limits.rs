@@ -35,6 +35,15 @@ pub struct LimitSettings {
     /// The part of its entry whose sale means that a followed wallet has left, in percent.
     #[arg(long, env = "WHALE_EXIT_PCT", default_value = "50", value_parser = percent, help_heading = "Limits")]
     pub whale_exit_pct: f64,
+    /// Whether a position is sold when its market's result is disputed.
+    #[arg(
+        long,
+        env = "EXIT_ON_DISPUTE",
+        default_value = "true",
+        action = clap::ArgAction::Set,
+        help_heading = "Limits"
+    )]
+    pub exit_on_dispute: bool,
     /// How far below the best bid a sale may go, in percent of it.
     #[arg(long, env = "EXIT_SLIPPAGE_PCT", default_value = "5", value_parser = percent, help_heading = "Limits")]
     pub exit_slippage_pct: f64,
@@ -63,6 +72,7 @@ impl LimitSettings {
             exits: Exits {
                 whale_part: self.whale_exit_pct / 100.0,
                 max_holding: i64::from(self.max_holding_days) * Timestamp::DAY,
+                dispute: self.exit_on_dispute,
                 slippage: self.exit_slippage_pct / 100.0,
                 take_profit: bound(self.take_profit_pct, watched.take_profit),
                 stop_loss: bound(self.stop_loss_pct, watched.stop_loss),

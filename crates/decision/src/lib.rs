@@ -36,6 +36,7 @@ pub mod sent;
 pub mod sizing;
 pub mod skill;
 pub mod venue;
+pub mod volume;
 
 pub use engine::{Engine, Last, Outcome};
 pub use event::{Command, Event, EventKind};

@@ -28,6 +28,8 @@ pub struct Exits {
     pub whale_part: f64,
     /// How long a position may be held, in microseconds.
     pub max_holding: i64,
+    /// Whether a position is left when its market's result is disputed.
+    pub dispute: bool,
     /// How far below the best bid a sale may go, as a fraction of it.
     pub slippage: f64,
     /// The gain at which a position is, or would have been, left.
@@ -65,6 +67,7 @@ impl Default for Exits {
         Self {
             whale_part: 0.5,
             max_holding: 30 * Timestamp::DAY,
+            dispute: true,
             slippage: 0.05,
             take_profit: Bound { at: 0.5, is_obeyed: false },
             stop_loss: Bound { at: 0.5, is_obeyed: false },

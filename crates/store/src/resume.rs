@@ -105,7 +105,7 @@ pub async fn books(connection: &mut PgConnection, seq: i64, mode: &str) -> Resul
         positions,
         orders: orders::orders(connection).await?,
         prints,
-        exits: positions::exits(connection).await?,
+        exits: positions::exits(connection, seq).await?,
         day,
         halted_until: row::maybe_time(&account, "halted_until")?,
         losses_in_a_row: row::unsigned(&account, "losses")?,
@@ -133,6 +133,39 @@ pub async fn recent_fills(
     .await
     .during("read recent fills")?;
     rows.iter().map(|found| Ok((facts::fill_of(found)?, row::time(found, "block_time")?))).collect()
+}
+
+/// The dollars that were traded of each token in each hour since `since`, up to the time that the executor's place has
+/// come to. Each match counts once, as its taker's.
+///
+/// # Errors
+/// If the database refuses, or holds what it should not.
+pub async fn volumes(
+    connection: &mut PgConnection,
+    seq: i64,
+    since: Timestamp,
+) -> Result<Vec<(TokenId, Timestamp, Usd)>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT k.token_id::text AS token_id, t.hour, t.usd
+         FROM (SELECT f.token, date_trunc('hour', b.block_time) AS hour, sum(f.usd)::bigint AS usd
+               FROM orderflow_fills f
+               JOIN orderflow_blocks b ON b.block_number = f.block_number AND NOT b.orphaned
+               WHERE b.block_time >= $2 AND f.kind & 8 <> 0
+                 AND b.block_time <= (SELECT r.block_time FROM orderflow_outbox o JOIN orderflow_blocks r USING (block_hash)
+                                      WHERE o.kind = 'block' AND o.seq <= $1 ORDER BY o.seq DESC LIMIT 1)
+               GROUP BY f.token, hour) AS t
+         JOIN orderflow_tokens k ON k.id = t.token",
+    )
+    .bind(seq)
+    .bind(since.to_offset_date_time())
+    .fetch_all(connection)
+    .await
+    .during("read what was traded")?;
+    let volume = |found: &sqlx::postgres::PgRow| {
+        let token = row::text(found, "token_id", "a token id")?;
+        Ok((token, row::time(found, "hour")?, row::usd(found, "usd")?))
+    };
+    rows.iter().map(volume).collect()
 }
 
 /// The results that were known at the executor's place, and nothing of what came after.

@@ -10,6 +10,7 @@ use super::candidate::Candidate;
 use super::company::{Exposure, Whales};
 use crate::confidence::{self, Estimate};
 use crate::refusal::Reason;
+use crate::skill::probability_of_skill;
 use crate::{sizing, venue};
 
 /// The most the limit may lie above the whale's price under the skill model, dollars a share.
@@ -96,10 +97,14 @@ impl Engine {
             score: candidate.score,
             kappa: skill.kappa,
             kappa_error: skill.standard_error,
+            skill_probability: probability_of_skill(skill).to_f64(),
+            timing_t: self.timing_of(candidate),
+            part: candidate.part,
+            volume: self.volumes.of(&market.tokens, at),
             drop: candidate.drop,
             whales_with: with,
             whales_against: against,
-            held_before: candidate.held.as_ref().map(|_| exposure.before),
+            held_before: candidate.held_by(candidate.wallet).map(|_| exposure.before),
             coefficient: match candidate.kind {
                 SignalKind::FollowWhale => beliefs.kept,
                 SignalKind::FadeDegen => beliefs.rebound,
@@ -142,10 +147,15 @@ impl Engine {
         if let Some(conflict) = self.conflict(candidate.kind, whales) {
             return Some(conflict);
         }
-        if candidate.kind == SignalKind::FadeDegen
-            && let Some(news) = self.news(sight)
-        {
-            return Some(news);
+        if candidate.kind == SignalKind::FadeDegen {
+            let (sellers, minimum) = (self.giving_up(candidate, token), self.policy.min_panic_sellers);
+            if sellers < minimum {
+                let part = self.policy.fade.min_part_sold;
+                return Some(Reason::NoPanic { sellers, minimum, part });
+            }
+            if let Some(news) = self.news(sight) {
+                return Some(news);
+            }
         }
         let needed = Usd::from_micros(
             self.policy.min_stake.micros().saturating_mul(i64::from(filters.depth_multiple)),
@@ -181,7 +191,7 @@ impl Engine {
             score: candidate.score,
             tier: verdict.tier,
             skill: verdict.skill,
-            wallets: candidate.wallets,
+            wallets: candidate.wallets(),
             notional: candidate.notional,
             reference_price: candidate.reference,
             condition: market.condition,
@@ -244,6 +254,13 @@ impl Engine {
             (SignalKind::FollowWhale, Some(verdict)) => verdict.skill,
             _ => Skill { kappa: 0.0, standard_error: 1.0 },
         }
+    }
+
+    /// How sure it is that copying the wallet's entries would have gained. A panic has no such thing.
+    fn timing_of(&self, candidate: &Candidate) -> Option<f64> {
+        let verdict = self.ratings.get(candidate.wallet);
+        let timing = verdict.filter(|_| candidate.kind == SignalKind::FollowWhale)?.timing?;
+        Some(timing.t)
     }
 
     fn price_at(&self, sight: Sight<'_>, paid: Price) -> View {

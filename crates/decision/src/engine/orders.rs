@@ -31,7 +31,12 @@ impl Engine {
         match risk::approve(order, &self.portfolio, &self.guards, &self.policy, at) {
             Ok(approved) => {
                 if signal.kind == SignalKind::FollowWhale {
-                    self.exits.lead(&signal);
+                    // What its block holds beside the fill that led to it counts, whatever the order there: it is
+                    // what is found again when the block is read again.
+                    let sibling = self.sibling(signal.token);
+                    let since = candidate.block_time;
+                    let left = self.tapes.given_up(signal.wallet, signal.token, sibling, since);
+                    self.exits.lead(&signal, left);
                 }
                 self.send(approved, outcome);
             }
