@@ -170,6 +170,8 @@ fn an_entry_that_mostly_rested_is_not_followed() {
     let refused = reason(&desk.fill(rests(251))).unwrap();
     assert!(matches!(refused, Reason::Resting { part, minimum } if part < 0.5 && minimum == 0.5), "{refused}");
     let mut desk = Desk::new(policy());
+    // Who rests moves no dollars of his own; others trade as well.
+    desk.fill(trade(60, token(11), Side::Sell, 1_000, "0.50"));
     desk.fill(rests(250));
     assert_eq!(kinds(&desk.fill(takes(250))), [SignalKind::FollowWhale]);
 }

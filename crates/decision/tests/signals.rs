@@ -157,7 +157,7 @@ fn a_whale_whose_score_slipped_is_not_followed() {
 
 #[test]
 fn prices_outside_the_band_are_refused() {
-    let band = Filters { min_price: price("0.30"), max_price: price("0.70"), ..Filters::default() };
+    let band = Filters { min_price: price("0.30"), max_price: price("0.70"), ..policy().filters };
     let mut desk = Desk::new(filtered(band));
     for (number, paid) in [(1, "0.29"), (2, "0.71")] {
         let refused = reason(&desk.fill(trade(1, 10 * number, Side::Buy, 600, paid)).records);
@@ -191,7 +191,7 @@ fn ultra_short_markets_are_a_matter_of_policy() {
         ..market(1)
     };
     for wanted in [false, true] {
-        let mut desk = Desk::new(filtered(Filters { ultra_short: wanted, ..Filters::default() }));
+        let mut desk = Desk::new(filtered(Filters { ultra_short: wanted, ..policy().filters }));
         desk.tell(EventKind::Market(short.clone()));
         let records = desk.follow(1, "0.50", &book(1, "0.49", "0.50"));
         if wanted {

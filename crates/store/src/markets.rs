@@ -343,6 +343,22 @@ pub async fn traded_lately(
     rows.iter().map(|found| row::text(found, "condition_id", "a condition")).collect()
 }
 
+/// A market without a result of each kind that is settled by contracts of its own: the newest of those that are known.
+///
+/// # Errors
+/// If the database refuses, or holds what it should not.
+pub async fn one_of_each_kind(connection: &mut PgConnection) -> Result<Vec<Market>, StoreError> {
+    let conditions: Vec<String> = sqlx::query_scalar(
+        "SELECT DISTINCT ON (protocol, neg_risk AND protocol = 1) condition_id
+         FROM orderflow_markets WHERE resolved_at IS NULL
+         ORDER BY protocol, neg_risk AND protocol = 1, created_at DESC, condition_id",
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .during("read a market of each kind")?;
+    of_conditions(connection, &conditions).await
+}
+
 /// The conditions without a result in which the executor holds something, or has orders on their way.
 ///
 /// # Errors

@@ -275,7 +275,7 @@ impl Bench {
         assert!(apart <= Usd::from_micros(100), "{ours} in the books, {} at the venue", truth.cash);
     }
 
-    fn signal(&self, order: &Order) -> Signal {
+    pub(crate) fn signal(&self, order: &Order) -> Signal {
         Signal {
             id: order.position,
             at: order.at,
@@ -427,7 +427,7 @@ async fn most_liquid(devnet: &Devnet) -> Option<(Market, Book)> {
     best
 }
 
-fn policy() -> Policy {
+pub(crate) fn policy() -> Policy {
     Policy {
         bankroll: Usd::whole(10_000),
         kelly_fraction: 0.25,

@@ -6,6 +6,7 @@
 mod account;
 mod bench;
 mod cancels;
+mod controls;
 mod fate;
 mod life;
 mod refusals;
