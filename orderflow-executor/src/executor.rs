@@ -15,10 +15,10 @@ use service::clock;
 use store::feed::{self, Cursor, Item, News, Wanted};
 use store::{PgConnection, Store, controls, resume, signals};
 
+use crate::diary;
 use crate::live::UNCOMPARED;
 use crate::restore::{engine_at, remember_volumes};
 use crate::venue::Venue;
-use crate::diary;
 pub(crate) use outgoing::step;
 
 /// The name of this reader's cursor.

@@ -204,7 +204,7 @@ async fn credentials(venue: &VenueSettings, rhythm: &Rhythm) -> anyhow::Result<(
     let account = venue.live.account()?;
     let desk = KeyDesk::new(&venue.clob_url, rhythm.limits.other)?;
     desk.sync_clock().await?;
-    let credentials = desk.derive_or_create(&account, 0).await?;
+    let credentials = desk.obtain(&account).await?;
     Ok((account, credentials))
 }
 

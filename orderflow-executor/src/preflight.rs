@@ -5,7 +5,7 @@
 use std::fmt;
 
 use alloy_primitives::U256;
-use domain::{Market, Timestamp, Usd};
+use domain::{Market, Timestamp, TokenId, Usd};
 use polymarket::VenueError;
 use polymarket::trading::{Account, Asset, ClockReading, Exchange, KeyDesk, Trader, WalletKind, self_test};
 use polymarket::{Clob, Geoblock, Region};
@@ -169,7 +169,7 @@ async fn standing(
 async fn trader(venue: &VenueSettings, account: Account, rhythm: &Rhythm) -> Result<Trader, VenueError> {
     let desk = KeyDesk::new(&venue.clob_url, rhythm.limits.other)?;
     desk.sync_clock().await?;
-    let credentials = desk.derive_or_create(&account, 0).await?;
+    let credentials = desk.obtain(&account).await?;
     let trader = Trader::new(&venue.clob_url, account, credentials, rhythm.limits)?;
     trader.sync_clock().await?;
     Ok(trader)
@@ -279,8 +279,7 @@ async fn sales(trader: &Trader, exchange: Exchange, markets: &[Market]) -> Check
         Exchange::NegRisk => "sales NR",
         Exchange::Positions => "sales V3",
     };
-    let mut tokens = markets.iter().flat_map(|market| market.tokens.iter().map(move |token| (market, *token)));
-    let Some((_, token)) = tokens.find(|(market, token)| Exchange::of(market, *token) == Ok(exchange)) else {
+    let Some(token) = token_on(exchange, markets) else {
         return Check::green(name, "no market of this kind is known, so that nothing can be bought there");
     };
     match trader.balance(Asset::of(token)).await {
@@ -289,7 +288,10 @@ async fn sales(trader: &Trader, exchange: Exchange, markets: &[Market]) -> Check
         }
         Ok(_) => Check::red(
             name,
-            format!("{} may not take the wallet's shares: what is bought could not be sold", exchange.address()),
+            format!(
+                "{} may not take the wallet's shares: what is bought could not be sold",
+                exchange.address()
+            ),
             match exchange {
                 Exchange::Positions => {
                     "call setApprovalForAll for that contract on PositionManager from the wallet; approvals of the \
@@ -305,6 +307,15 @@ async fn sales(trader: &Trader, exchange: Exchange, markets: &[Market]) -> Check
     }
 }
 
+/// A token that is traded on an exchange.
+fn token_on(exchange: Exchange, markets: &[Market]) -> Option<TokenId> {
+    let of = |market: &Market| {
+        let on = |token: &TokenId| Exchange::of(market, *token) == Ok(exchange);
+        market.tokens.iter().copied().find(on)
+    };
+    markets.iter().find_map(of)
+}
+
 /// At least what one trade may cost: less would be refused in the middle of trading.
 fn allowance(name: &'static str, exchange: Exchange, amount: U256, most: Usd) -> Check {
     if U256::from(most.micros().unsigned_abs()) <= amount {
@@ -312,7 +323,10 @@ fn allowance(name: &'static str, exchange: Exchange, amount: U256, most: Usd) ->
     }
     Check::red(
         name,
-        format!("{} may take {amount} millionths of the wallet's dollars, and a trade up to ${most}", exchange.address()),
+        format!(
+            "{} may take {amount} millionths of the wallet's dollars, and a trade up to ${most}",
+            exchange.address()
+        ),
         "approve pUSD for that contract from the wallet (the venue's own page does it with the first trade)",
     )
 }
@@ -421,7 +435,8 @@ mod tests {
         };
         assert!(is_green(false, "IE", "L") && is_green(false, "UA", "30") && is_green(false, "ie", ""));
         assert!(!is_green(true, "IE", "L"));
-        for (country, part) in [("", ""), ("", "NY"), ("IR", "23"), ("UA", "43"), ("ua", "09"), (" CU ", "")] {
+        for (country, part) in [("", ""), ("", "NY"), ("IR", "23"), ("UA", "43"), ("ua", "09"), (" CU ", "")]
+        {
             assert!(!is_green(false, country, part), "{country}-{part}");
         }
     }

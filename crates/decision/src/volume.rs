@@ -50,9 +50,8 @@ impl Volumes {
     /// Forgets the tokens nobody trades any more, now and then.
     fn sweep(&mut self, hour: i64) {
         if self.swept < hour {
-            let is_recent = |hours: &VecDeque<(i64, Usd)>| {
-                hours.back().is_some_and(|(newest, _)| hour - HOURS < *newest)
-            };
+            let is_recent =
+                |hours: &VecDeque<(i64, Usd)>| hours.back().is_some_and(|(newest, _)| hour - HOURS < *newest);
             self.hours.retain(|_, hours| is_recent(hours));
             self.swept = hour;
         }

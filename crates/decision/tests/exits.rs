@@ -10,8 +10,8 @@ use decision::{
     VenueMode, venue,
 };
 use domain::{
-    Book, Ending, ExitReason, Fill, Level, Market, Oracle, Price, Purpose, Shares, Side, Tick, Tier, Timestamp,
-    TokenId, Usd, Verdict,
+    Book, Ending, ExitReason, Fill, Level, Market, Oracle, Price, Purpose, Shares, Side, Tick, Tier,
+    Timestamp, TokenId, Usd, Verdict,
 };
 use shared::{NOON, condition, market, price, token, trade};
 

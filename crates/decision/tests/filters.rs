@@ -6,9 +6,7 @@
 mod shared;
 
 use decision::portfolio::Holdings;
-use decision::{
-    Command, Engine, Event, EventKind, FadePolicy, Filters, Last, Policy, Reason, Record, venue,
-};
+use decision::{Command, Engine, Event, EventKind, FadePolicy, Filters, Last, Policy, Reason, Record, venue};
 use domain::{
     Book, ConfidenceModel, Fill, Level, Market, Oracle, Role, Shares, Side, SignalKind, Skill, Tick, Tier,
     Timestamp, Timing, TokenId, Usd, Verdict, Wallet,
@@ -56,7 +54,8 @@ impl Desk {
                     }
                     Command::Place(order) => {
                         let book = book(order.get().token);
-                        kinds.extend(venue::execute(&order, &book, self.at).into_iter().map(EventKind::Order));
+                        kinds
+                            .extend(venue::execute(&order, &book, self.at).into_iter().map(EventKind::Order));
                     }
                     Command::Cancel(order) => panic!("nobody cancels {order}"),
                 }
@@ -115,7 +114,10 @@ fn filtered(filters: Filters) -> Policy {
 #[test]
 fn the_strategy_s_own_limits() {
     let filters = Filters::default();
-    assert_eq!((filters.min_skill_probability, filters.min_timed_entries, filters.min_timing), (0.9, 30, 1.0));
+    assert_eq!(
+        (filters.min_skill_probability, filters.min_timed_entries, filters.min_timing),
+        (0.9, 30, 1.0)
+    );
     assert_eq!((filters.min_taker_part, filters.max_volume_part), (0.5, 0.5));
     assert_eq!(filters.min_volume, Usd::whole(10_000));
     let fade = FadePolicy::default();
@@ -128,10 +130,8 @@ fn a_record_that_may_be_luck_is_not_followed() {
     let sure = verdict(1, 8.0, Tier::Whale);
     // Φ(1.25) is 0.894, Φ(1.3) is 0.903.
     let skilled = |kappa| Verdict { skill: Skill { kappa, standard_error: 0.1 }, ..sure };
-    let timed = |observations, copyable, t| Verdict {
-        timing: Some(Timing { observations, copyable, t }),
-        ..sure
-    };
+    let timed =
+        |observations, copyable, t| Verdict { timing: Some(Timing { observations, copyable, t }), ..sure };
     for (verdict, code) in [
         (skilled(0.125), Some("skill")),
         (skilled(0.13), None),
@@ -168,7 +168,10 @@ fn an_entry_that_mostly_rested_is_not_followed() {
     let mut desk = Desk::new(policy());
     desk.fill(takes(250));
     let refused = reason(&desk.fill(rests(251))).unwrap();
-    assert!(matches!(refused, Reason::Resting { part, minimum } if part < 0.5 && minimum == 0.5), "{refused}");
+    assert!(
+        matches!(refused, Reason::Resting { part, minimum } if part < 0.5 && minimum == 0.5),
+        "{refused}"
+    );
     let mut desk = Desk::new(policy());
     // Who rests moves no dollars of his own; others trade as well.
     desk.fill(trade(60, token(11), Side::Sell, 1_000, "0.50"));
@@ -228,7 +231,10 @@ fn a_panic_of_few_among_many_is_none() {
     let other = |usd| trade(61, token(10), Side::Sell, usd, "0.59");
     let mut desk = Desk::new(policy());
     let refused = reason(&desk.panic(&[other(1_001)])).unwrap();
-    assert!(matches!(refused, Reason::SellShare { part, minimum } if part < 0.6 && minimum == 0.6), "{refused}");
+    assert!(
+        matches!(refused, Reason::SellShare { part, minimum } if part < 0.6 && minimum == 0.6),
+        "{refused}"
+    );
     let mut desk = Desk::new(policy());
     assert_eq!(kinds(&desk.panic(&[other(999)])), [SignalKind::FadeDegen]);
     let mut desk = Desk::new(policy());
@@ -267,7 +273,8 @@ fn a_signal_says_how_sure_its_company_was() {
     let mut desk = Desk::new(policy());
     desk.fill(trade(60, token(11), Side::Sell, 400, "0.50"));
     let records = desk.follow();
-    let Some(Record::Signal(signal)) = records.iter().find(|record| matches!(record, Record::Signal(_))) else {
+    let Some(Record::Signal(signal)) = records.iter().find(|record| matches!(record, Record::Signal(_)))
+    else {
         panic!("{records:?}")
     };
     let appraisal = &signal.appraisal;

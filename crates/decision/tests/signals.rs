@@ -7,8 +7,8 @@ mod shared;
 
 use decision::portfolio::Holdings;
 use decision::{
-    Case, Command, Engine, Event, EventKind, FadePolicy, Filters, Last, Outcome, Policy, Reason,
-    Record, Refusal, venue,
+    Case, Command, Engine, Event, EventKind, FadePolicy, Filters, Last, Outcome, Policy, Reason, Record,
+    Refusal, venue,
 };
 use domain::{
     Appraisal, Book, ConfidenceModel, Figure, Fill, Level, Market, Payouts, Shares, Side, Signal, SignalKind,

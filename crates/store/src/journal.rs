@@ -57,14 +57,12 @@ pub async fn losses(
     cooling_until: Option<Timestamp>,
     mode: &str,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE orderflow_mode_accounts SET losses_in_a_row = $1, cooling_until = $2 WHERE mode = $3",
-    )
-    .bind(row::small(in_a_row))
-    .bind(cooling_until.map(Timestamp::to_offset_date_time))
-    .bind(mode)
-    .execute(connection)
-    .await
-    .map(|_| ())
-    .during("store the losses in a row")
+    sqlx::query("UPDATE orderflow_mode_accounts SET losses_in_a_row = $1, cooling_until = $2 WHERE mode = $3")
+        .bind(row::small(in_a_row))
+        .bind(cooling_until.map(Timestamp::to_offset_date_time))
+        .bind(mode)
+        .execute(connection)
+        .await
+        .map(|_| ())
+        .during("store the losses in a row")
 }

@@ -161,9 +161,7 @@ async fn a_sale_that_was_taken_back_and_came_again_counts_once() {
     world.add(block(10, 0, &[trade(whale(), Side::Buy, 10, 1_000)])).await;
     let followed = world.newest().await;
     assert_eq!(world.left(followed).await, Shares::ZERO);
-    world
-        .add(block(11, 0, &[trade(whale(), Side::Sell, 10, 100), trade(other, Side::Sell, 10, 700)]))
-        .await;
+    world.add(block(11, 0, &[trade(whale(), Side::Sell, 10, 100), trade(other, Side::Sell, 10, 700)])).await;
     world.add(block(12, 0, &[trade(whale(), Side::Buy, 11, 50), trade(whale(), Side::Buy, 10, 900)])).await;
     let newest = world.newest().await;
     assert_eq!(world.left(newest).await, Shares::whole(150));

@@ -223,9 +223,7 @@ async fn answer(
                 Err(detail) => EventKind::NoBook { token, detail },
             }]
         }
-        Command::Holdings { wallet, token } => {
-            holdings::of(store, wallet, token).await.into_iter().collect()
-        }
+        Command::Holdings { wallet, token } => holdings::of(store, wallet, token).await.into_iter().collect(),
         Command::Place(order) => {
             venue.place(&order, learned).await.into_iter().map(EventKind::Order).collect()
         }

@@ -53,6 +53,7 @@ pub(crate) fn rhythm() -> Rhythm {
         first_look: millis(50),
         poll: millis(300),
         chain_patience: Duration::ZERO,
+        unshown_patience: Duration::from_secs(600),
         pace: Pace {
             first_pause: millis(50),
             longest_pause: millis(500),

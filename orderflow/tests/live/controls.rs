@@ -11,7 +11,7 @@ use store::{Store, controls, journal, signals};
 use crate::bench::{Bench, policy};
 
 impl Bench {
-    /// Holds a hundred shares of a token on paper, in an event of its own.
+    /// Holds ten shares of a token on paper, in an event of its own.
     async fn hold(&mut self, token: TokenId) -> i64 {
         let price = Price::from_ppm(500_000).unwrap();
         let order = self.buy(Usd::whole(50), price, domain::TimeInForce::Fak).get().clone();
@@ -22,8 +22,8 @@ impl Bench {
             event: order.event.clone(),
             token,
             outcome: self.market.outcome_index(token).unwrap(),
-            bought: Shares::whole(100),
-            spent: Usd::whole(50),
+            bought: Shares::whole(10),
+            spent: Usd::whole(5),
             sold: Shares::ZERO,
             proceeds: Usd::ZERO,
             fee: Usd::ZERO,
@@ -47,8 +47,9 @@ impl Bench {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_close_waits_for_no_other_book() {
     let mut bench = Bench::begin().await;
-    let tokens = bench.market.tokens.clone();
-    let (stuck, wanted) = (bench.hold(tokens[0]).await, bench.hold(tokens[1]).await);
+    let deep = bench.token();
+    let other = bench.market.tokens.iter().copied().find(|token| *token != deep).unwrap();
+    let (stuck, wanted) = (bench.hold(other).await, bench.hold(deep).await);
     // The first look at the clock asks for the books of all that is held, in their order.
     bench.venue.add_fault(VenueFault {
         route: Some(VenueRoute::Book),
@@ -62,14 +63,17 @@ async fn a_close_waits_for_no_other_book() {
     });
     let mut executor = Executor::resume(bench.store.clone(), policy(), venue).await.unwrap();
     let working = tokio::spawn(async move { executor.catch_up().await.map(|()| executor) });
-    assert!(controls::request_close(&mut bench.store.connection().await.unwrap(), Some(wanted)).await.unwrap());
-    for _ in 0..600 {
+    assert!(
+        controls::request_close(&mut bench.store.connection().await.unwrap(), Some(wanted)).await.unwrap()
+    );
+    for _ in 0..300 {
         if !bench.is_open(wanted).await {
             break;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    assert!(!bench.is_open(wanted).await, "the close waits for the book that never comes");
+    let books = store::resume::books(&mut bench.store.connection().await.unwrap(), i64::MAX, "paper").await;
+    assert!(!bench.is_open(wanted).await, "the close waits for the book that never comes: {books:#?}");
     assert!(!working.is_finished() && bench.is_open(stuck).await);
     let requests = controls::close_requests(&mut bench.store.connection().await.unwrap()).await.unwrap();
     assert_eq!(requests, [], "it is obeyed, and committed to be");

@@ -7,6 +7,7 @@ mod account;
 mod bench;
 mod cancels;
 mod controls;
+mod credentials;
 mod fate;
 mod life;
 mod refusals;

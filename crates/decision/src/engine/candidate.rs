@@ -152,7 +152,9 @@ impl Engine {
         }
         match (candidate.kind, market.oracle) {
             (_, Some(Oracle::Disputed)) => return Some(Reason::Disputed),
-            (SignalKind::FadeDegen, Some(Oracle::Proposed | Oracle::Settled)) => return Some(Reason::Proposed),
+            (SignalKind::FadeDegen, Some(Oracle::Proposed | Oracle::Settled)) => {
+                return Some(Reason::Proposed);
+            }
             _ => {}
         }
         let (price, filters) = (candidate.reference, &self.policy.filters);

@@ -11,10 +11,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::access::Access;
 use super::account::Account;
 use super::answer;
 use super::clock::{ClockReading, VenueClock};
-use super::credentials::Credentials;
 use super::keys::read_clock;
 use super::outcome::{Doubt, Submitted};
 use super::rejection::Rejection;
@@ -49,7 +49,7 @@ pub struct Trader {
     orders: Service,
     pub(super) service: Service,
     pub(super) account: Account,
-    credentials: Credentials,
+    access: Access,
     clock: VenueClock,
 }
 
@@ -58,7 +58,7 @@ impl fmt::Debug for Trader {
         f.debug_struct("Trader")
             .field("service", &self.service)
             .field("account", &self.account)
-            .field("credentials", &self.credentials)
+            .field("access", &self.access)
             .finish_non_exhaustive()
     }
 }
@@ -110,21 +110,21 @@ struct CancelMarket {
 }
 
 impl Trader {
-    /// The client of `account` at the CLOB at `base_url`.
+    /// The client of `account` at the CLOB at `base_url`. It asks with whatever credentials are in use then.
     ///
     /// # Errors
     /// [`VenueError::BadUrl`] and [`VenueError::Client`].
     pub fn new(
         base_url: &str,
         account: Account,
-        credentials: Credentials,
+        access: impl Into<Access>,
         limits: Limits,
     ) -> Result<Self, VenueError> {
         Ok(Self {
             orders: Service::guarded(base_url, limits.order)?,
             service: Service::guarded(base_url, limits.other)?,
             account,
-            credentials,
+            access: access.into(),
             clock: VenueClock::default(),
         })
     }
@@ -277,7 +277,8 @@ impl Trader {
         let url = service.url(path, what)?;
         let (address, seconds) = (self.account.address().0, self.clock.now().seconds());
         let headers = self
-            .credentials
+            .access
+            .current()
             .headers(address, seconds, &method, url.path(), &body)
             .map_err(|source| VenueError::Unsigned { source })?;
         service.send(method, url, headers, body, what).await
