@@ -40,7 +40,7 @@ use tokio::time::Instant;
 
 use books::Books;
 pub use desk::LiveNews;
-use desk::{Desk, Wish};
+use desk::{Beat, Desk, Wish};
 use renewal::Renewal;
 pub use standing::Objection;
 use standing::Standing;
@@ -220,6 +220,7 @@ impl Live {
             channel: user_channel(&channels, access.clone(), rhythm.pace),
             rhythm,
             renewal: Renewal::new(keys, access.clone()),
+            beat: Beat::default(),
             news: news_in,
             orders: BTreeMap::new(),
             by_hash: BTreeMap::new(),

@@ -232,7 +232,10 @@ impl Engine {
             EventKind::Guard(guard) => self.guards.measure(guard),
             EventKind::Tick => self.on_tick(at, &mut outcome),
         }
-        outcome.records.extend(self.portfolio.check_daily_loss(&self.policy, at));
+        if let Some(halt) = self.portfolio.check_daily_loss(&self.policy, at) {
+            outcome.records.push(halt);
+            self.cancel_resting_entries(|_| true, &mut outcome);
+        }
         outcome
     }
 

@@ -17,8 +17,23 @@ pub struct Limits {
     pub max_book_age: i64,
     /// How far our clock may be from the venue's, in microseconds.
     pub max_clock_skew: i64,
+    /// How positions are entered.
+    pub entry: EntryStyle,
     /// When a position is left early.
     pub exits: Exits,
+}
+
+/// How a position is entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryStyle {
+    /// By taking what is on offer up to the limit, at once.
+    Take,
+    /// By an order that only rests: at the whale's price or a tick above the best bid, whichever is lower. It pays no fee,
+    /// and is filled by whoever comes, which may be somebody who knows more.
+    Rest {
+        /// How long it rests, in microseconds.
+        lasts: i64,
+    },
 }
 
 /// When a position is left before its market resolves.
@@ -57,6 +72,7 @@ impl Default for Limits {
             max_chain_age: 60_000_000,
             max_book_age: 60_000_000,
             max_clock_skew: 5_000_000,
+            entry: EntryStyle::Take,
             exits: Exits::default(),
         }
     }

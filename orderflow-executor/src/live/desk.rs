@@ -3,6 +3,7 @@
 //! It waits for nothing but its next event. Requests run beside it, and what is to be told waits in a queue of its own,
 //! so that a slow reader never keeps it from hearing the venue.
 
+mod beat;
 mod outcome;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -21,6 +22,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+pub(super) use self::beat::Beat;
 use super::books::Books;
 use super::renewal::Renewal;
 use super::requests::{self, Told};
@@ -69,6 +71,7 @@ pub(super) struct Desk {
     pub(super) books: Books,
     pub(super) rhythm: Rhythm,
     pub(super) renewal: Renewal,
+    pub(super) beat: Beat,
     pub(super) latches: Arc<Latches>,
     pub(super) wishes: mpsc::Receiver<Wish>,
     pub(super) channel: mpsc::Receiver<UserEvent>,
@@ -309,6 +312,7 @@ impl Desk {
             self.read_trades(now);
         }
         self.renew_what_is_due(now);
+        self.beat_if_due(now);
     }
 
     /// What is to be cancelled at once goes in one request.
@@ -371,7 +375,7 @@ impl Desk {
         let trades = wants.then_some(self.next_trades);
         let patience = self.rhythm.chain_patience;
         let confirmed = self.orders.values().filter_map(|tracked| tracked.patience_ends(patience)).min();
-        [orders, cancels, trades, confirmed, self.standing.ends(), self.renewal.due]
+        [orders, cancels, trades, confirmed, self.standing.ends(), self.renewal.due, self.next_beat()]
             .into_iter()
             .flatten()
             .min()

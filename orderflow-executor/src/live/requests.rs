@@ -7,7 +7,7 @@ use alloy_primitives::B256;
 use domain::{Market, Timestamp, TokenId};
 use polymarket::VenueError;
 use polymarket::trading::{
-    Asset, Cancelled, Listed, OpenOrder, SignedOrder, Submitted, Trade, TradeFilter, Trader,
+    Asset, Cancelled, Heartbeat, Listed, OpenOrder, SignedOrder, Submitted, Trade, TradeFilter, Trader,
 };
 
 use super::renewal::Renewed;
@@ -25,6 +25,8 @@ pub(super) enum Told {
     Cancelled { orders: Vec<i64>, is_last: bool, outcome: Result<Cancelled, VenueError> },
     /// The credentials were looked at, and derived again if need be.
     Renewed(Renewed),
+    /// The venue heard that we live, or did not.
+    Beat(Result<Heartbeat, VenueError>),
     /// A balance was read again from the chain.
     Refreshed,
     /// A market's terms were read again.
@@ -56,6 +58,10 @@ pub(super) async fn cancel(trader: Arc<Trader>, order: i64, hash: B256, is_last:
 pub(super) async fn cancel_many(trader: Arc<Trader>, wanted: Vec<(i64, B256)>) -> Told {
     let (orders, hashes): (Vec<i64>, Vec<B256>) = wanted.into_iter().unzip();
     Told::Cancelled { orders, is_last: false, outcome: trader.cancel_many(&hashes).await }
+}
+
+pub(super) async fn beat(trader: Arc<Trader>, id: String) -> Told {
+    Told::Beat(trader.heartbeat(&id).await)
 }
 
 pub(super) async fn refresh(trader: Arc<Trader>, token: TokenId) -> Told {

@@ -291,6 +291,11 @@ impl Tracked {
         self.closed.is_none()
     }
 
+    /// Whether it rests in the venue's book, as far as is known.
+    pub(super) fn rests(&self) -> bool {
+        self.stage == Stage::Following && self.may_match() && self.order.force != TimeInForce::Fak
+    }
+
     /// Whether trades of it are still to be told or to end.
     pub(super) fn wants_trades(&self) -> bool {
         self.closing.is_some()

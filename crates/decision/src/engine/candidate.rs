@@ -9,6 +9,7 @@ use domain::{
 
 use super::Engine;
 use crate::copyability::is_ultra_short;
+use crate::limits::EntryStyle;
 use crate::refusal::Reason;
 use crate::skill::probability_of_skill;
 
@@ -180,8 +181,10 @@ impl Engine {
         {
             return Some(doubt);
         }
+        // Who rests as well has the same chance of being met.
+        let takes = self.policy.limits.entry == EntryStyle::Take;
         let (part, minimum) = (candidate.part, self.policy.filters.min_taker_part);
-        (part < minimum).then_some(Reason::Resting { part, minimum })
+        (takes && part < minimum).then_some(Reason::Resting { part, minimum })
     }
 
     /// Whether the wallet's record may well be luck, or came too late to be copied.

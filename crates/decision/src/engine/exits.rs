@@ -4,8 +4,8 @@
 use std::collections::btree_map::Entry;
 
 use domain::{
-    Book, ExitReason, Fill, Oracle, Order, Position, Price, Purpose, Shares, SignalKind, Size, TimeInForce,
-    Timestamp, TokenId, Usd,
+    Book, ConditionId, ExitReason, Fill, Oracle, Order, Position, Price, Purpose, Shares, SignalKind, Size,
+    TimeInForce, Timestamp, TokenId, Usd,
 };
 
 use super::{Candidate, Engine, Outcome};
@@ -63,14 +63,15 @@ impl Engine {
         if !self.policy.limits.exits.dispute {
             return;
         }
-        let is_disputed = |held: &&Position| {
-            self.markets.get(&held.condition).is_some_and(|market| market.oracle == Some(Oracle::Disputed))
+        let is_disputed = |condition: &ConditionId| {
+            self.markets.get(condition).is_some_and(|market| market.oracle == Some(Oracle::Disputed))
         };
+        self.cancel_resting_entries(|order| is_disputed(&order.condition), outcome);
         // It is found again and again; what is being left already has its book asked for with the next tick.
         let disputed: Vec<i64> = self
             .portfolio
             .open()
-            .filter(is_disputed)
+            .filter(|held| is_disputed(&held.condition))
             .map(|held| held.id)
             .filter(|id| !self.exits.leaving.contains_key(id))
             .collect();
@@ -145,6 +146,9 @@ impl Engine {
         if let Entry::Vacant(place) = self.exits.leaving.entry(position) {
             place.insert(reason);
             outcome.records.push(Record::Leaving { position, reason: Some(reason), at });
+            if reason != ExitReason::Person {
+                self.cancel_resting_entries(|order| order.position == position, outcome);
+            }
         }
         if let Some(held) = self.portfolio.held(position) {
             quote(held.token, outcome);

@@ -8,6 +8,7 @@ use super::{Candidate, Engine, Outcome, refusal};
 use crate::event::Command;
 use crate::experience::Case;
 use crate::guards::Control;
+use crate::limits::EntryStyle;
 use crate::record::Record;
 use crate::risk;
 
@@ -57,7 +58,10 @@ impl Engine {
             outcome: market.and_then(|market| market.outcome_index(signal.token)).unwrap_or(0),
             limit: signal.limit_price,
             size: Size::Spend(signal.stake),
-            force: TimeInForce::Fak,
+            force: match self.policy.limits.entry {
+                EntryStyle::Take => TimeInForce::Fak,
+                EntryStyle::Rest { lasts } => TimeInForce::PostOnly { until: signal.at.plus_micros(lasts) },
+            },
             purpose: Purpose::Enter,
             fee_rate_ppm: signal.fee_rate_ppm,
         }
@@ -98,7 +102,10 @@ impl Engine {
     /// Does what a person asked for.
     pub(super) fn obey(&mut self, control: &Control, at: Timestamp, outcome: &mut Outcome) {
         match control {
-            Control::Pause => self.guards.paused = true,
+            Control::Pause => {
+                self.guards.paused = true;
+                self.cancel_resting_entries(|_| true, outcome);
+            }
             Control::Resume => self.guards.paused = false,
             Control::Close(position) => self.close(*position, at, outcome),
             Control::CloseAll => {
@@ -114,6 +121,12 @@ impl Engine {
             }
             Control::Lift => self.guards.killed = None,
         }
+    }
+
+    /// Asks for the cancellation of entries that rest: what would not be entered now is not to be filled later either.
+    pub(super) fn cancel_resting_entries(&self, wanted: impl Fn(&Order) -> bool, outcome: &mut Outcome) {
+        let rests = |order: &Order| order.purpose == Purpose::Enter && order.force != TimeInForce::Fak;
+        self.cancel(|order| rests(order) && wanted(order), outcome);
     }
 
     /// Asks for the cancellation of the orders that may still match.

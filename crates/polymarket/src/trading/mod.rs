@@ -38,4 +38,4 @@ pub(crate) use report::moment;
 pub use report::{MakerFill, OpenOrder, OrderStatus, Trade, TradeLeg, TradeStatus};
 pub use self_test::self_test;
 pub use signed::{NotAnOrder, OrderSigner, SignError, SignedOrder};
-pub use trader::{CancelRefusal, Cancelled, Limits, MOST_CANCELS, MOST_ORDERS, Trader};
+pub use trader::{CancelRefusal, Cancelled, Limits, MOST_CANCELS, Trader};

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use alloy_primitives::B256;
-use domain::{ConditionId, Timestamp, TokenId};
+use domain::Timestamp;
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -21,9 +21,6 @@ use super::rejection::Rejection;
 use super::signed::SignedOrder;
 use crate::http::{Answer, Service, VenueError};
 use crate::wire::lenient::or_default;
-
-/// The venue takes so many orders in one request.
-pub const MOST_ORDERS: usize = 15;
 
 /// The venue takes so many cancels in one request.
 pub const MOST_CANCELS: usize = 1_000;
@@ -101,14 +98,6 @@ struct CancelOne {
     order: String,
 }
 
-#[derive(Serialize)]
-struct CancelMarket {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    market: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    asset_id: Option<String>,
-}
-
 impl Trader {
     /// The client of `account` at the CLOB at `base_url`. It asks with whatever credentials are in use then.
     ///
@@ -157,24 +146,6 @@ impl Trader {
         }
     }
 
-    /// Sends up to [`MOST_ORDERS`] orders in one request; the outcomes are in their order. The venue takes some and
-    /// refuses others as it likes.
-    ///
-    /// # Errors
-    /// [`VenueError::TooMany`]; nothing was sent then.
-    pub async fn submit_batch(&self, orders: &[SignedOrder]) -> Result<Vec<Submitted>, VenueError> {
-        at_most(orders.len(), MOST_ORDERS)?;
-        if orders.is_empty() {
-            return Ok(Vec::new());
-        }
-        let bodies: Vec<&str> = orders.iter().map(|order| order.body.as_str()).collect();
-        let hashes: Vec<B256> = orders.iter().map(|order| order.hash).collect();
-        Ok(match self.sent("orders", format!("[{}]", bodies.join(",")), "orders").await {
-            Ok(answer) => answer::of_batch(&hashes, &answer),
-            Err(failed) => hashes.iter().map(|_| failed.clone()).collect(),
-        })
-    }
-
     async fn sent(&self, path: &str, body: String, what: &'static str) -> Result<Answer, Submitted> {
         self.signed(&self.orders, Method::POST, path, body, what).await.map_err(|error| match error {
             VenueError::Unreachable { source, .. } if source.is_connect() => {
@@ -216,20 +187,6 @@ impl Trader {
     /// As [`Trader::cancel`].
     pub async fn cancel_all(&self) -> Result<Cancelled, VenueError> {
         self.cancelled("cancel-all", String::new()).await
-    }
-
-    /// Cancels the orders of a market, or of one token of it.
-    ///
-    /// # Errors
-    /// As [`Trader::cancel`].
-    pub async fn cancel_market(
-        &self,
-        market: ConditionId,
-        token: Option<TokenId>,
-    ) -> Result<Cancelled, VenueError> {
-        let token = token.map(|token| token.to_string());
-        let body = CancelMarket { market: Some(market.to_string()), asset_id: token };
-        self.cancelling("cancel-market-orders", &body).await
     }
 
     async fn cancelling(&self, path: &str, body: &impl Serialize) -> Result<Cancelled, VenueError> {

@@ -42,6 +42,7 @@ impl Desk {
                 }
             }
             Told::Renewed(renewed) => self.on_renewed(renewed),
+            Told::Beat(answer) => self.on_beat(answer),
             Told::Refreshed => {}
             Told::Market(Ok(Some(market))) => self.queue.push_back(LiveNews::Market(market)),
             Told::Market(Ok(None)) => {}
@@ -202,7 +203,7 @@ impl Desk {
     }
 
     /// What an answer that is none means for everything else.
-    fn heed_error(&mut self, error: &VenueError) {
+    pub(super) fn heed_error(&mut self, error: &VenueError) {
         if is_unauthorised(error) {
             self.unauthorised(None);
         }
