@@ -29,7 +29,7 @@ pub(crate) enum Command {
     /// Run listener, reputation and executor against the live chain and the live books, on paper.
     Run(Box<Run>),
     /// Run the same three services for a while against a simulated world, to see them work.
-    Demo(Demo),
+    Demo(Box<Demo>),
     /// Run the simulated world alone, for any client to be pointed at.
     Devnet(Devnet),
     /// Play a recorded tape (trades and resolutions, as CSV or Parquet) through the strategy, in the tape's own time.

@@ -46,7 +46,7 @@ async fn main() -> ExitCode {
 async fn dispatch(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Run(settings) => run::run(*settings).await,
-        Command::Demo(settings) => demo::run(settings).await,
+        Command::Demo(settings) => demo::run(*settings).await,
         Command::Devnet(settings) => devnet::run(settings).await,
         Command::Replay(settings) => replay_into(*settings).await,
         Command::Backfill(settings) => {

@@ -34,7 +34,7 @@ impl Scene {
         let gamma = Gamma::with_timeout(&venue.url, TIMEOUT).unwrap();
         let clob = Clob::with_timeout(&venue.url, TIMEOUT).unwrap();
         let descriptions = Descriptions::new(store.clone(), gamma, clob);
-        Self { venue, store, descriptions, database: database }
+        Self { venue, store, descriptions, database }
     }
 
     async fn trade(&self, tokens: &[TokenId]) -> u64 {

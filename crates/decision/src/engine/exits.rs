@@ -45,6 +45,8 @@ impl Engine {
             return;
         }
         let Some(condition) = self.tokens.get(&token).copied() else { return };
+        // What rests against it is not to be filled any more.
+        self.cancel_resting_entries(|order| order.condition == condition && order.token != token, outcome);
         let against: Vec<i64> = self
             .portfolio
             .open()
