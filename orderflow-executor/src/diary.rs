@@ -41,9 +41,11 @@ pub(crate) async fn write(
             };
             journal::missed(connection, &row).await
         }
-        Record::Losses(losses) => journal::losses(connection, losses.in_a_row, losses.cooling_until).await,
-        Record::Day(day) => journal::day(connection, day).await,
-        Record::Halt { until, .. } => journal::halt(connection, *until).await,
+        Record::Losses(losses) => {
+            journal::losses(connection, losses.in_a_row, losses.cooling_until, mode).await
+        }
+        Record::Day(day) => journal::day(connection, day, mode).await,
+        Record::Halt { until, .. } => journal::halt(connection, *until, mode).await,
     }
 }
 

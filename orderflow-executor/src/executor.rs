@@ -5,22 +5,20 @@
 //! database; a crash in between leaves neither. How an order goes out in earnest stands in `outgoing`.
 
 mod outgoing;
+mod settle;
 
-use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use decision::{Command, Control, Engine, Event, EventKind, Guard, Policy, Record};
+use decision::{Engine, Event, EventKind, Guard, Policy, Record};
 use domain::{ChainEvent, Fact, Timestamp};
 use service::clock;
-use store::controls::CloseRequest;
-use store::feed::{self, Cursor, Item, News, Wanted};
+use store::feed::{self, Cursor, Item, News};
 use store::{PgConnection, Store, controls, resume, signals};
 
+use crate::diary;
 use crate::live::UNCOMPARED;
-use crate::restore::engine_at;
+use crate::restore::{engine_at, remember_volumes};
 use crate::venue::Venue;
-use crate::{diary, holdings};
 pub(crate) use outgoing::step;
 
 /// The name of this reader's cursor.
@@ -46,13 +44,10 @@ pub struct Executor {
     ticked: Option<Instant>,
     /// When what is being acted on was learned.
     learned: Timestamp,
-}
-
-/// What a person asked for, and has not been done.
-#[derive(Debug)]
-struct Asked {
-    controls: Vec<Control>,
-    requests: Vec<CloseRequest>,
+    /// Whether the database knows more of what was traded than the engine: history was read since.
+    has_history: bool,
+    /// A person's requests to close that were heard, and whose end is not committed.
+    closing: Vec<i64>,
 }
 
 impl Executor {
@@ -75,7 +70,18 @@ impl Executor {
             guards.measure(&Guard::Reconcile(Some(UNCOMPARED.to_owned())));
             engine.remember_guards(guards);
         }
-        Ok(Self { store, policy, engine, venue, seq, obeyed: None, ticked: None, learned: clock::now() })
+        Ok(Self {
+            store,
+            policy,
+            engine,
+            venue,
+            seq,
+            obeyed: None,
+            ticked: None,
+            learned: clock::now(),
+            has_history: false,
+            closing: vec![],
+        })
     }
 
     /// Makes the engine again without what the chain took back: an entry or a panic must not count a fill twice
@@ -85,7 +91,11 @@ impl Executor {
         let guards = self.engine.guards().clone();
         self.engine = engine_at(&mut connection, self.policy.clone(), &mut self.venue, self.seq).await?;
         self.engine.remember_guards(guards);
-        Ok(())
+        drop(connection);
+        // A wallet that left by a sale that never was has not left.
+        let at = self.now().await?;
+        let held = self.engine.reconsider_leads(at);
+        if held.is_empty() { Ok(()) } else { self.commit(&held).await }
     }
 
     /// Takes in what became known, and acts on it.
@@ -95,9 +105,7 @@ impl Executor {
     /// was committed.
     pub async fn catch_up(&mut self) -> anyhow::Result<()> {
         loop {
-            // A whale's fill does not wait for the question what a person asked for; what is read is acted on after.
-            let (asked, items) = tokio::try_join!(self.asked(), self.unread())?;
-            self.do_asked(asked).await?;
+            let items = self.obey_and_read().await?;
             self.hear_now().await?;
             self.tick().await?;
             if items.is_empty() {
@@ -112,80 +120,14 @@ impl Executor {
                 self.seq = item.seq;
                 let reverted = matches!(item.news, News::Reverted(_));
                 if !records.is_empty() || reverted {
-                    self.commit(&records, None).await?;
+                    self.commit(&records).await?;
                 }
                 if reverted {
                     self.start_anew().await?;
                 }
             }
-            self.commit(&[], None).await?;
+            self.commit(&[]).await?;
         }
-    }
-
-    /// What became known and was not taken in.
-    async fn unread(&self) -> anyhow::Result<Vec<Item>> {
-        let mut connection = self.store.connection().await?;
-        Ok(feed::read(&mut connection, self.seq, i64::MAX, CHUNK, Wanted::Everything).await?)
-    }
-
-    fn is_to_obey(&self) -> bool {
-        self.obeyed.is_none_or(|obeyed| OBEY <= obeyed.elapsed())
-    }
-
-    /// What a person latched or unlatched since. The live venue keeps to a pause at once, whatever the engine is at.
-    async fn latched(&self) -> anyhow::Result<Vec<Control>> {
-        let latches = controls::latches(&mut *self.store.connection().await?).await?;
-        if let Some(live) = self.venue.live() {
-            live.handle().latches.paused.store(latches.paused, Ordering::SeqCst);
-        }
-        let guards = self.engine.guards();
-        let paused = match (guards.paused, latches.paused) {
-            (false, true) => Some(Control::Pause),
-            (true, false) => Some(Control::Resume),
-            _ => None,
-        };
-        let killed = match (guards.killed.is_some(), latches.killed) {
-            (false, Some(reason)) => Some(Control::Kill { reason }),
-            (true, None) => Some(Control::Lift),
-            _ => None,
-        };
-        Ok(paused.into_iter().chain(killed).collect())
-    }
-
-    /// What a person asked for since.
-    async fn asked(&self) -> anyhow::Result<Asked> {
-        let controls = self.latched().await?;
-        let requests = controls::close_requests(&mut *self.store.connection().await?).await?;
-        Ok(Asked { controls, requests })
-    }
-
-    /// Does what a person asked for since.
-    async fn obey(&mut self) -> anyhow::Result<()> {
-        let asked = self.asked().await?;
-        self.do_asked(asked).await
-    }
-
-    /// Does what a person asked for, and commits that it is done with what it led to.
-    async fn do_asked(&mut self, asked: Asked) -> anyhow::Result<()> {
-        self.obeyed = Some(Instant::now());
-        for control in asked.controls {
-            tracing::info!(?control, "a person asks");
-            self.do_control(control, None).await?;
-        }
-        for request in asked.requests {
-            let control = request.position.map_or(Control::CloseAll, Control::Close);
-            tracing::info!(?control, "a person asks");
-            self.do_control(control, Some(request)).await?;
-        }
-        Ok(())
-    }
-
-    async fn do_control(&mut self, control: Control, request: Option<CloseRequest>) -> anyhow::Result<()> {
-        let at = self.now().await?;
-        self.learned = at;
-        let mut records = vec![];
-        self.settle_down(Event { at, kind: EventKind::Control(control) }, &mut records).await?;
-        self.commit(&records, request).await
     }
 
     /// The time by the clock, or where the tape has come to.
@@ -204,6 +146,9 @@ impl Executor {
         }
         self.ticked = Some(Instant::now());
         let newest = resume::reached(&mut *self.store.connection().await?, i64::MAX).await?;
+        if std::mem::take(&mut self.has_history) {
+            self.read_volumes().await?;
+        }
         let at = clock::now();
         self.learned = at;
         let mut records = vec![];
@@ -212,7 +157,16 @@ impl Executor {
             self.settle_down(Event { at, kind }, &mut records).await?;
         }
         self.pass_time(at, &mut records).await?;
-        if records.is_empty() { Ok(()) } else { self.commit(&records, None).await }
+        if records.is_empty() { Ok(()) } else { self.commit(&records).await }
+    }
+
+    /// Reads what was traded in the last day anew.
+    async fn read_volumes(&mut self) -> anyhow::Result<()> {
+        let mut connection = self.store.connection().await?;
+        if let Some(reached) = resume::reached(&mut connection, self.seq).await? {
+            remember_volumes(&mut connection, &mut self.engine, self.seq, reached).await?;
+        }
+        Ok(())
     }
 
     /// Time went by: orders expire, and the engine looks at what waits for it.
@@ -250,8 +204,8 @@ impl Executor {
                 let kind = EventKind::Scores(verdicts.clone());
                 self.settle_down(Event { at: item.learned, kind }, &mut records).await?;
             }
-            // What settled long ago is nothing to act on.
-            News::History(_) => {}
+            // What settled long ago is nothing to act on, but it says how much a market is traded.
+            News::History(_) => self.has_history = true,
             News::Reverted(height) => {
                 tracing::warn!(height, "the chain took facts back; positions taken on them stand");
             }
@@ -288,94 +242,37 @@ impl Executor {
         self.settle_down(Event { at, kind }, records).await
     }
 
-    /// Steps the engine with an event, and with the answers to everything it asks, until it is quiet.
-    async fn settle_down(&mut self, event: Event, records: &mut Vec<Record>) -> anyhow::Result<()> {
-        let learned = event.at;
-        let mut events = VecDeque::from([event]);
-        loop {
-            // Answers can be long in coming, and many: a person does not wait for all of them.
-            if self.venue.live().is_some() && self.is_to_obey() {
-                self.obeyed = Some(Instant::now());
-                for control in self.latched().await? {
-                    tracing::info!(?control, "a person asks");
-                    events.push_front(Event {
-                        at: self.venue.moment(learned),
-                        kind: EventKind::Control(control),
-                    });
-                }
-            }
-            let Some(event) = events.pop_front() else { return Ok(()) };
-            let outcome = self.engine.step(&event);
-            records.extend(outcome.records);
-            let mut commands = outcome.commands.iter().peekable();
-            while let Some(command) = commands.next() {
-                let kinds = match (command, self.venue.live()) {
-                    (Command::Place(order), Some(live)) => self.send_out(live, order, records).await?,
-                    // What a wallet holds and the book that is asked for next do not wait for each other.
-                    (Command::Holdings { .. }, _)
-                        if let Some(quote) = commands.next_if(|next| matches!(next, Command::Quote(_))) =>
-                    {
-                        let (held, book) =
-                            tokio::join!(self.answer(command, learned), self.answer(quote, learned));
-                        held.into_iter().chain(book).collect()
-                    }
-                    _ => self.answer(command, learned).await,
-                };
-                for kind in kinds {
-                    events.push_back(Event { at: self.venue.moment(learned), kind });
-                }
-            }
-        }
+    /// Commits what was decided with the place it was decided at, and that a person's requests are obeyed.
+    async fn commit(&mut self, records: &[Record]) -> anyhow::Result<()> {
+        self.commit_at_place(records).await?;
+        self.closing.clear();
+        Ok(())
     }
 
-    /// What the world says to what the engine asks.
-    async fn answer(&self, command: &Command, learned: Timestamp) -> Vec<EventKind> {
-        match command {
-            Command::Quote(token) => {
-                let at = self.venue.moment(learned);
-                vec![match self.venue.quote(*token, at).await {
-                    Ok(book) => EventKind::Book(book),
-                    Err(detail) => EventKind::NoBook { token: *token, detail },
-                }]
-            }
-            Command::Holdings { wallet, token } => {
-                holdings::of(&self.store, *wallet, *token).await.into_iter().collect()
-            }
-            Command::Place(order) => {
-                self.venue.place(order, learned).await.into_iter().map(EventKind::Order).collect()
-            }
-            Command::Cancel(id) => {
-                match self.engine.portfolio().orders().find(|sent| sent.order.id == *id).cloned() {
-                    Some(sent) => {
-                        self.venue.cancel(&sent, learned).await.into_iter().map(EventKind::Order).collect()
-                    }
-                    None => vec![],
-                }
-            }
-        }
+    /// Commits what was decided so far in the middle of an item, without the item's own place, and that a person's requests
+    /// are obeyed. What a followed wallet gave up stays behind for the place that its fills are read at.
+    async fn commit_early(&self, records: &mut Vec<Record>) -> anyhow::Result<()> {
+        let (later, decided): (Vec<_>, Vec<_>) =
+            std::mem::take(records).into_iter().partition(|record| matches!(record, Record::Lead { .. }));
+        *records = later;
+        self.commit_at_place(&decided).await
     }
 
-    /// Commits what was decided with the place it was decided at, and with the request it answers.
-    async fn commit(&self, records: &[Record], request: Option<CloseRequest>) -> anyhow::Result<()> {
+    async fn commit_at_place(&self, records: &[Record]) -> anyhow::Result<()> {
         let mut transaction = self.store.begin().await?;
-        self.write(&mut transaction, records, request).await?;
+        self.write(&mut transaction, records).await?;
+        for request in &self.closing {
+            controls::obeyed(&mut transaction, *request).await?;
+        }
         feed::set_cursor(&mut transaction, READER, Cursor { seq: self.seq, ..Cursor::default() }).await?;
         Store::commit(transaction).await?;
         records.iter().for_each(diary::observe);
         Ok(())
     }
 
-    async fn write(
-        &self,
-        connection: &mut PgConnection,
-        records: &[Record],
-        request: Option<CloseRequest>,
-    ) -> anyhow::Result<()> {
+    async fn write(&self, connection: &mut PgConnection, records: &[Record]) -> anyhow::Result<()> {
         for record in records {
             diary::write(connection, record, self.venue.mode()).await?;
-        }
-        if let Some(request) = request {
-            controls::obeyed(connection, request.id).await?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! The settings of what keeps a candidate from being a signal.
 
 use decision::{FadePolicy, Filters, engine};
-use domain::{Price, Timestamp};
+use domain::{Price, Timestamp, Usd};
 
 use crate::settings::{percent, within};
 
@@ -56,6 +56,43 @@ pub struct FilterSettings {
         help_heading = "Filters"
     )]
     pub follow_ultra_short: bool,
+    /// The least probability that a whale's edge is above zero, in percent; with CONFIDENCE_MODEL=skill alone.
+    #[arg(
+        long,
+        env = "MIN_SKILL_PROBABILITY_PCT",
+        default_value = "90",
+        value_parser = percent,
+        help_heading = "Filters"
+    )]
+    pub min_skill_probability_pct: f64,
+    /// How many of a whale's entries must have been timed; with CONFIDENCE_MODEL=skill alone.
+    #[arg(long, env = "MIN_TIMED_ENTRIES", default_value_t = 30, help_heading = "Filters")]
+    pub min_timed_entries: u32,
+    /// The least gain that a copier would have had after those entries, in its own standard errors; 0: whatever it was.
+    /// With CONFIDENCE_MODEL=skill alone.
+    #[arg(long, env = "MIN_TIMING_T", default_value = "1", value_parser = errors, help_heading = "Filters")]
+    pub min_timing_t: f64,
+    /// The least part of a whale's entry that took what rested in the book, in percent.
+    #[arg(long, env = "MIN_TAKER_PCT", default_value = "50", value_parser = percent, help_heading = "Filters")]
+    pub min_taker_pct: f64,
+    /// The least dollars that were seen traded in a market in the last day, for whales.
+    #[arg(
+        long,
+        env = "MIN_MARKET_VOLUME_USD",
+        default_value = "10000",
+        value_parser = no_debt,
+        help_heading = "Filters"
+    )]
+    pub min_market_volume_usd: Usd,
+    /// The most of those dollars that a whale's entry may be, in percent.
+    #[arg(
+        long,
+        env = "MAX_ENTRY_OF_VOLUME_PCT",
+        default_value = "50",
+        value_parser = percent,
+        help_heading = "Filters"
+    )]
+    pub max_entry_of_volume_pct: f64,
     /// What the price is expected to lose us between the decision and the order's arrival, in cents a share.
     #[arg(
         long,
@@ -77,6 +114,24 @@ pub struct FilterSettings {
     /// The least minutes to a market's expected end, for panics.
     #[arg(long, env = "FADE_MIN_MINUTES_TO_END", default_value_t = 360, help_heading = "Filters")]
     pub fade_min_minutes_to_end: u32,
+    /// The part of what it held of the outcome that a panicking seller must have given up, in percent.
+    #[arg(
+        long,
+        env = "FADE_MIN_PART_SOLD_PCT",
+        default_value = "30",
+        value_parser = percent,
+        help_heading = "Filters"
+    )]
+    pub fade_min_part_sold_pct: f64,
+    /// The part of all selling into bids that must be the panicking sellers', in percent.
+    #[arg(
+        long,
+        env = "FADE_MIN_SELL_SHARE_PCT",
+        default_value = "60",
+        value_parser = percent,
+        help_heading = "Filters"
+    )]
+    pub fade_min_sell_share_pct: f64,
     /// How far another market of the event must have moved to make a panic news, in cents.
     #[arg(
         long,
@@ -104,6 +159,12 @@ impl FilterSettings {
             max_opposed: self.max_opposed_pct / 100.0,
             conflict_window: i64::from(self.conflict_window_minutes) * Timestamp::MINUTE,
             ultra_short: self.follow_ultra_short,
+            min_skill_probability: self.min_skill_probability_pct / 100.0,
+            min_timed_entries: self.min_timed_entries,
+            min_timing: self.min_timing_t,
+            min_taker_part: self.min_taker_pct / 100.0,
+            min_volume: self.min_market_volume_usd,
+            max_volume_part: self.max_entry_of_volume_pct / 100.0,
             latency_cost: self.latency_cost_cents / 100.0,
         }
     }
@@ -112,6 +173,8 @@ impl FilterSettings {
         FadePolicy {
             live: self.fade_live,
             min_time_left: i64::from(self.fade_min_minutes_to_end) * Timestamp::MINUTE,
+            min_part_sold: self.fade_min_part_sold_pct / 100.0,
+            min_sell_share: self.fade_min_sell_share_pct / 100.0,
             max_sibling_move: self.fade_max_sibling_move_cents,
         }
     }
@@ -123,6 +186,15 @@ fn cents(text: &str) -> Result<Price, String> {
     let number = within(text, 0.0001..=99.0)?;
     Price::from_ppm((number * 10_000.0).round() as u32)
         .ok_or_else(|| "it is no distance of prices".to_owned())
+}
+
+fn errors(text: &str) -> Result<f64, String> {
+    within(text, 0.0..=10.0)
+}
+
+fn no_debt(text: &str) -> Result<Usd, String> {
+    let amount: Usd = text.parse().map_err(|error: domain::money::AmountError| error.to_string())?;
+    if amount < Usd::ZERO { Err("it must not be below zero".to_owned()) } else { Ok(amount) }
 }
 
 fn few_cents(text: &str) -> Result<f64, String> {
@@ -150,10 +222,14 @@ mod tests {
     #[test]
     fn what_is_set_is_what_holds() {
         let line = ["line", "--max-spread-cents", "1.5", "--fade-live", "true", "--max-days-to-end", "2"];
+        let more = ["--min-market-volume-usd", "0", "--min-taker-pct", "25", "--min-timing-t", "0"];
+        let line = [&line[..], &more].concat();
         let settings = Line::parse_from(line).settings;
         assert_eq!(settings.filters().max_spread.to_string(), "0.015");
         assert_eq!(settings.filters().max_time_left, 2 * Timestamp::DAY);
         assert!(settings.fade().live);
+        let Filters { min_volume, min_taker_part, min_timing, .. } = settings.filters();
+        assert_eq!((min_volume, min_taker_part, min_timing), (Usd::ZERO, 0.25, 0.0));
         for wrong in
             [["--max-spread-cents", "0"], ["--min-price", "1.2"], ["--conflict-window-minutes", "90"]]
         {

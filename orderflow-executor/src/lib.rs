@@ -32,11 +32,11 @@ pub use executor::Executor;
 pub use filters::FilterSettings;
 pub use key_settings::LiveSettings;
 pub use limits::LimitSettings;
-pub use settings::{ServiceSettings, StrategySettings, VenueSettings};
+pub use settings::{ServiceSettings, StakeSettings, StrategySettings, VenueSettings};
 pub use venue::{Paper, Prints, Venue};
 
-/// How often the outbox is looked at when no notification comes.
-const LOOK: Duration = Duration::from_secs(3);
+/// How often the outbox, and what a person asks, is looked at when no notification comes.
+const LOOK: Duration = Duration::from_millis(750);
 
 /// Runs the service until it is told to stop.
 ///
@@ -66,10 +66,11 @@ pub async fn run(
             latency: Duration::from_millis(u64::from(venue.paper_latency_ms)),
         })
     } else {
-        let (live, is_green) = begin_live(&venue, &store).await?;
+        let stake = strategy.stake;
+        let (live, is_green) = begin_live(&venue, stake, &store).await?;
         beside.spawn(watch::obey_kill(store.clone(), live.handle()));
         if !is_green {
-            beside.spawn(until_green(store.clone(), venue.clone(), live.handle()));
+            beside.spawn(until_green(store.clone(), venue.clone(), stake, live.handle()));
         }
         beside.spawn(watch::watch(store.clone(), venue, live.handle(), Rhythm::default()));
         Venue::Live(Box::new(live))
@@ -103,9 +104,13 @@ pub async fn run(
 /// Opens the live venue if everything speaks for it. Where something is held or on its way it is opened all the same,
 /// without entries: who wants to sell what is held, or to stop all trading, must be heard. Says with it whether all is
 /// green but the chain.
-async fn begin_live(venue: &VenueSettings, store: &Store) -> anyhow::Result<(Live, bool)> {
+async fn begin_live(
+    venue: &VenueSettings,
+    stake: StakeSettings,
+    store: &Store,
+) -> anyhow::Result<(Live, bool)> {
     let mut connection = store.connection().await?;
-    let checks = preflight::preflight(venue, &mut connection).await;
+    let checks = preflight::preflight(venue, stake, &mut connection).await;
     // A chain that is still being read stops entries by itself, and no order on its way should wait for it.
     let (behind, red): (Vec<&Check>, Vec<&Check>) =
         checks.iter().filter(|check| !check.is_green()).partition(|check| check.name == preflight::CHAIN);
@@ -161,11 +166,16 @@ fn objections(red: &[&Check]) -> Option<BTreeMap<Objection, String>> {
 }
 
 /// Looks at the list again until nothing of it speaks against entries that did so at the beginning.
-async fn until_green(store: Store, venue: VenueSettings, live: LiveHandle) -> anyhow::Result<()> {
+async fn until_green(
+    store: Store,
+    venue: VenueSettings,
+    stake: StakeSettings,
+    live: LiveHandle,
+) -> anyhow::Result<()> {
     let every = Duration::from_secs(u64::from(venue.live.live_check_secs));
     loop {
         tokio::time::sleep(every).await;
-        let checks = preflight::preflight(&venue, &mut *store.connection().await?).await;
+        let checks = preflight::preflight(&venue, stake, &mut *store.connection().await?).await;
         let red: Vec<&Check> =
             checks.iter().filter(|check| !check.is_green() && check.name != preflight::CHAIN).collect();
         // Where the list breaks off early, nothing of the rest is known.
@@ -196,7 +206,7 @@ async fn credentials(venue: &VenueSettings, rhythm: &Rhythm) -> anyhow::Result<(
     let account = venue.live.account()?;
     let desk = KeyDesk::new(&venue.clob_url, rhythm.limits.other)?;
     desk.sync_clock().await?;
-    let credentials = desk.derive_or_create(&account, 0).await?;
+    let credentials = desk.obtain(&account).await?;
     Ok((account, credentials))
 }
 

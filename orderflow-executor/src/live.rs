@@ -7,6 +7,7 @@
 mod books;
 mod desk;
 mod execution;
+mod renewal;
 mod requests;
 mod standing;
 mod terms;
@@ -25,7 +26,8 @@ use domain::{
 };
 use polymarket::channel::{Pace, user_channel};
 use polymarket::trading::{
-    Account, Credentials, LOOK_UP_AFTER, Limits, OrderSigner, SignedOrder, Stamp, Trader,
+    Access, Account, Credentials, KeyDesk, LOOK_UP_AFTER, Limits, OrderSigner, SignError, SignedOrder, Stamp,
+    Trader,
 };
 use polymarket::{Clob, VenueError};
 use service::clock;
@@ -38,7 +40,8 @@ use tokio::time::Instant;
 
 use books::Books;
 pub use desk::LiveNews;
-use desk::{Desk, Wish};
+use desk::{Beat, Desk, Wish};
+use renewal::Renewal;
 pub use standing::Objection;
 use standing::Standing;
 pub(crate) use standing::UNCOMPARED;
@@ -62,6 +65,8 @@ pub struct Rhythm {
     pub poll: Duration,
     /// How long the chain's own word of a match is waited for once the venue says that it is confirmed.
     pub chain_patience: Duration,
+    /// How long a match that the venue speaks of may go unshown, in its trades and on the chain.
+    pub unshown_patience: Duration,
     /// The rhythm of the channels.
     pub pace: Pace,
     /// Limits on requests.
@@ -77,6 +82,7 @@ impl Default for Rhythm {
             first_look: Duration::from_millis(200),
             poll: Duration::from_secs(3),
             chain_patience: Duration::from_secs(30),
+            unshown_patience: Duration::from_secs(600),
             pace: Pace::default(),
             limits: Limits::default(),
         }
@@ -100,7 +106,10 @@ pub struct Desks {
 #[derive(Debug)]
 pub struct Live {
     handle: LiveHandle,
-    signer: OrderSigner,
+    account: Account,
+    access: Access,
+    /// The signer for the credentials in use when it signed last.
+    signer: Mutex<Arc<OrderSigner>>,
     /// What became known and was not taken yet.
     news: mpsc::Receiver<LiveNews>,
 }
@@ -130,7 +139,7 @@ pub enum LiveError {
     Venue(#[from] VenueError),
     /// The signer could not be made.
     #[error("no signer of orders")]
-    Signer(#[from] polymarket::trading::SignError),
+    Signer(#[from] SignError),
     /// The database refused, or holds what it should not.
     #[error("the orders sent before cannot be read")]
     Store(#[from] StoreError),
@@ -193,8 +202,10 @@ impl Live {
     ) -> Result<Self, LiveError> {
         let Desks { clob, channels, account, credentials } = desks;
         let signer = OrderSigner::new(account.clone(), &credentials).await?;
+        let keys = KeyDesk::new(&clob, rhythm.limits.other)?;
+        let access = Access::from(credentials);
         let Before { tracked, never_sent } = before(connection, account.funder()).await?;
-        let trader = Arc::new(Trader::new(&clob, account, credentials.clone(), rhythm.limits)?);
+        let trader = Arc::new(Trader::new(&clob, account.clone(), access.clone(), rhythm.limits)?);
         let clob = Arc::new(Clob::with_timeout(&clob, rhythm.limits.other)?);
         let books = Books::open(Arc::clone(&clob), &channels, rhythm.pace);
         let latches = Arc::<Latches>::default();
@@ -206,8 +217,10 @@ impl Live {
             books: books.clone(),
             latches: Arc::clone(&latches),
             wishes,
-            channel: user_channel(&channels, credentials, rhythm.pace),
+            channel: user_channel(&channels, access.clone(), rhythm.pace),
             rhythm,
+            renewal: Renewal::new(keys, access.clone()),
+            beat: Beat::default(),
             news: news_in,
             orders: BTreeMap::new(),
             by_hash: BTreeMap::new(),
@@ -222,13 +235,19 @@ impl Live {
             one.take_up(order);
         }
         tokio::spawn(one.run());
-        Ok(Self { handle: LiveHandle { trader, books, latches, desk }, signer, news })
+        Ok(Self {
+            handle: LiveHandle { trader, books, latches, desk },
+            account,
+            access,
+            signer: Mutex::new(Arc::new(signer)),
+            news,
+        })
     }
 
     /// The wallet that owns orders and positions.
     #[must_use]
-    pub fn wallet(&self) -> Wallet {
-        self.signer.account().funder()
+    pub const fn wallet(&self) -> Wallet {
+        self.account.funder()
     }
 
     /// A hand on it.
@@ -272,8 +291,21 @@ impl Live {
         let at = self.handle.trader.venue_time();
         let (terms, rules) =
             terms::terms(order, market, tick, at).map_err(|error| format!("not sent: {error}"))?;
-        let signed = self.signer.sign(&terms, &rules, Stamp::random(at)).await;
+        let signer = self.signer().await.map_err(|error| format!("not sent: {error}"))?;
+        let signed = signer.sign(&terms, &rules, Stamp::random(at)).await;
         signed.map_err(|error| format!("not sent: {error}"))
+    }
+
+    /// The signer for the credentials in use, whose key an order names as its owner.
+    async fn signer(&self) -> Result<Arc<OrderSigner>, SignError> {
+        let known = Arc::clone(&self.signer.lock().unwrap_or_else(PoisonError::into_inner));
+        let credentials = self.access.current();
+        if known.owner() == credentials.key() {
+            return Ok(known);
+        }
+        let fresh = Arc::new(OrderSigner::new(self.account.clone(), &credentials).await?);
+        *self.signer.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&fresh);
+        Ok(fresh)
     }
 
     /// Hands a prepared order to the desk, once it is committed.

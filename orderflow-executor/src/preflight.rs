@@ -5,7 +5,7 @@
 use std::fmt;
 
 use alloy_primitives::U256;
-use domain::{Timestamp, Usd};
+use domain::{Market, Timestamp, TokenId, Usd};
 use polymarket::VenueError;
 use polymarket::trading::{Account, Asset, ClockReading, Exchange, KeyDesk, Trader, WalletKind, self_test};
 use polymarket::{Clob, Geoblock, Region};
@@ -13,7 +13,7 @@ use service::clock;
 use store::{PgConnection, resume};
 
 use crate::live::Rhythm;
-use crate::settings::VenueSettings;
+use crate::settings::{StakeSettings, VenueSettings};
 
 /// How far this machine's clock may be from the venue's.
 const MOST_SKEW: i64 = 2_000_000;
@@ -90,7 +90,11 @@ pub fn all_green(checks: &[Check]) -> bool {
 }
 
 /// Looks at everything. Asks the venue, and sends nothing that could trade.
-pub async fn preflight(venue: &VenueSettings, connection: &mut PgConnection) -> Vec<Check> {
+pub async fn preflight(
+    venue: &VenueSettings,
+    stake: StakeSettings,
+    connection: &mut PgConnection,
+) -> Vec<Check> {
     let rhythm = Rhythm::default();
     let mut checks = vec![
         database(connection).await,
@@ -109,7 +113,7 @@ pub async fn preflight(venue: &VenueSettings, connection: &mut PgConnection) -> 
     };
     checks.push(wallet(&account));
     match trader(venue, account, &rhythm).await {
-        Ok(trader) => checks.extend(standing(&trader, venue, connection).await),
+        Ok(trader) => checks.extend(standing(&trader, venue, stake.max_position_usd, connection).await),
         Err(error) => checks.push(Check::red(
             "credentials",
             plainly(&error),
@@ -120,7 +124,12 @@ pub async fn preflight(venue: &VenueSettings, connection: &mut PgConnection) -> 
 }
 
 /// What only the venue can say of the account.
-async fn standing(trader: &Trader, venue: &VenueSettings, connection: &mut PgConnection) -> Vec<Check> {
+async fn standing(
+    trader: &Trader,
+    venue: &VenueSettings,
+    most: Usd,
+    connection: &mut PgConnection,
+) -> Vec<Check> {
     let mut checks = vec![
         Check::green("credentials", "the venue knows the key"),
         skew(&trader.sync_clock().await),
@@ -139,9 +148,19 @@ async fn standing(trader: &Trader, venue: &VenueSettings, connection: &mut PgCon
     for exchange in [Exchange::Standard, Exchange::NegRisk, Exchange::Positions] {
         let name = allowance_name(exchange);
         checks.push(match &balance {
-            Ok(balance) => allowance(name, exchange, balance.allowance(domain::Wallet(exchange.address()))),
+            Ok(balance) => {
+                allowance(name, exchange, balance.allowance(domain::Wallet(exchange.address())), most)
+            }
             Err(error) => unanswered(name, error),
         });
+    }
+    match store::markets::one_of_each_kind(connection).await {
+        Ok(markets) => {
+            for exchange in [Exchange::Standard, Exchange::NegRisk, Exchange::Positions] {
+                checks.push(sales(trader, exchange, &markets).await);
+            }
+        }
+        Err(error) => checks.push(Check::red("sales", error.to_string(), "look at the database")),
     }
     checks.push(grid(venue, connection).await);
     checks
@@ -150,7 +169,7 @@ async fn standing(trader: &Trader, venue: &VenueSettings, connection: &mut PgCon
 async fn trader(venue: &VenueSettings, account: Account, rhythm: &Rhythm) -> Result<Trader, VenueError> {
     let desk = KeyDesk::new(&venue.clob_url, rhythm.limits.other)?;
     desk.sync_clock().await?;
-    let credentials = desk.derive_or_create(&account, 0).await?;
+    let credentials = desk.obtain(&account).await?;
     let trader = Trader::new(&venue.clob_url, account, credentials, rhythm.limits)?;
     trader.sync_clock().await?;
     Ok(trader)
@@ -161,9 +180,22 @@ pub(crate) async fn region(venue: &VenueSettings, rhythm: &Rhythm) -> Result<Reg
     Geoblock::new(&venue.live.geoblock_url, rhythm.limits.other)?.region().await
 }
 
-/// Fails closed: without an answer this place counts as one that is not served.
+/// Where nothing at all may be traded, whoever is asked: countries, and regions of countries
+/// (<https://docs.polymarket.com/api-reference/geoblock>).
+const NOWHERE: [&str; 7] = ["IR", "SY", "CU", "KP", "UA-43", "UA-14", "UA-09"];
+
+/// Fails closed: without an answer this place counts as one that is not served, and so does one that nobody names. For the
+/// rest the venue's own word counts, because its list changes.
 pub(crate) fn place(region: &Result<Region, VenueError>) -> Check {
     match region {
+        Ok(region) if is_nowhere(region) => Check::red(
+            "place",
+            match where_of(region).as_str() {
+                "" => "nobody says where this machine is".to_owned(),
+                place => format!("nothing may be traded from {place}"),
+            },
+            "trade on paper: from here nothing else is allowed",
+        ),
         Ok(region) if !region.blocked => Check::green("place", where_of(region)),
         Ok(region) => Check::red(
             "place",
@@ -178,8 +210,14 @@ pub(crate) fn place(region: &Result<Region, VenueError>) -> Check {
     }
 }
 
+fn is_nowhere(region: &Region) -> bool {
+    let place = where_of(region).to_uppercase();
+    let country = region.country.trim().to_uppercase();
+    country.is_empty() || NOWHERE.contains(&country.as_str()) || NOWHERE.contains(&place.as_str())
+}
+
 fn where_of(region: &Region) -> String {
-    [region.country.as_str(), region.region.as_str()]
+    [region.country.trim(), region.region.trim()]
         .into_iter()
         .filter(|part| !part.is_empty())
         .collect::<Vec<_>>()
@@ -233,14 +271,62 @@ const fn allowance_name(exchange: Exchange) -> &'static str {
     }
 }
 
-fn allowance(name: &'static str, exchange: Exchange, amount: U256) -> Check {
-    // A thousand dollars is the most that a trade may cost by default.
-    if U256::from(Usd::whole(1_000).micros().unsigned_abs()) <= amount {
+/// Whether an exchange may take the wallet's shares: without that a position could be opened and not be left. The approval
+/// is of all tokens of a contract, so that it can be read off any of them.
+async fn sales(trader: &Trader, exchange: Exchange, markets: &[Market]) -> Check {
+    let name = match exchange {
+        Exchange::Standard => "sales V2",
+        Exchange::NegRisk => "sales NR",
+        Exchange::Positions => "sales V3",
+    };
+    let Some(token) = token_on(exchange, markets) else {
+        return Check::green(name, "no market of this kind is known, so that nothing can be bought there");
+    };
+    match trader.balance(Asset::of(token)).await {
+        Ok(balance) if !balance.allowance(domain::Wallet(exchange.address())).is_zero() => {
+            Check::green(name, format!("{} may take shares", exchange.address()))
+        }
+        Ok(_) => Check::red(
+            name,
+            format!(
+                "{} may not take the wallet's shares: what is bought could not be sold",
+                exchange.address()
+            ),
+            match exchange {
+                Exchange::Positions => {
+                    "call setApprovalForAll for that contract on PositionManager from the wallet; approvals of the \
+                     conditional tokens do not carry over"
+                }
+                Exchange::Standard | Exchange::NegRisk => {
+                    "call setApprovalForAll for that contract on the conditional tokens from the wallet (the venue's \
+                     own page does it with the first trade)"
+                }
+            },
+        ),
+        Err(error) => unanswered(name, &error),
+    }
+}
+
+/// A token that is traded on an exchange.
+fn token_on(exchange: Exchange, markets: &[Market]) -> Option<TokenId> {
+    let of = |market: &Market| {
+        let on = |token: &TokenId| Exchange::of(market, *token) == Ok(exchange);
+        market.tokens.iter().copied().find(on)
+    };
+    markets.iter().find_map(of)
+}
+
+/// At least what one trade may cost: less would be refused in the middle of trading.
+fn allowance(name: &'static str, exchange: Exchange, amount: U256, most: Usd) -> Check {
+    if U256::from(most.micros().unsigned_abs()) <= amount {
         return Check::green(name, format!("{} may take dollars", exchange.address()));
     }
     Check::red(
         name,
-        format!("{} may not take the wallet's dollars", exchange.address()),
+        format!(
+            "{} may take {amount} millionths of the wallet's dollars, and a trade up to ${most}",
+            exchange.address()
+        ),
         "approve pUSD for that contract from the wallet (the venue's own page does it with the first trade)",
     )
 }
@@ -333,5 +419,36 @@ fn plainly(error: &VenueError) -> String {
     match std::error::Error::source(error) {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The venue's own word counts, but for places from which nothing may be traded, and for no place at all.
+    #[test]
+    fn a_place_is_one_that_somebody_names() {
+        let is_green = |blocked, country: &str, part: &str| {
+            let (country, region) = (country.to_owned(), part.to_owned());
+            place(&Ok(Region { blocked, ip: String::new(), country, region })).is_green()
+        };
+        assert!(is_green(false, "IE", "L") && is_green(false, "UA", "30") && is_green(false, "ie", ""));
+        assert!(!is_green(true, "IE", "L"));
+        for (country, part) in [("", ""), ("", "NY"), ("IR", "23"), ("UA", "43"), ("ua", "09"), (" CU ", "")]
+        {
+            assert!(!is_green(false, country, part), "{country}-{part}");
+        }
+    }
+
+    /// What may be taken must be enough for the largest trade that the settings allow.
+    #[test]
+    fn an_allowance_is_held_against_the_largest_trade() {
+        let look = |amount: i64, most: i32| {
+            let amount = U256::from(Usd::whole(i32::try_from(amount).unwrap()).micros().unsigned_abs());
+            allowance("allowance V2", Exchange::Standard, amount, Usd::whole(most)).is_green()
+        };
+        assert!(look(1_000, 1_000) && look(200, 200));
+        assert!(!look(999, 1_000) && !look(1_000, 2_500));
     }
 }

@@ -4,8 +4,8 @@ use decision::engine::{Asked, LOOKBACK};
 use decision::exits::{ExitState, Lead};
 use decision::experience::Known;
 use decision::portfolio::{Holdings, Kept, Losses};
-use decision::{Case, Control, Engine, Last, Policy, Sent};
-use domain::{ExitReason, SignalKind};
+use decision::{Case, Control, Engine, Last, Policy, Sent, volume};
+use domain::{ExitReason, SignalKind, Timestamp};
 use store::resume::{Books, ExitRow, SentOrder};
 use store::{PgConnection, controls, markets, resume, scores, signals};
 
@@ -41,6 +41,7 @@ pub(crate) async fn engine_at(
     engine.rate(&scores::rated_at(connection, seq).await?);
     remember_cases(connection, &mut engine).await?;
     let Some(reached) = resume::reached(connection, seq).await? else { return Ok(engine) };
+    remember_volumes(connection, &mut engine, seq, reached).await?;
     let since = reached.plus_micros(-LOOKBACK);
     let own = venue.live().map(Live::wallet);
     for (fill, at) in resume::recent_fills(connection, seq, since).await? {
@@ -61,6 +62,18 @@ pub(crate) async fn engine_at(
         });
     }
     Ok(engine)
+}
+
+/// Tells the engine what was traded in the last day, as the database has it.
+pub(crate) async fn remember_volumes(
+    connection: &mut PgConnection,
+    engine: &mut Engine,
+    seq: i64,
+    reached: Timestamp,
+) -> anyhow::Result<()> {
+    let since = reached.plus_micros(-volume::HOURS * Timestamp::HOUR);
+    engine.remember_volumes(resume::volumes(connection, seq, since).await?);
+    Ok(())
 }
 
 fn holdings_of(books: Books) -> Holdings {

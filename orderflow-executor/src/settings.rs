@@ -9,6 +9,14 @@ use crate::filters::FilterSettings;
 use crate::key_settings::LiveSettings;
 use crate::limits::LimitSettings;
 
+/// What the account must be able to pay, which its checks must know as well as the strategy.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct StakeSettings {
+    /// The most one trade may cost, in dollars, fee included.
+    #[arg(long, env = "MAX_POSITION_USD", default_value = "1000", value_parser = dollars, help_heading = "Strategy")]
+    pub max_position_usd: Usd,
+}
+
 /// What the strategy may do with how much money.
 #[derive(Clone, Debug, clap::Args)]
 pub struct StrategySettings {
@@ -18,9 +26,9 @@ pub struct StrategySettings {
     /// The part of the Kelly stake that is taken, above 0 and at most 1.
     #[arg(long, env = "KELLY_FRACTION", default_value = "0.25", value_parser = fraction, help_heading = "Strategy")]
     pub kelly_fraction: f64,
-    /// The most one trade may cost, in dollars, fee included.
-    #[arg(long, env = "MAX_POSITION_USD", default_value = "1000", value_parser = dollars, help_heading = "Strategy")]
-    pub max_position_usd: Usd,
+    /// The most one trade may cost.
+    #[command(flatten)]
+    pub stake: StakeSettings,
     /// The smallest stake worth an order, in dollars.
     #[arg(long, env = "MIN_POSITION_USD", default_value = "10", value_parser = dollars, help_heading = "Strategy")]
     pub min_position_usd: Usd,
@@ -95,7 +103,7 @@ impl StrategySettings {
         Policy {
             bankroll: self.bankroll_usd,
             kelly_fraction: self.kelly_fraction,
-            max_position: self.max_position_usd,
+            max_position: self.stake.max_position_usd,
             min_stake: self.min_position_usd,
             max_open_positions: self.max_open_positions,
             daily_loss_limit: self.daily_loss_limit_usd,

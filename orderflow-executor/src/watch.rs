@@ -118,6 +118,9 @@ async fn compare(store: &Store, trader: &Arc<Trader>, live: &LiveHandle) -> bool
             }
             // What was not compared is not known to agree: an objection that stands goes on standing.
             let text = findings.text();
+            if findings.is_compared && text.is_none() {
+                live.object(Objection::Unshown, None).await;
+            }
             if findings.is_compared || text.is_some() {
                 live.object(Objection::Difference, text).await;
             }

@@ -62,6 +62,7 @@ fn market(number: u64) -> Market {
         tick: Tick::CENT,
         fee_rate_ppm: 0,
         end: None,
+        oracle: None,
     }
 }
 

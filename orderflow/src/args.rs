@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use domain::{Tier, Timestamp, Wallet};
-use orderflow_executor::{StrategySettings, VenueSettings};
+use orderflow_executor::{StakeSettings, StrategySettings, VenueSettings};
 use orderflow_listener::{ChainSource, ListenerSettings};
 use orderflow_reputation::{Passes, ReputationSettings};
 use service::DatabaseSettings;
@@ -29,7 +29,7 @@ pub(crate) enum Command {
     /// Run listener, reputation and executor against the live chain and the live books, on paper.
     Run(Box<Run>),
     /// Run the same three services for a while against a simulated world, to see them work.
-    Demo(Demo),
+    Demo(Box<Demo>),
     /// Run the simulated world alone, for any client to be pointed at.
     Devnet(Devnet),
     /// Play a recorded tape (trades and resolutions, as CSV or Parquet) through the strategy, in the tape's own time.
@@ -85,7 +85,14 @@ pub(crate) enum Command {
     /// Allow entries again after a kill.
     Lift(Database),
     /// Check everything that live trading needs: place, account, money, clock, chain, signing. Fails where a line is red.
-    Doctor(Box<Venue>),
+    Doctor {
+        /// What one trade may cost.
+        #[command(flatten)]
+        stake: StakeSettings,
+        /// Which account and which database.
+        #[command(flatten)]
+        venue: Box<Venue>,
+    },
     /// Compare the books with the venue: orders, shares, dollars, winners. Fails where they disagree.
     Reconcile {
         /// Take the wallet's dollars as they are, after money was paid in or taken out.

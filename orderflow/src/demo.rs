@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use devnet::{Devnet, DevnetConfig, Truth};
-use domain::Wallet;
+use domain::{Usd, Wallet};
 use serde_json::{Value, json};
 use service::telemetry::TelemetrySettings;
 use service::{Database, Supervisor, clock, interrupted};
@@ -116,6 +116,9 @@ fn services(settings: &Demo, world: &Devnet, folder: &Path) -> anyhow::Result<Ru
     // Its bets live for minutes: what keeps money out of the last hours of real ones would keep it out of all.
     run.strategy.filters.min_minutes_to_end = 0;
     run.strategy.filters.fade_min_minutes_to_end = 0;
+    // Nor is a day of them as long as a real one.
+    run.strategy.filters.min_market_volume_usd = Usd::ZERO;
+    run.strategy.filters.max_entry_of_volume_pct = 100.0;
     run.reputation = settings.reputation.clone();
     run.reputation.reputation_interval_secs = run.reputation.reputation_interval_secs.min(PASS_SECS);
     Ok(run)

@@ -3,15 +3,20 @@
 
 use anyhow::bail;
 use orderflow_executor::preflight::{Check, Verdict, all_green, preflight};
-use orderflow_executor::{VenueSettings, reconcile};
+use orderflow_executor::{StakeSettings, VenueSettings, reconcile};
 use serde_json::{Value, json};
 use store::Store;
 
 use crate::render;
 
 /// Shows every check; fails where one is red.
-pub(crate) async fn doctor(store: Store, venue: &VenueSettings, json: bool) -> anyhow::Result<()> {
-    let checks = preflight(venue, &mut *store.connection().await?).await;
+pub(crate) async fn doctor(
+    store: Store,
+    venue: &VenueSettings,
+    stake: StakeSettings,
+    json: bool,
+) -> anyhow::Result<()> {
+    let checks = preflight(venue, stake, &mut *store.connection().await?).await;
     if json {
         render::line(&serde_json::to_string_pretty(&Value::Array(checks.iter().map(object).collect()))?)?;
     } else {

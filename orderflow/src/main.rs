@@ -46,7 +46,7 @@ async fn main() -> ExitCode {
 async fn dispatch(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Run(settings) => run::run(*settings).await,
-        Command::Demo(settings) => demo::run(settings).await,
+        Command::Demo(settings) => demo::run(*settings).await,
         Command::Devnet(settings) => devnet::run(settings).await,
         Command::Replay(settings) => replay_into(*settings).await,
         Command::Backfill(settings) => {
@@ -90,9 +90,9 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
             on(&database, async |store| latches::kill(store, &reason).await).await
         }
         Command::Lift(args) => on(&args.database, async |store| latches::lift(store).await).await,
-        Command::Doctor(asked) => {
-            on(&asked.view.database, async |store| doctor::doctor(store, &asked.venue, asked.view.json).await)
-                .await
+        Command::Doctor { stake, venue: asked } => {
+            let look = async |store| doctor::doctor(store, &asked.venue, stake, asked.view.json).await;
+            on(&asked.view.database, look).await
         }
         Command::Reconcile { accept, venue: asked } => {
             on(&asked.view.database, async |store| doctor::compare(store, &asked.venue, accept).await).await

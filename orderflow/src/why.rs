@@ -178,6 +178,7 @@ fn decided_on(evidence: &Row) -> Vec<String> {
             "Whales",
             &format!("{} with it, {} against; {held}", usd("whales_with_usd"), usd("whales_against_usd")),
         ),
+        line("Company", &company(evidence)),
         line(
             "Belief",
             &format!(
@@ -207,6 +208,20 @@ fn decided_on(evidence: &Row) -> Vec<String> {
             &format!("confidence {:.1} %, Kelly {:.3}", 100.0 * figure("confidence"), figure("kelly")),
         ),
     ]
+}
+
+/// How sure the wallet's record is, how it traded, and how much others did. Stories of before this was kept say less.
+fn company(evidence: &Row) -> String {
+    let percent = |name: &str| {
+        evidence.number(name).map_or_else(|| UNKNOWN.to_owned(), |part| format!("{:.0} %", 100.0 * part))
+    };
+    format!(
+        "P(κ > 0) {}, entries timed at t {}, {} taken, {} traded in the last day",
+        percent("skill_probability"),
+        evidence.number("timing_t").map_or_else(|| UNKNOWN.to_owned(), |t| format!("{t:.1}")),
+        percent("part"),
+        evidence.number("volume_24h_usd").map_or_else(|| UNKNOWN.to_owned(), whole_dollars),
+    )
 }
 
 /// The best levels of a side, as many as are kept.

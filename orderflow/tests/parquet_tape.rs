@@ -26,8 +26,14 @@ struct Desk {
 }
 
 /// Settings under which a small tape has rated wallets.
-const EASY: [(&str, &str); 3] =
-    [("MIN_RATED_DECISIONS", "3"), ("MIN_RATED_EVENTS", "3"), ("MIN_RATED_DAYS", "2")];
+/// Nobody trades on these tapes but those they are about.
+const EASY: [(&str, &str); 5] = [
+    ("MIN_RATED_DECISIONS", "3"),
+    ("MIN_RATED_EVENTS", "3"),
+    ("MIN_RATED_DAYS", "2"),
+    ("MIN_MARKET_VOLUME_USD", "0"),
+    ("MAX_ENTRY_OF_VOLUME_PCT", "100"),
+];
 
 impl Desk {
     async fn new() -> Self {

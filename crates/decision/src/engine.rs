@@ -30,6 +30,7 @@ use crate::policy::Policy;
 use crate::portfolio::{Holdings, Portfolio};
 use crate::record::Record;
 use crate::refusal::{Reason, Refusal};
+use crate::volume::Volumes;
 
 /// How far back fills must be known for the engine to be as it would have been without a restart.
 pub const LOOKBACK: i64 = if crate::follow::LOOKBACK < crate::fade::LOOKBACK {
@@ -62,6 +63,7 @@ pub struct Engine {
     resolved: BTreeMap<ConditionId, Payouts>,
     entries: Entries,
     tapes: Tapes,
+    volumes: Volumes,
     waiting: BTreeMap<TokenId, Candidate>,
     guards: Guards,
     exits: ExitState,
@@ -111,6 +113,7 @@ impl Engine {
             resolved: BTreeMap::new(),
             entries: Entries::default(),
             tapes: Tapes::default(),
+            volumes: Volumes::default(),
             waiting: BTreeMap::new(),
             guards: Guards::default(),
             exits: ExitState::default(),
@@ -136,6 +139,14 @@ impl Engine {
     pub fn remember(&mut self, fill: &Fill, block_time: Timestamp) {
         self.entries.observe(fill, block_time);
         self.tapes.observe(fill, block_time);
+    }
+
+    /// Takes in what was traded in the last day before a restart, in place of what was known of it.
+    pub fn remember_volumes(&mut self, traded: impl IntoIterator<Item = (TokenId, Timestamp, Usd)>) {
+        self.volumes = Volumes::default();
+        for (token, hour, usd) in traded {
+            self.volumes.add(token, hour, usd);
+        }
     }
 
     /// Takes in a result that was already acted on before a restart.
@@ -187,7 +198,10 @@ impl Engine {
         outcome.records.extend(self.portfolio.roll_day(at));
         self.experience.refresh(at);
         match &event.kind {
-            EventKind::Market(market) => self.learn(market),
+            EventKind::Market(market) => {
+                self.learn(market);
+                self.watch_disputes(at, &mut outcome);
+            }
             EventKind::Scores(scores) => self.rate(scores),
             EventKind::Fill { fill, block_time } => self.on_fill(fill, *block_time, at, &mut outcome),
             EventKind::Resolved { condition, payouts } => {
@@ -202,8 +216,8 @@ impl Engine {
                 self.on_book(book, at, &mut outcome);
             }
             EventKind::Holdings { wallet, token, as_of, held } => {
-                if let Some(candidate) = self.waiting.get_mut(token).filter(|asked| asked.wallet == *wallet) {
-                    candidate.held = Some(Held { as_of: *as_of, shares: held.clone() });
+                if let Some(candidate) = self.waiting.get_mut(token) {
+                    candidate.learn_held(*wallet, Held { as_of: *as_of, shares: held.clone() });
                 }
             }
             EventKind::NoBook { token, detail } => {
@@ -218,21 +232,27 @@ impl Engine {
             EventKind::Guard(guard) => self.guards.measure(guard),
             EventKind::Tick => self.on_tick(at, &mut outcome),
         }
-        outcome.records.extend(self.portfolio.check_daily_loss(&self.policy, at));
+        if let Some(halt) = self.portfolio.check_daily_loss(&self.policy, at) {
+            outcome.records.push(halt);
+            self.cancel_resting_entries(|_| true, &mut outcome);
+        }
         outcome
     }
 
-    /// Takes in a market's description.
+    /// Takes in a market's description. One that says nothing of the oracle leaves what was known of it.
     pub fn learn(&mut self, market: &Market) {
         for token in &market.tokens {
             self.tokens.insert(*token, market.condition);
         }
+        let mut market = market.clone();
+        let known = self.markets.get(&market.condition).and_then(|known| known.oracle);
+        market.oracle = market.oracle.or(known);
         let before = self.markets.insert(market.condition, market.clone());
         self.portfolio.regroup(market.condition, &market.event);
         if let Some(before) = before.filter(|before| before.event != market.event) {
             self.events.entry(before.event).or_default().remove(&market.condition);
         }
-        self.events.entry(market.event.clone()).or_default().insert(market.condition);
+        self.events.entry(market.event).or_default().insert(market.condition);
     }
 
     /// Takes in verdicts about wallets.
@@ -242,6 +262,7 @@ impl Engine {
 
     fn on_fill(&mut self, fill: &Fill, block_time: Timestamp, at: Timestamp, outcome: &mut Outcome) {
         self.remember(fill, block_time);
+        self.volumes.observe(fill, block_time);
         if let Some(price) = fill.price().filter(|_| Shares::DUST <= fill.shares) {
             self.portfolio.print(fill.token, price);
         }
@@ -254,9 +275,8 @@ impl Engine {
             Some(reason) => outcome.records.push(refusal(&candidate, fill.token, at, (reason, None), None)),
             None => {
                 // The world answers each question before it tells of the next fill, so nobody waits here yet.
-                if candidate.kind == SignalKind::FollowWhale {
-                    let (wallet, token) = (candidate.wallet, fill.token);
-                    outcome.commands.push(Command::Holdings { wallet, token });
+                for wallet in candidate.asked_about() {
+                    outcome.commands.push(Command::Holdings { wallet, token: fill.token });
                 }
                 self.waiting.insert(fill.token, candidate);
                 outcome.commands.push(Command::Quote(fill.token));

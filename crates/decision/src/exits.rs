@@ -36,10 +36,10 @@ pub fn whale_left(lead: &Lead, part: f64) -> bool {
 }
 
 impl ExitState {
-    /// A position follows the wallet of its signal.
-    pub(crate) fn lead(&mut self, signal: &Signal) {
+    /// A position follows the wallet of its signal, which has given up so many shares since the fill that led to it.
+    pub(crate) fn lead(&mut self, signal: &Signal, left: Shares) {
         let entry = signal.notional.buys_at(signal.reference_price);
-        let lead = Lead { wallet: signal.wallet, token: signal.token, entry, left: Shares::ZERO };
+        let lead = Lead { wallet: signal.wallet, token: signal.token, entry, left };
         self.leads.insert(signal.id, lead);
     }
 

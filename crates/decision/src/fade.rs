@@ -4,7 +4,7 @@ mod tape;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{Fill, Price, Shares, Side, Timestamp, TokenId, Usd, Wallet};
+use domain::{Fill, Price, Role, Shares, Side, Timestamp, TokenId, Usd, Wallet};
 
 use tape::{Print, Tape};
 
@@ -31,6 +31,8 @@ pub struct Panic {
     pub sellers: BTreeSet<Wallet>,
     /// Dollars they took out.
     pub notional: Usd,
+    /// Dollars that all sellers took out by selling into bids.
+    pub sold: Usd,
     /// Their average price.
     pub price: Price,
     /// How far the price is below its average of the hour before, dollars a share.
@@ -52,7 +54,14 @@ impl Tapes {
         if fill.shares < Shares::DUST {
             return;
         }
-        let print = Print { at, wallet: fill.wallet, side: fill.side, usd: fill.usd, shares: fill.shares };
+        let print = Print {
+            at,
+            wallet: fill.wallet,
+            side: fill.side,
+            is_taker: fill.role == Role::Taker,
+            usd: fill.usd,
+            shares: fill.shares,
+        };
         self.prints.entry(fill.token).or_default().push(print);
     }
 
@@ -105,9 +114,11 @@ impl Tapes {
         if net.len() < least_sellers || notional < MIN_SOLD_TOGETHER {
             return None;
         }
+        let into_bids = |print: &&Print| print.side == Side::Sell && print.is_taker;
         Some(Panic {
             sellers: net.into_keys().collect(),
             notional,
+            sold: tape.minutes_to(at).filter(into_bids).map(|print| print.usd).sum(),
             price: Price::average(notional, shares)?,
             drop,
         })
@@ -138,6 +149,24 @@ impl Tapes {
             .filter(|print| print.wallet == wallet)
             .map(|print| if print.side == Side::Buy { print.shares } else { -print.shares })
             .sum()
+    }
+
+    /// Shares that a wallet gave up of a token, or of what it stands for by buying the only other outcome, from a moment on.
+    pub fn given_up(
+        &self,
+        wallet: Wallet,
+        token: TokenId,
+        sibling: Option<TokenId>,
+        from: Timestamp,
+    ) -> Shares {
+        let of = |token: TokenId, side: Side| -> Shares {
+            let prints = self.prints.get(&token).into_iter().flat_map(|tape| tape.since(from));
+            prints
+                .filter(|print| print.wallet == wallet && print.side == side)
+                .map(|print| print.shares)
+                .sum()
+        };
+        of(token, Side::Sell) + sibling.map_or(Shares::ZERO, |other| of(other, Side::Buy))
     }
 
     /// How far a token's last print of the panic's minutes stands above the average of the hour before them, dollars

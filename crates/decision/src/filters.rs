@@ -1,7 +1,7 @@
 //! What keeps a candidate from being a signal, whatever it is believed to be worth
 //! (`ORDER_FLOW_STRATEGY.md` §5 and §6).
 
-use domain::{Price, Timestamp};
+use domain::{Price, Timestamp, Usd};
 
 /// The filters every candidate passes, and those of whales.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,6 +26,19 @@ pub struct Filters {
     pub conflict_window: i64,
     /// Whether markets of fifteen minutes and less are followed, whatever their time left.
     pub ultra_short: bool,
+    /// The least probability that the wallet's edge is above zero, 0 to 1. Like the next two it holds where skill is what
+    /// confidence is found by: the score read literally knows of no such thing.
+    pub min_skill_probability: f64,
+    /// How many of its entries must have been timed.
+    pub min_timed_entries: u32,
+    /// The least gain that a copier would have had after them, in its own standard errors; it must be a gain, too.
+    pub min_timing: f64,
+    /// The least part of an entry's dollars that took what rested, 0 to 1: who rests in the book is met by chance.
+    pub min_taker_part: f64,
+    /// The least dollars that were traded in the market in the last day.
+    pub min_volume: Usd,
+    /// The most of that which the entry may be, 0 to 1.
+    pub max_volume_part: f64,
     /// What the price is expected to lose us between the decision and the order's arrival, dollars a share.
     pub latency_cost: f64,
 }
@@ -37,6 +50,10 @@ pub struct FadePolicy {
     pub live: bool,
     /// The least time to the market's expected end, in microseconds.
     pub min_time_left: i64,
+    /// The part of what it held of the outcome that a seller must have given up, 0 to 1.
+    pub min_part_sold: f64,
+    /// The part of all selling into bids that must be theirs, 0 to 1.
+    pub min_sell_share: f64,
     /// A sibling market that moved this far in the same minutes makes a panic news.
     pub max_sibling_move: Price,
 }
@@ -54,6 +71,12 @@ impl Default for Filters {
             max_opposed: 0.35,
             conflict_window: Timestamp::HOUR,
             ultra_short: false,
+            min_skill_probability: 0.90,
+            min_timed_entries: 30,
+            min_timing: 1.0,
+            min_taker_part: 0.50,
+            min_volume: Usd::whole(10_000),
+            max_volume_part: 0.50,
             latency_cost: 0.002,
         }
     }
@@ -61,7 +84,13 @@ impl Default for Filters {
 
 impl Default for FadePolicy {
     fn default() -> Self {
-        Self { live: false, min_time_left: 6 * Timestamp::HOUR, max_sibling_move: cents(3) }
+        Self {
+            live: false,
+            min_time_left: 6 * Timestamp::HOUR,
+            min_part_sold: 0.30,
+            min_sell_share: 0.60,
+            max_sibling_move: cents(3),
+        }
     }
 }
 

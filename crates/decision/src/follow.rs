@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Fill, Price, Shares, Side, Timestamp, TokenId, Usd, Wallet};
+use domain::{Fill, Price, Role, Shares, Side, Timestamp, TokenId, Usd, Wallet};
 
 const MAX_GAP: i64 = 10 * Timestamp::MINUTE;
 const MAX_LENGTH: i64 = Timestamp::HOUR;
@@ -22,6 +22,8 @@ pub const LOOKBACK: i64 = MAX_LENGTH;
 pub struct Candidate {
     /// Dollars so far.
     pub notional: Usd,
+    /// Those of them that took what rested.
+    pub taken: Usd,
     /// The average price paid so far.
     pub price: Price,
     /// When the entry began.
@@ -33,6 +35,7 @@ struct Entry {
     first: Timestamp,
     last: Timestamp,
     usd: Usd,
+    taken: Usd,
     shares: Shares,
     asked_at: Option<Usd>,
     followed: bool,
@@ -56,6 +59,7 @@ impl Entries {
             first: at,
             last: at,
             usd: Usd::ZERO,
+            taken: Usd::ZERO,
             shares: Shares::ZERO,
             asked_at: None,
             followed: false,
@@ -66,6 +70,9 @@ impl Entries {
         }
         entry.last = at;
         entry.usd += fill.usd;
+        if fill.role == Role::Taker {
+            entry.taken += fill.usd;
+        }
         entry.shares += fill.shares;
     }
 
@@ -77,8 +84,8 @@ impl Entries {
             return None;
         }
         entry.asked_at = Some(entry.usd);
-        let Entry { first: since, usd: notional, shares, .. } = *entry;
-        Price::average(notional, shares).map(|price| Candidate { notional, price, since })
+        let Entry { first: since, usd: notional, taken, shares, .. } = *entry;
+        Price::average(notional, shares).map(|price| Candidate { notional, taken, price, since })
     }
 
     /// Remembers that the entry under way `at` that moment asked with `notional` dollars, and whether a signal
@@ -89,6 +96,7 @@ impl Entries {
             first: at,
             last: at,
             usd: Usd::ZERO,
+            taken: Usd::ZERO,
             shares: Shares::ZERO,
             asked_at: None,
             followed: false,

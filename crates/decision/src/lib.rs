@@ -36,13 +36,14 @@ pub mod sent;
 pub mod sizing;
 pub mod skill;
 pub mod venue;
+pub mod volume;
 
 pub use engine::{Engine, Last, Outcome};
 pub use event::{Command, Event, EventKind};
 pub use experience::Case;
 pub use filters::{FadePolicy, Filters};
 pub use guards::{Control, Guard, Guards, VenueMode};
-pub use limits::{Bound, Exits, Limits};
+pub use limits::{Bound, EntryStyle, Exits, Limits};
 pub use policy::{Eligibility, Policy};
 pub use portfolio::Portfolio;
 pub use record::{Counterfactual, Record};

@@ -17,8 +17,23 @@ pub struct Limits {
     pub max_book_age: i64,
     /// How far our clock may be from the venue's, in microseconds.
     pub max_clock_skew: i64,
+    /// How positions are entered.
+    pub entry: EntryStyle,
     /// When a position is left early.
     pub exits: Exits,
+}
+
+/// How a position is entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryStyle {
+    /// By taking what is on offer up to the limit, at once.
+    Take,
+    /// By an order that only rests: at the whale's price or a tick above the best bid, whichever is lower. It pays no fee,
+    /// and is filled by whoever comes, which may be somebody who knows more.
+    Rest {
+        /// How long it rests, in microseconds.
+        lasts: i64,
+    },
 }
 
 /// When a position is left before its market resolves.
@@ -28,6 +43,8 @@ pub struct Exits {
     pub whale_part: f64,
     /// How long a position may be held, in microseconds.
     pub max_holding: i64,
+    /// Whether a position is left when its market's result is disputed.
+    pub dispute: bool,
     /// How far below the best bid a sale may go, as a fraction of it.
     pub slippage: f64,
     /// The gain at which a position is, or would have been, left.
@@ -55,6 +72,7 @@ impl Default for Limits {
             max_chain_age: 60_000_000,
             max_book_age: 60_000_000,
             max_clock_skew: 5_000_000,
+            entry: EntryStyle::Take,
             exits: Exits::default(),
         }
     }
@@ -65,6 +83,7 @@ impl Default for Exits {
         Self {
             whale_part: 0.5,
             max_holding: 30 * Timestamp::DAY,
+            dispute: true,
             slippage: 0.05,
             take_profit: Bound { at: 0.5, is_obeyed: false },
             stop_loss: Bound { at: 0.5, is_obeyed: false },

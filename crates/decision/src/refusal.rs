@@ -4,7 +4,7 @@ mod figures;
 
 use std::fmt;
 
-use domain::{Appraisal, ConditionId, Price, Shares, SignalKind, Timestamp, TokenId, Usd, Wallet};
+use domain::{Appraisal, ConditionId, Price, Shares, SignalKind, Timestamp, Timing, TokenId, Usd, Wallet};
 
 use crate::guards::VenueMode;
 
@@ -48,10 +48,69 @@ pub enum Reason {
     },
     /// Something about the wallet's ways means that copying it cannot work.
     NotCopyable,
+    /// The wallet's edge may well be luck.
+    Skill {
+        /// The probability that it is above zero.
+        probability: f64,
+        /// The least.
+        minimum: f64,
+    },
+    /// Prices did not go the wallet's way after its entries, as far as a copier would have had it, or too few were seen.
+    Timing {
+        /// What they did.
+        timing: Timing,
+        /// How many entries must have been looked at.
+        entries: u32,
+        /// The least gain, in standard errors.
+        minimum: f64,
+    },
+    /// Most of the entry rested in the book, and was met by chance.
+    Resting {
+        /// The part that took what rested.
+        part: f64,
+        /// The least.
+        minimum: f64,
+    },
+    /// Little is traded in the market.
+    Volume {
+        /// Dollars of the last day.
+        volume: Usd,
+        /// The least.
+        minimum: Usd,
+    },
+    /// The entry is most of what is traded in the market.
+    EntryOfVolume {
+        /// Its dollars.
+        entry: Usd,
+        /// Those of the last day.
+        volume: Usd,
+        /// The part that it may be.
+        maximum: f64,
+    },
+    /// Most of the selling is somebody else's.
+    SellShare {
+        /// The part of those who panic.
+        part: f64,
+        /// The least.
+        minimum: f64,
+    },
+    /// Too few of the sellers gave up much of what they held.
+    NoPanic {
+        /// How many did.
+        sellers: usize,
+        /// The least.
+        minimum: usize,
+        /// The part of what they held that counts.
+        part: f64,
+    },
     /// Nothing is known of the token's market yet.
     UnknownMarket,
     /// The market has its result.
     Resolved,
+    /// The market's result is disputed.
+    Disputed,
+    /// A result is proposed: whoever sells may know it.
+    Proposed,
     /// The price leaves too little to win, or is a long shot.
     PriceBand {
         /// The price.
@@ -271,8 +330,17 @@ impl Reason {
             Self::Stale { .. } => "stale",
             Self::Score { .. } => "score",
             Self::NotCopyable => "not_copyable",
+            Self::Skill { .. } => "skill",
+            Self::Timing { .. } => "timing",
+            Self::Resting { .. } => "resting",
+            Self::Volume { .. } => "volume",
+            Self::EntryOfVolume { .. } => "entry_of_volume",
+            Self::SellShare { .. } => "sell_share",
+            Self::NoPanic { .. } => "no_panic",
             Self::UnknownMarket => "unknown_market",
             Self::Resolved => "resolved",
+            Self::Disputed => "disputed",
+            Self::Proposed => "proposed",
             Self::PriceBand { .. } => "price_band",
             Self::UltraShort => "ultra_short",
             Self::EndsSoon { .. } => "ends_soon",
@@ -323,8 +391,51 @@ impl fmt::Display for Reason {
                 write!(f, "the wallet's score has slipped to {score:.2}, below {minimum:.2}")
             }
             Self::NotCopyable => f.write_str("the wallet is not to be copied: `orderflow wallet` says why"),
+            Self::Skill { probability, minimum } => write!(
+                f,
+                "the wallet's edge is above zero with probability {:.1} %, less than {:.1} %",
+                probability * 100.0,
+                minimum * 100.0
+            ),
+            Self::Timing { timing: Timing { observations, copyable, t }, entries, minimum } => write!(
+                f,
+                "after {observations} entries ({entries} at least) a copier had {:+.2} ¢ a share, t {t:.2}, less than {minimum:.2}",
+                copyable * 100.0
+            ),
+            Self::Resting { part, minimum } => write!(
+                f,
+                "{:.0} % of the entry took what rested, less than {:.0} %",
+                part * 100.0,
+                minimum * 100.0
+            ),
+            Self::Volume { volume, minimum } => write!(
+                f,
+                "${} were seen traded in the market in the last day, less than ${}",
+                volume.cents(),
+                minimum.cents()
+            ),
+            Self::EntryOfVolume { entry, volume, maximum } => write!(
+                f,
+                "the entry of ${} is more than {:.0} % of the ${} traded in the last day",
+                entry.cents(),
+                maximum * 100.0,
+                volume.cents()
+            ),
+            Self::SellShare { part, minimum } => write!(
+                f,
+                "{:.0} % of the selling is theirs, less than {:.0} %",
+                part * 100.0,
+                minimum * 100.0
+            ),
+            Self::NoPanic { sellers, minimum, part } => write!(
+                f,
+                "{sellers} of the sellers gave up {:.0} % of what they held, fewer than {minimum}",
+                part * 100.0
+            ),
             Self::UnknownMarket => f.write_str("nothing is known of this token's market yet"),
             Self::Resolved => f.write_str("the market is already resolved"),
+            Self::Disputed => f.write_str("the market's result is disputed"),
+            Self::Proposed => f.write_str("a result is proposed: whoever sells may know it"),
             Self::PriceBand { price, minimum, maximum } => {
                 write!(f, "the price {price} is outside {minimum} to {maximum}")
             }

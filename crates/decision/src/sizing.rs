@@ -35,6 +35,16 @@ pub fn limit_price(reference: Price, slippage: f64, tick: Tick, rounding: Roundi
     Price::from_ppm(ppm).unwrap_or(reference).on_tick(tick, rounding)
 }
 
+/// The price at which an order to buy rests: the reference price or a tick above the best bid, whichever is lower, and in
+/// any case below the best offer.
+#[must_use]
+pub fn resting_price(reference: Price, bid: Price, ask: Price, tick: Tick) -> Price {
+    let step = tick.ppm();
+    let most = bid.ppm().saturating_add(step).min(ask.ppm().saturating_sub(step)).max(1);
+    let most = Price::from_ppm(most).unwrap_or(bid);
+    reference.min(most).on_tick(tick, Rounding::Down)
+}
+
 /// The lowest price a sale may take: the best bid less the slippage allowed, moved onto the grid from below.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a clamped number of millionths")]
@@ -54,6 +64,21 @@ pub fn fee_per_share(fee_rate_ppm: u32, price: f64) -> f64 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_rests_rests_below_the_offer() {
+        let price = |text: &str| text.parse::<Price>().unwrap();
+        for (reference, bid, ask, expected) in [
+            ("0.50", "0.45", "0.55", "0.46"),
+            ("0.455", "0.45", "0.55", "0.45"),
+            ("0.40", "0.45", "0.55", "0.40"),
+            // With nothing between them the best bid is joined.
+            ("0.50", "0.45", "0.46", "0.45"),
+        ] {
+            let found = resting_price(price(reference), price(bid), price(ask), Tick::CENT);
+            assert_eq!(found, price(expected), "{reference} in {bid} to {ask}");
+        }
+    }
 
     /// The strategy's worked example (`ORDER_FLOW_STRATEGY.md` §10).
     #[test]

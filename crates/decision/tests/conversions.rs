@@ -44,6 +44,7 @@ fn question(number: u8, questions: Option<u8>) -> Market {
         tick: Tick::CENT,
         fee_rate_ppm: 0,
         end: None,
+        oracle: None,
     }
 }
 

@@ -2,93 +2,25 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+mod shared;
+
 use decision::portfolio::Holdings;
 use decision::{
-    Command, Control, Engine, Event, EventKind, FadePolicy, Filters, Last, Limits, Outcome, Policy, Record,
-    venue,
+    Command, Control, Engine, Event, EventKind, FadePolicy, Last, Outcome, Policy, Record, venue,
 };
 use domain::{
-    Book, ConditionId, ConfidenceModel, Exchange, Fee, Fill, Level, Market, Payouts, Price, Role, Rounding,
-    Shares, Side, Skill, Tick, Tier, Timestamp, TokenId, Usd, Verdict, Wallet,
+    Book, ConfidenceModel, Fill, Level, Market, Payouts, Price, Rounding, Shares, Side, Skill, Tick, Tier,
+    Timestamp, Usd, Verdict,
 };
-
-const NOON: Timestamp = Timestamp::from_seconds(1_790_000_000);
-
-fn price(text: &str) -> Price {
-    text.parse().unwrap()
-}
-
-fn wallet(number: u32) -> Wallet {
-    format!("0x{number:040x}").parse().unwrap()
-}
-
-fn token(number: u32) -> TokenId {
-    number.to_string().parse().unwrap()
-}
-
-/// Market `number` has the tokens `10 * number` and `10 * number + 1`.
-fn market(number: u32) -> Market {
-    Market {
-        condition: condition(number),
-        title: format!("Market {number}"),
-        slug: format!("market-{number}"),
-        event: format!("event-{number}"),
-        category: None,
-        outcomes: vec!["Yes".to_owned(), "No".to_owned()],
-        tokens: vec![token(10 * number), token(10 * number + 1)],
-        neg_risk: false,
-        place: None,
-        protocol_v2: false,
-        tick: Tick::CENT,
-        fee_rate_ppm: 0,
-        end: None,
-    }
-}
-
-fn condition(number: u32) -> ConditionId {
-    format!("0x{number:064x}").parse().unwrap()
-}
+use shared::{NOON, condition, market, price, token, verdict, wallet};
 
 fn policy() -> Policy {
-    Policy {
-        bankroll: Usd::whole(2_000),
-        kelly_fraction: 0.25,
-        max_position: Usd::whole(1_000),
-        min_stake: Usd::whole(10),
-        max_open_positions: 5,
-        daily_loss_limit: Usd::whole(500),
-        max_slippage: 0.05,
-        min_confidence: 0.70,
-        min_whale_score: 7.0,
-        min_whale_trade: Usd::whole(500),
-        max_degen_score: 3.0,
-        min_panic_sellers: 5,
-        confidence_model: ConfidenceModel::Score,
-        max_signal_age: 30_000_000,
-        limits: Limits::default(),
-        filters: Filters::default(),
-        fade: FadePolicy { live: true, ..FadePolicy::default() },
-    }
+    Policy { fade: FadePolicy { live: true, ..FadePolicy::default() }, ..shared::policy() }
 }
 
-fn verdict(number: u32, score: f64, tier: Tier) -> Verdict {
-    let skill = Skill { kappa: 0.6, standard_error: 0.06 };
-    Verdict { wallet: wallet(number), score, tier, skill, is_copyable: true }
-}
-
+/// The first outcome of a market is traded.
 fn trade(who: u32, number: u32, side: Side, usd: i32, at: &str) -> Fill {
-    let usd = Usd::whole(usd);
-    Fill {
-        exchange: Exchange::V2,
-        wallet: wallet(who),
-        counterparty: wallet(999),
-        role: Role::Taker,
-        side,
-        token: token(10 * number),
-        shares: usd.buys_at(price(at)),
-        usd,
-        fee: Fee::NONE,
-    }
+    shared::trade(who, token(10 * number), side, usd, at)
 }
 
 fn book(number: u32, bid: &str, ask: &str) -> Book {
@@ -409,6 +341,12 @@ fn money_in_positions_is_not_staked_twice() {
     assert_eq!(reasons(&desk.follow(3, "0.50", &book(3, "0.49", "0.50"))), ["cash"]);
 }
 
+/// What a panic of these wallets in market 1 asks: what each of them held, and the book.
+fn questions(sellers: std::ops::Range<u32>) -> Vec<Command> {
+    let held = sellers.map(|number| Command::Holdings { wallet: wallet(number), token: token(10) });
+    held.chain([Command::Quote(token(10))]).collect()
+}
+
 /// Five wallets of score below 3 sell within minutes and the price falls: what they sell is bought.
 #[test]
 fn a_panic_of_degens_is_faded() {
@@ -421,7 +359,7 @@ fn a_panic_of_degens_is_faded() {
     for (number, paid) in (20..25).zip(["0.57", "0.55", "0.53", "0.51", "0.49"]) {
         outcome = desk.fill(trade(number, 1, Side::Sell, 300, paid));
     }
-    assert_eq!(outcome.commands, [Command::Quote(token(10))]);
+    assert_eq!(outcome.commands, questions(20..25));
     let mut records = vec![];
     let book = book(1, "0.49", "0.50");
     let outcome = desk.tell(EventKind::Book(book.clone()));
@@ -454,7 +392,7 @@ fn selling_that_moves_no_price_is_no_panic_until_it_does() {
         records.extend(desk.fill(trade(number, 1, Side::Sell, 300, "0.59")).records);
     }
     assert_eq!(records, []);
-    assert_eq!(desk.fill(trade(25, 1, Side::Sell, 300, "0.50")).commands, [Command::Quote(token(10))]);
+    assert_eq!(desk.fill(trade(25, 1, Side::Sell, 300, "0.50")).commands, questions(20..26));
 }
 
 mod any_sequence {

@@ -2,93 +2,31 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+mod shared;
+
 use decision::portfolio::Holdings;
 use decision::{
-    Bound, Command, Control, Engine, Event, EventKind, Exits, FadePolicy, Filters, Guard, Last, Limits,
-    Outcome, Policy, Record, VenueMode, venue,
+    Bound, Command, Control, Engine, Event, EventKind, Exits, Guard, Last, Limits, Outcome, Policy, Record,
+    VenueMode, venue,
 };
 use domain::{
-    Book, ConditionId, ConfidenceModel, Ending, Exchange, ExitReason, Fee, Fill, Level, Market, Price,
-    Purpose, Role, Shares, Side, Skill, Tick, Tier, Timestamp, TokenId, Usd, Verdict, Wallet,
+    Book, Ending, ExitReason, Fill, Level, Market, Oracle, Price, Purpose, Shares, Side, Tick, Tier,
+    Timestamp, TokenId, Usd, Verdict,
 };
-
-const NOON: Timestamp = Timestamp::from_seconds(1_790_000_000);
-
-fn price(text: &str) -> Price {
-    text.parse().unwrap()
-}
-
-fn wallet(number: u32) -> Wallet {
-    format!("0x{number:040x}").parse().unwrap()
-}
-
-/// Market `number` has the tokens `10 * number` and `10 * number + 1`.
-fn token(number: u32) -> TokenId {
-    number.to_string().parse().unwrap()
-}
-
-fn condition(number: u32) -> ConditionId {
-    format!("0x{number:064x}").parse().unwrap()
-}
-
-fn market(number: u32) -> Market {
-    Market {
-        condition: condition(number),
-        title: format!("Market {number}"),
-        slug: format!("market-{number}"),
-        event: format!("event-{number}"),
-        category: None,
-        outcomes: vec!["Yes".to_owned(), "No".to_owned()],
-        tokens: vec![token(10 * number), token(10 * number + 1)],
-        neg_risk: false,
-        place: None,
-        protocol_v2: false,
-        tick: Tick::CENT,
-        fee_rate_ppm: 0,
-        end: None,
-    }
-}
+use shared::{NOON, condition, market, price, token, trade};
 
 fn policy(limits: Limits) -> Policy {
     Policy {
         bankroll: Usd::whole(10_000),
-        kelly_fraction: 0.25,
         max_position: Usd::whole(100),
-        min_stake: Usd::whole(10),
-        max_open_positions: 5,
         daily_loss_limit: Usd::whole(5_000),
-        max_slippage: 0.05,
-        min_confidence: 0.70,
-        min_whale_score: 7.0,
-        min_whale_trade: Usd::whole(500),
-        max_degen_score: 3.0,
-        min_panic_sellers: 5,
-        confidence_model: ConfidenceModel::Score,
-        max_signal_age: 30_000_000,
         limits,
-        filters: Filters::default(),
-        fade: FadePolicy::default(),
+        ..shared::policy()
     }
 }
 
 fn verdict(number: u32) -> Verdict {
-    let skill = Skill { kappa: 0.6, standard_error: 0.06 };
-    Verdict { wallet: wallet(number), score: 7.0, tier: Tier::Whale, skill, is_copyable: true }
-}
-
-fn trade(who: u32, token: TokenId, side: Side, usd: i32, at: &str) -> Fill {
-    let usd = Usd::whole(usd);
-    Fill {
-        exchange: Exchange::V2,
-        wallet: wallet(who),
-        counterparty: wallet(999),
-        role: Role::Taker,
-        side,
-        token,
-        shares: usd.buys_at(price(at)),
-        usd,
-        fee: Fee::NONE,
-    }
+    shared::verdict(number, 7.0, Tier::Whale)
 }
 
 /// An engine with ten markets, two whales (wallets 1 and 2), and one book for whatever is asked about.
@@ -213,6 +151,57 @@ fn each_guard_stops_entries_until_it_is_well_again() {
         desk.tell(EventKind::Guard(well));
         assert!(opened(&desk.follow(2)), "{reason}");
     }
+}
+
+/// A dispute leaves what is held in its market and keeps out what would enter; a question that is asked anew is open.
+#[test]
+fn a_disputed_market_is_left_and_not_entered() {
+    let told = |number, oracle| EventKind::Market(Market { oracle, ..market(number) });
+    let mut desk = Desk::new(Limits::default());
+    assert!(opened(&desk.follow(1)));
+    for calm in [None, Some(Oracle::Open), Some(Oracle::Proposed)] {
+        assert_eq!(exits(&desk.run(told(1, calm))), []);
+    }
+    let records = desk.run(told(1, Some(Oracle::Disputed)));
+    assert_eq!((exits(&records), ended(&records)), (vec![ExitReason::Dispute], vec![Ending::Sold]));
+    desk.run(told(2, Some(Oracle::Disputed)));
+    assert_eq!(reasons(&desk.follow(2)), ["disputed"]);
+    // Another source describes the market, and says nothing of its oracle.
+    desk.run(told(2, None));
+    assert_eq!(reasons(&desk.follow(2)), ["disputed"]);
+    desk.run(told(2, Some(Oracle::Open)));
+    desk.follow(2);
+    assert!(opened(&desk.follow(2)));
+}
+
+/// What is bought after the dispute was told is left with the next tick.
+#[test]
+fn what_filled_after_the_dispute_is_left_too() {
+    let mut desk = Desk::new(Limits::default());
+    let token = token(10);
+    let outcome =
+        desk.tell(EventKind::Fill { fill: trade(1, token, Side::Buy, 600, "0.50"), block_time: desk.at });
+    assert!(!outcome.commands.is_empty());
+    let outcome = desk.tell(EventKind::Book(desk.book(token)));
+    let placed = outcome.commands.into_iter().find_map(|command| match command {
+        Command::Place(order) => Some(order),
+        _ => None,
+    });
+    desk.tell(EventKind::Market(Market { oracle: Some(Oracle::Disputed), ..market(1) }));
+    for news in venue::execute(&placed.unwrap(), &desk.book(token), desk.at) {
+        desk.tell(EventKind::Order(news));
+    }
+    assert_eq!(exits(&desk.run(EventKind::Tick)), [ExitReason::Dispute]);
+}
+
+#[test]
+fn a_dispute_is_held_through_where_that_is_set() {
+    let exits_of = Exits { dispute: false, ..Exits::default() };
+    let mut desk = Desk::new(Limits { exits: exits_of, ..Limits::default() });
+    assert!(opened(&desk.follow(1)));
+    let records = desk.run(EventKind::Market(Market { oracle: Some(Oracle::Disputed), ..market(1) }));
+    assert_eq!(exits(&records), []);
+    assert_eq!(exits(&desk.run(EventKind::Tick)), []);
 }
 
 #[test]

@@ -39,6 +39,7 @@ fn market(number: u32) -> Market {
         tick: Tick::CENT,
         fee_rate_ppm: 0,
         end: None,
+        oracle: None,
     }
 }
 

@@ -3,97 +3,25 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+mod shared;
+
 use decision::portfolio::Holdings;
 use decision::{
-    Case, Command, Engine, Event, EventKind, FadePolicy, Filters, Last, Limits, Outcome, Policy, Reason,
-    Record, Refusal, venue,
+    Case, Command, Engine, Event, EventKind, FadePolicy, Filters, Last, Outcome, Policy, Reason, Record,
+    Refusal, venue,
 };
 use domain::{
-    Appraisal, Book, ConditionId, ConfidenceModel, Exchange, Fee, Figure, Fill, Level, Market, Payouts,
-    Price, Role, Shares, Side, Signal, SignalKind, Skill, Tick, Tier, Timestamp, TokenId, Usd, Verdict,
-    Wallet,
+    Appraisal, Book, ConfidenceModel, Figure, Fill, Level, Market, Payouts, Shares, Side, Signal, SignalKind,
+    Tick, Tier, Timestamp, TokenId, Usd,
 };
-
-const NOON: Timestamp = Timestamp::from_seconds(1_790_000_000);
-const HOUR: i64 = Timestamp::HOUR;
-
-fn price(text: &str) -> Price {
-    text.parse().unwrap()
-}
-
-fn wallet(number: u32) -> Wallet {
-    format!("0x{number:040x}").parse().unwrap()
-}
-
-fn token(number: u32) -> TokenId {
-    number.to_string().parse().unwrap()
-}
-
-fn condition(number: u32) -> ConditionId {
-    format!("0x{number:064x}").parse().unwrap()
-}
-
-/// Market `number` has the tokens `10 * number` and `10 * number + 1`.
-fn market(number: u32) -> Market {
-    Market {
-        condition: condition(number),
-        title: format!("Market {number}"),
-        slug: format!("market-{number}"),
-        event: format!("event-{number}"),
-        category: None,
-        outcomes: vec!["Yes".to_owned(), "No".to_owned()],
-        tokens: vec![token(10 * number), token(10 * number + 1)],
-        neg_risk: false,
-        place: None,
-        protocol_v2: false,
-        tick: Tick::CENT,
-        fee_rate_ppm: 0,
-        end: None,
-    }
-}
-
-fn policy() -> Policy {
-    Policy {
-        bankroll: Usd::whole(2_000),
-        kelly_fraction: 0.25,
-        max_position: Usd::whole(1_000),
-        min_stake: Usd::whole(10),
-        max_open_positions: 5,
-        daily_loss_limit: Usd::whole(500),
-        max_slippage: 0.05,
-        min_confidence: 0.70,
-        min_whale_score: 7.0,
-        min_whale_trade: Usd::whole(500),
-        max_degen_score: 3.0,
-        min_panic_sellers: 5,
-        confidence_model: ConfidenceModel::Score,
-        max_signal_age: 30_000_000,
-        filters: Filters::default(),
-        limits: Limits::default(),
-        fade: FadePolicy::default(),
-    }
-}
-
-fn verdict(number: u32, score: f64, tier: Tier) -> Verdict {
-    let skill = Skill { kappa: 0.6, standard_error: 0.06 };
-    Verdict { wallet: wallet(number), score, tier, skill, is_copyable: true }
-}
+use shared::{NOON, condition, market, policy, price, token, verdict};
 
 /// `who` trades `usd` dollars of a token at a price.
 fn trade(who: u32, of: u32, side: Side, usd: i32, at: &str) -> Fill {
-    let usd = Usd::whole(usd);
-    Fill {
-        exchange: Exchange::V2,
-        wallet: wallet(who),
-        counterparty: wallet(999),
-        role: Role::Taker,
-        side,
-        token: token(of),
-        shares: usd.buys_at(price(at)),
-        usd,
-        fee: Fee::NONE,
-    }
+    shared::trade(who, token(of), side, usd, at)
 }
+
+const HOUR: i64 = Timestamp::HOUR;
 
 fn book_of(of: u32, bid: &str, ask: &str, shares: i32) -> Book {
     let level = |text: &str| vec![Level { price: price(text), shares: Shares::whole(shares) }];
@@ -229,7 +157,7 @@ fn a_whale_whose_score_slipped_is_not_followed() {
 
 #[test]
 fn prices_outside_the_band_are_refused() {
-    let band = Filters { min_price: price("0.30"), max_price: price("0.70"), ..Filters::default() };
+    let band = Filters { min_price: price("0.30"), max_price: price("0.70"), ..policy().filters };
     let mut desk = Desk::new(filtered(band));
     for (number, paid) in [(1, "0.29"), (2, "0.71")] {
         let refused = reason(&desk.fill(trade(1, 10 * number, Side::Buy, 600, paid)).records);
@@ -263,7 +191,7 @@ fn ultra_short_markets_are_a_matter_of_policy() {
         ..market(1)
     };
     for wanted in [false, true] {
-        let mut desk = Desk::new(filtered(Filters { ultra_short: wanted, ..Filters::default() }));
+        let mut desk = Desk::new(filtered(Filters { ultra_short: wanted, ..policy().filters }));
         desk.tell(EventKind::Market(short.clone()));
         let records = desk.follow(1, "0.50", &book(1, "0.49", "0.50"));
         if wanted {

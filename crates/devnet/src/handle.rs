@@ -121,6 +121,11 @@ impl VenueHandle {
         Ok(())
     }
 
+    /// Takes all API keys of an address back, for good: what it makes of another nonce is another key.
+    pub fn revoke_keys(&self, owner: Address) {
+        self.shared.write().venue.revoke_keys(owner);
+    }
+
     /// What the venue takes, for a while or until another mode is set. A restart that ends is followed by two
     /// minutes of post-only, as in earnest.
     pub fn set_mode(&self, mode: Mode, lasts: Option<Duration>) {

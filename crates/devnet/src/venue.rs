@@ -20,7 +20,7 @@ mod settle;
 mod signing;
 mod trade;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use alloy_primitives::{Address, B256, keccak256};
 use domain::Timestamp;
@@ -56,6 +56,8 @@ pub(crate) struct Venue {
     accounts: BTreeMap<Address, Account>,
     /// By the key's public part.
     keys: HashMap<String, ApiKey>,
+    /// Keys that were taken back: none of these names is made again.
+    revoked: HashSet<String>,
     /// Every order ever taken in.
     orders: BTreeMap<B256, Order>,
     /// Orders that rest, by market, the oldest first.
@@ -85,6 +87,7 @@ impl Venue {
         Self {
             accounts: BTreeMap::new(),
             keys: HashMap::new(),
+            revoked: HashSet::new(),
             orders: BTreeMap::new(),
             resting: BTreeMap::new(),
             delayed: Vec::new(),

@@ -53,6 +53,14 @@ pub struct Appraisal {
     pub kappa: f64,
     /// The standard error of κ̂.
     pub kappa_error: f64,
+    /// The probability that κ is above zero.
+    pub skill_probability: f64,
+    /// What prices did after the wallet's entries, in standard errors; `None` where nobody knows, and in a panic.
+    pub timing_t: Option<f64>,
+    /// The part of the entry's dollars that took what rested; in a panic, the sellers' part of all selling.
+    pub part: f64,
+    /// Dollars traded in the market in the last day.
+    pub volume: Usd,
     /// How far a panic had moved the price, dollars a share; 0 for a whale.
     pub drop: f64,
     /// Dollars of other whales on the same outcome, the candidate's own included.

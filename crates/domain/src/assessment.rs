@@ -3,7 +3,7 @@
 use crate::flag::Flag;
 use crate::id::ConditionId;
 use crate::money::Usd;
-use crate::score::{FactorScores, Skill, Tier, Verdict, WalletScore};
+use crate::score::{FactorScores, Skill, Tier, Timing, Verdict, WalletScore};
 
 /// Everything that is believed about a wallet.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,7 +89,12 @@ impl Assessment {
         // What is stored has six decimals: a verdict must equal itself when it is read again.
         let stored = |number: f64| (number * 1e6).round() / 1e6;
         let skill = Skill { kappa: stored(skill.kappa), standard_error: stored(skill.standard_error) };
-        Verdict { wallet, score, tier, skill, is_copyable: self.is_copyable() }
+        let timing = self.clv.map(|clv| Timing {
+            observations: clv.observations,
+            copyable: stored(clv.copyable),
+            t: stored(clv.t),
+        });
+        Verdict { wallet, score, tier, skill, timing, is_copyable: self.is_copyable() }
     }
 }
 

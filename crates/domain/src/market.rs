@@ -37,6 +37,43 @@ pub struct Market {
     pub fee_rate_ppm: u32,
     /// When it is expected to end. Never an outcome.
     pub end: Option<Timestamp>,
+    /// How far its oracle is; `None` where the source does not say.
+    pub oracle: Option<Oracle>,
+}
+
+/// How far a market's oracle is with its answer. It says how sure a price can be, and never who wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Oracle {
+    /// Nobody has proposed an answer, or the question was asked anew.
+    Open,
+    /// An answer is proposed and may still be disputed.
+    Proposed,
+    /// The answer is disputed.
+    Disputed,
+    /// The oracle has answered.
+    Settled,
+}
+
+impl Oracle {
+    /// All of them, in the order in which they follow each other.
+    pub const ALL: [Self; 4] = [Self::Open, Self::Proposed, Self::Disputed, Self::Settled];
+
+    /// The name in tables and JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "OPEN",
+            Self::Proposed => "PROPOSED",
+            Self::Disputed => "DISPUTED",
+            Self::Settled => "SETTLED",
+        }
+    }
+
+    /// The state of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|oracle| oracle.name() == name)
+    }
 }
 
 impl Market {

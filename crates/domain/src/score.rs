@@ -104,6 +104,17 @@ pub struct Skill {
     pub standard_error: f64,
 }
 
+/// What prices did after a wallet's entries, as far as a copier would have had it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Timing {
+    /// Entries looked at, ever.
+    pub observations: u32,
+    /// The mean gain of a copier, dollars a share.
+    pub copyable: f64,
+    /// That in its own standard errors.
+    pub t: f64,
+}
+
 /// The part of a score that decisions are made on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Verdict {
@@ -115,6 +126,8 @@ pub struct Verdict {
     pub tier: Tier,
     /// The evidence's own number.
     pub skill: Skill,
+    /// What prices did after its entries; `None` before the first was looked at.
+    pub timing: Option<Timing>,
     /// Whether nothing speaks against copying it.
     pub is_copyable: bool,
 }

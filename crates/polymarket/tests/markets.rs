@@ -1,7 +1,7 @@
 //! Bodies as the venue sent them in 2026, cut to the fields that matter, and what they must become.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-use domain::{Market, Tick};
+use domain::{Market, Oracle, Tick};
 use polymarket::MarketFlaw;
 use polymarket::wire::clob::BookBody;
 use polymarket::wire::gamma::MarketBody;
@@ -120,6 +120,24 @@ fn a_market_of_protocol_v2() {
 fn a_v1_market_may_carry_positions_too_and_they_do_not_count() {
     let both = with(fed(), "positionIds", up_or_down()["positionIds"].clone());
     assert_eq!(read(both), read(fed()));
+}
+
+#[test]
+fn how_far_the_oracle_is() {
+    for (status, oracle) in [
+        (Value::Null, Some(Oracle::Open)),
+        (json!(""), Some(Oracle::Open)),
+        (json!("requested"), Some(Oracle::Open)),
+        (json!("proposed"), Some(Oracle::Proposed)),
+        (json!("disputed"), Some(Oracle::Disputed)),
+        (json!("resolved"), Some(Oracle::Settled)),
+        (json!("settled"), Some(Oracle::Settled)),
+        // A word that nobody knows says nothing, and keeps nobody from trading the market.
+        (json!("pondered"), None),
+    ] {
+        assert_eq!(read(with(fed(), "umaResolutionStatus", status)).unwrap().oracle, oracle);
+    }
+    assert_eq!(read(fed()).unwrap().oracle, Some(Oracle::Open));
 }
 
 #[test]

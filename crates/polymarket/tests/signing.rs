@@ -194,6 +194,7 @@ fn market(token: &str, protocol_v2: bool, neg_risk: bool) -> Market {
         tick: Tick::CENT,
         fee_rate_ppm: 0,
         end: None,
+        oracle: None,
     }
 }
 

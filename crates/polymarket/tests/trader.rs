@@ -179,25 +179,6 @@ async fn refusals_come_with_their_pauses() {
 }
 
 #[tokio::test]
-async fn batches() {
-    let orders = vec![order().await, order().await];
-    let answer = json!([
-        {"success": true, "errorMsg": "", "orderID": orders[0].hash, "status": "live"},
-        {"success": true, "errorMsg": "not enough balance / allowance", "orderID": "", "status": ""},
-    ]);
-    let (url, seen) = listening(move |_| answer.to_string().into_response()).await;
-    let outcomes = trader(&url).submit_batch(&orders).await.unwrap();
-    assert!(matches!(outcomes[0], Submitted::Accepted(_)));
-    assert!(matches!(outcomes[1], Submitted::Rejected(Rejection::Balance { .. })));
-    assert_eq!(seen.lock().unwrap()[0].2, format!("[{},{}]", orders[0].body, orders[1].body));
-    assert!(trader(&url).submit_batch(&[]).await.unwrap().is_empty());
-    let many = vec![orders[0].clone(); 16];
-    let error = trader(&url).submit_batch(&many).await.unwrap_err();
-    assert!(matches!(error, VenueError::TooMany { given: 16, most: 15 }));
-    assert_eq!(seen.lock().unwrap().len(), 1);
-}
-
-#[tokio::test]
 async fn cancels() {
     let hashes = [order().await.hash, order().await.hash, order().await.hash];
     let answer = json!({"canceled": [hashes[0]], "not_canceled": {
@@ -210,14 +191,13 @@ async fn cancels() {
     assert_eq!(cancelled.refused[&hashes[2]], CancelRefusal::NotFound);
     trader.cancel(hashes[0]).await.unwrap();
     trader.cancel_all().await.unwrap();
-    trader.cancel_market(CONDITION.parse().unwrap(), None).await.unwrap();
     assert!(matches!(trader.cancel_many(&[hashes[0]; 1_001]).await, Err(VenueError::TooMany { .. })));
     let seen = seen.lock().unwrap();
     let lines: Vec<_> = seen.iter().map(|(line, _, body)| (line.as_str(), body.clone())).collect();
     assert_eq!(lines[0].0, "DELETE /orders");
     assert_eq!(lines[1], ("DELETE /order", json!({"orderID": hashes[0]}).to_string()));
     assert_eq!(lines[2], ("DELETE /cancel-all", String::new()));
-    assert_eq!(lines[3], ("DELETE /cancel-market-orders", json!({"market": CONDITION}).to_string()));
+    assert_eq!(lines.len(), 3, "too many are not sent");
 }
 
 fn open_order(hash: &str) -> Value {

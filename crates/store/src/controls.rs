@@ -1,9 +1,10 @@
 //! The latches that outlive a restart.
 
+use domain::Timestamp;
 use sqlx::{PgConnection, Row as _};
 
-use crate::StoreError;
 use crate::error::During as _;
+use crate::{StoreError, row};
 
 /// Says what this database is filled from, or finds that it is filled from something else.
 ///
@@ -72,12 +73,14 @@ pub async fn paused(connection: &mut PgConnection) -> Result<bool, StoreError> {
 }
 
 /// The latches that a person sets.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Latches {
     /// Whether entries are paused.
     pub paused: bool,
     /// Why all trading is stopped, until it is lifted.
     pub killed: Option<String>,
+    /// When any of this was set last.
+    pub since: Timestamp,
 }
 
 /// What a person asked to be closed.
@@ -87,6 +90,8 @@ pub struct CloseRequest {
     pub id: i64,
     /// The position; `None` for all of them.
     pub position: Option<i64>,
+    /// When it was asked for.
+    pub asked: Timestamp,
 }
 
 /// The latches as they are.
@@ -95,7 +100,8 @@ pub struct CloseRequest {
 /// If the database refuses.
 pub async fn latches(connection: &mut PgConnection) -> Result<Latches, StoreError> {
     let found = sqlx::query(
-        "SELECT paused, CASE WHEN killed_at IS NOT NULL THEN coalesce(kill_reason, '') END AS killed
+        "SELECT paused, CASE WHEN killed_at IS NOT NULL THEN coalesce(kill_reason, '') END AS killed,
+                updated_at
              FROM orderflow_controls",
     )
     .fetch_one(connection)
@@ -104,6 +110,7 @@ pub async fn latches(connection: &mut PgConnection) -> Result<Latches, StoreErro
     Ok(Latches {
         paused: found.try_get("paused").during("read a column")?,
         killed: found.try_get("killed").during("read a column")?,
+        since: row::time(&found, "updated_at")?,
     })
 }
 
@@ -158,7 +165,7 @@ pub async fn request_close(connection: &mut PgConnection, position: Option<i64>)
 /// If the database refuses.
 pub async fn close_requests(connection: &mut PgConnection) -> Result<Vec<CloseRequest>, StoreError> {
     let rows = sqlx::query(
-        "SELECT id, position_id FROM orderflow_close_requests WHERE obeyed_at IS NULL ORDER BY id",
+        "SELECT id, position_id, asked_at FROM orderflow_close_requests WHERE obeyed_at IS NULL ORDER BY id",
     )
     .fetch_all(connection)
     .await
@@ -168,6 +175,7 @@ pub async fn close_requests(connection: &mut PgConnection) -> Result<Vec<CloseRe
             Ok(CloseRequest {
                 id: found.try_get("id").during("read a column")?,
                 position: found.try_get("position_id").during("read a column")?,
+                asked: row::time(found, "asked_at")?,
             })
         })
         .collect()

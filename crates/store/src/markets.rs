@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{ConditionId, Market, NegRiskPlace, Tick, Timestamp, TokenId};
+use domain::{ConditionId, Market, NegRiskPlace, Oracle, Tick, Timestamp, TokenId};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 
@@ -19,7 +19,7 @@ pub struct Learned {
 }
 
 /// Takes in full descriptions of markets: the new ones with the results the chain has already given them, the
-/// known ones where title, slug, category, grid, fee or end differ. The readers are told of both. Their tokens
+/// known ones where title, slug, category, grid, fee, end or oracle differ. The readers are told of both. Their tokens
 /// are unknown no more.
 ///
 /// A known market keeps its tokens, and its event too, by which positions are grouped; only a market described
@@ -111,7 +111,10 @@ fn is_sketch(market: &Market) -> bool {
 fn differ(known: &Market, market: &Market) -> bool {
     let words = |market: &Market| (market.title.clone(), market.slug.clone(), market.category.clone());
     let terms = |market: &Market| (market.tick, market.fee_rate_ppm, market.end);
-    terms(known) != terms(market) || words(known) != words(market) || is_better_placed(known, market)
+    terms(known) != terms(market)
+        || words(known) != words(market)
+        || is_better_placed(known, market)
+        || market.oracle.is_some_and(|oracle| known.oracle != Some(oracle))
 }
 
 /// Whether a description tells a place among siblings that was not known, or of more siblings than were known.
@@ -135,6 +138,7 @@ fn keep_words(drawn: &mut Market, known: &Market) {
     drawn.category = drawn.category.take().or_else(|| known.category.clone());
     drawn.end = drawn.end.or(known.end);
     drawn.place = drawn.place.or(known.place);
+    drawn.oracle = drawn.oracle.or(known.oracle);
 }
 
 async fn known_of(
@@ -169,12 +173,13 @@ async fn put(connection: &mut PgConnection, market: &Market) -> Result<(), Store
     sqlx::query(
         "INSERT INTO orderflow_markets AS known
              (condition_id, title, slug, event, category, outcomes, token_ids, neg_risk, protocol, tick_size,
-              fee_rate, end_date, neg_risk_market, neg_risk_question, neg_risk_questions)
+              fee_rate, end_date, neg_risk_market, neg_risk_question, neg_risk_questions, oracle)
          VALUES ($1, $2, $3, $4, $5, $6, $7::text[]::numeric[], $8, $9, $10::bigint::numeric / 1000000,
-                 $11::bigint::numeric / 1000000, $12, $13, $14, $15)
+                 $11::bigint::numeric / 1000000, $12, $13, $14, $15, $16)
          ON CONFLICT (condition_id) DO UPDATE
          SET title = excluded.title, slug = excluded.slug, category = excluded.category,
              tick_size = excluded.tick_size, fee_rate = excluded.fee_rate, end_date = excluded.end_date,
+             oracle = coalesce(excluded.oracle, known.oracle),
              neg_risk_market = coalesce(known.neg_risk_market, excluded.neg_risk_market),
              neg_risk_question = coalesce(known.neg_risk_question, excluded.neg_risk_question),
              neg_risk_questions = greatest(known.neg_risk_questions, excluded.neg_risk_questions),
@@ -199,6 +204,7 @@ async fn put(connection: &mut PgConnection, market: &Market) -> Result<(), Store
     .bind(market.place.map(|place| place.market.to_string()))
     .bind(market.place.map(|place| i16::from(place.question)))
     .bind(market.place.and_then(|place| place.questions).map(i16::from))
+    .bind(market.oracle.map(Oracle::name))
     .execute(&mut *connection)
     .await
     .during("write a market")?;
@@ -337,6 +343,40 @@ pub async fn traded_lately(
     rows.iter().map(|found| row::text(found, "condition_id", "a condition")).collect()
 }
 
+/// A market without a result of each kind that is settled by contracts of its own: the newest of those that are known.
+///
+/// # Errors
+/// If the database refuses, or holds what it should not.
+pub async fn one_of_each_kind(connection: &mut PgConnection) -> Result<Vec<Market>, StoreError> {
+    let conditions: Vec<String> = sqlx::query_scalar(
+        "SELECT DISTINCT ON (protocol, neg_risk AND protocol = 1) condition_id
+         FROM orderflow_markets WHERE resolved_at IS NULL
+         ORDER BY protocol, neg_risk AND protocol = 1, created_at DESC, condition_id",
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .during("read a market of each kind")?;
+    of_conditions(connection, &conditions).await
+}
+
+/// The conditions without a result in which the executor holds something, or has orders on their way.
+///
+/// # Errors
+/// If the database refuses, or holds what it should not.
+pub async fn held(connection: &mut PgConnection) -> Result<Vec<ConditionId>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT m.condition_id FROM orderflow_markets m
+         WHERE m.resolved_at IS NULL
+           AND m.condition_id IN (SELECT condition_id FROM orderflow_positions WHERE status = 'OPEN'
+                                  UNION SELECT condition_id FROM orderflow_orders WHERE NOT is_final)
+         ORDER BY m.condition_id",
+    )
+    .fetch_all(connection)
+    .await
+    .during("read the markets held")?;
+    rows.iter().map(|found| row::text(found, "condition_id", "a condition")).collect()
+}
+
 /// Every market that was known at a place in the outbox, and nothing of what came after.
 ///
 /// # Errors
@@ -366,7 +406,7 @@ pub(crate) async fn of_conditions(
     let rows = sqlx::query(
         "SELECT condition_id, title, slug, event, category, outcomes, token_ids::text[] AS token_ids, neg_risk,
                 protocol, (tick_size * 1000000)::bigint AS tick, (fee_rate * 1000000)::bigint AS fee_rate,
-                end_date, neg_risk_market, neg_risk_question::bigint, neg_risk_questions::bigint
+                end_date, neg_risk_market, neg_risk_question::bigint, neg_risk_questions::bigint, oracle
          FROM orderflow_markets WHERE condition_id = ANY($1)",
     )
     .bind(conditions)
@@ -398,7 +438,20 @@ fn market_of(found: &PgRow) -> Result<Market, StoreError> {
         tick: Tick::from_ppm(tick).ok_or_else(|| corrupt("tick_size", tick.to_string(), "a tick"))?,
         fee_rate_ppm: row::unsigned(found, "fee_rate")?,
         end: row::maybe_time(found, "end_date")?,
+        oracle: oracle_of(found)?,
     })
+}
+
+fn oracle_of(found: &PgRow) -> Result<Option<Oracle>, StoreError> {
+    let known: Option<String> = found.try_get("oracle").during("read a column")?;
+    let named = |name: String| {
+        Oracle::from_name(&name).ok_or(StoreError::Corrupt {
+            column: "oracle",
+            value: name,
+            expected: "how far an oracle is",
+        })
+    };
+    known.map(named).transpose()
 }
 
 /// The place among siblings, which has all of its columns or none but the number of siblings.

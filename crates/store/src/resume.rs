@@ -57,7 +57,7 @@ pub struct Judged {
 }
 
 /// The executor's books of one mode; `seq` is its place in the outbox. What was won or lost in the other mode is not
-/// part of them, and the day's account is that of the mode of the newest order: in the other mode it begins anew.
+/// part of them, and neither is its day's account.
 ///
 /// # Errors
 /// If the database refuses, or holds what it should not.
@@ -68,31 +68,29 @@ pub async fn books(connection: &mut PgConnection, seq: i64, mode: &str) -> Resul
                 (SELECT coalesce(max(id), 0) FROM orderflow_orders) AS last_order,
                 (SELECT coalesce(sum(pnl_usd) * 1000000, 0)::bigint FROM orderflow_positions p
                  WHERE p.mode = $1 AND NOT EXISTS
-                    (SELECT FROM orderflow_orders o WHERE o.position_id = p.id AND NOT o.is_final)) AS realized,
-                coalesce((SELECT o.mode = $1 FROM orderflow_orders o ORDER BY o.id DESC LIMIT 1), false)
-                    AS is_account_ours",
+                    (SELECT FROM orderflow_orders o WHERE o.position_id = p.id AND NOT o.is_final)) AS realized",
     )
     .bind(mode)
     .fetch_one(&mut *connection)
     .await
     .during("read results")?;
-    let controls = sqlx::query(
+    let account = sqlx::query(
         "SELECT halted_until, (day - date '1970-01-01')::bigint AS day,
                 (day_result_usd * 1000000)::bigint AS result, (day_bankroll_usd * 1000000)::bigint AS bankroll,
                 losses_in_a_row::bigint AS losses, cooling_until
-         FROM orderflow_controls",
+         FROM orderflow_mode_accounts WHERE mode = $1",
     )
+    .bind(mode)
     .fetch_one(&mut *connection)
     .await
-    .during("read the controls")?;
-    let is_ours: bool = totals.try_get("is_account_ours").during("read a column")?;
-    let day: Option<i64> = controls.try_get("day").during("read a column")?;
-    let day = match day.filter(|_| is_ours) {
+    .during("read the day's account")?;
+    let day: Option<i64> = account.try_get("day").during("read a column")?;
+    let day = match day {
         None => None,
         Some(number) => Some(Day {
             number,
-            result: row::usd(&controls, "result")?,
-            bankroll: row::usd(&controls, "bankroll")?,
+            result: row::usd(&account, "result")?,
+            bankroll: row::usd(&account, "bankroll")?,
         }),
     };
     let mut prints = vec![];
@@ -107,11 +105,11 @@ pub async fn books(connection: &mut PgConnection, seq: i64, mode: &str) -> Resul
         positions,
         orders: orders::orders(connection).await?,
         prints,
-        exits: positions::exits(connection).await?,
+        exits: positions::exits(connection, seq).await?,
         day,
-        halted_until: row::maybe_time(&controls, "halted_until")?.filter(|_| is_ours),
-        losses_in_a_row: if is_ours { row::unsigned(&controls, "losses")? } else { 0 },
-        cooling_until: row::maybe_time(&controls, "cooling_until")?.filter(|_| is_ours),
+        halted_until: row::maybe_time(&account, "halted_until")?,
+        losses_in_a_row: row::unsigned(&account, "losses")?,
+        cooling_until: row::maybe_time(&account, "cooling_until")?,
     })
 }
 
@@ -135,6 +133,42 @@ pub async fn recent_fills(
     .await
     .during("read recent fills")?;
     rows.iter().map(|found| Ok((facts::fill_of(found)?, row::time(found, "block_time")?))).collect()
+}
+
+/// The dollars that were traded of each token in each hour since `since`, up to the time that the executor's place has
+/// come to. Each match counts once, as its taker's.
+///
+/// # Errors
+/// If the database refuses, or holds what it should not.
+pub async fn volumes(
+    connection: &mut PgConnection,
+    seq: i64,
+    since: Timestamp,
+) -> Result<Vec<(TokenId, Timestamp, Usd)>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT k.token_id::text AS token_id, t.hour, t.usd
+         FROM (SELECT f.token, date_trunc('hour', b.block_time) AS hour, sum(f.usd)::bigint AS usd
+               FROM orderflow_fills f
+               JOIN orderflow_blocks b ON b.block_number = f.block_number AND NOT b.orphaned
+               WHERE b.block_time >= $2 AND f.kind & 8 <> 0
+                -- Says which partitions need not be looked at.
+                AND f.block_number >= (SELECT min(block_number) FROM orderflow_blocks
+                                       WHERE block_time >= $2 AND NOT orphaned)
+                 AND b.block_time <= (SELECT r.block_time FROM orderflow_outbox o JOIN orderflow_blocks r USING (block_hash)
+                                      WHERE o.kind = 'block' AND o.seq <= $1 ORDER BY o.seq DESC LIMIT 1)
+               GROUP BY f.token, hour) AS t
+         JOIN orderflow_tokens k ON k.id = t.token",
+    )
+    .bind(seq)
+    .bind(since.to_offset_date_time())
+    .fetch_all(connection)
+    .await
+    .during("read what was traded")?;
+    let volume = |found: &sqlx::postgres::PgRow| {
+        let token = row::text(found, "token_id", "a token id")?;
+        Ok((token, row::time(found, "hour")?, row::usd(found, "usd")?))
+    };
+    rows.iter().map(volume).collect()
 }
 
 /// The results that were known at the executor's place, and nothing of what came after; but also those that have ended

@@ -4,7 +4,7 @@ mod columns;
 
 use std::collections::BTreeMap;
 
-use domain::{Assessment, Shares, Skill, Tier, Timestamp, TokenId, Usd, Verdict, Wallet};
+use domain::{Assessment, Shares, Skill, Tier, Timestamp, Timing, TokenId, Usd, Verdict, Wallet};
 use sqlx::{PgConnection, Row as _};
 
 use crate::error::{During as _, StoreError};
@@ -17,6 +17,7 @@ const CHUNK: usize = 5_000;
 macro_rules! verdict {
     () => {
         "wallet_address, reputation_score::float8, trader_tier, skill_kappa::float8, skill_se::float8,
+         clv_observations::bigint AS clv_observations, clv_copyable, clv_t,
          coalesce(is_copyable, false) AS is_copyable"
     };
 }
@@ -278,11 +279,21 @@ pub async fn held(
 
 fn verdict_of(found: &sqlx::postgres::PgRow) -> Result<Verdict, StoreError> {
     let number = |column: &'static str| found.try_get::<f64, _>(column).during("read a column");
+    let observations: Option<i64> = found.try_get("clv_observations").during("read a column")?;
+    let timing = match observations {
+        None => None,
+        Some(_) => Some(Timing {
+            observations: row::unsigned(found, "clv_observations")?,
+            copyable: number("clv_copyable")?,
+            t: number("clv_t")?,
+        }),
+    };
     Ok(Verdict {
         wallet: row::text(found, "wallet_address", "an address")?,
         score: number("reputation_score")?,
         tier: row::named(found, "trader_tier", "a tier", Tier::from_name)?,
         skill: Skill { kappa: number("skill_kappa")?, standard_error: number("skill_se")? },
+        timing,
         is_copyable: found.try_get("is_copyable").during("read a column")?,
     })
 }

@@ -68,12 +68,12 @@ pub async fn signal(connection: &mut PgConnection, signal: &Signal) -> Result<()
              (id, created_at, signal_type, wallet_address, reputation_score, trader_tier, skill_kappa, skill_se,
               wallet_count, notional_usd, reference_price, condition_id, token_id, market_title, outcome,
               confidence_model, win_probability, confidence, market_price, expected_price, limit_price,
-              kelly_fraction, kelly_applied, stake_usd, fee_rate, shadow, evidence, record)
+              kelly_fraction, kelly_applied, stake_usd, fee_rate, shadow, evidence, followed_at, record)
          VALUES ($1, $2, $3, $4, $5::float8, $6, $7::float8, $8::float8, $9, $10::bigint::numeric / 1000000,
                  $11::bigint::numeric / 1000000, $12, $13::text::numeric, $14, $15, $16, $17::float8,
                  $18::float8, $19::bigint::numeric / 1000000, $20::bigint::numeric / 1000000,
                  $21::bigint::numeric / 1000000, $22::float8, $23::float8, $24::bigint::numeric / 1000000,
-                 $25::bigint::numeric / 1000000, $26, $27::text::jsonb,
+                 $25::bigint::numeric / 1000000, $26, $27::text::jsonb, $28,
                  -- The newest verdict that says what this was decided on, and nothing of what came after.
                  (SELECT to_jsonb(h) FROM orderflow_score_history h
                   WHERE h.wallet_address = $4 AND h.skill_kappa = round($7::float8::numeric, 6)
@@ -108,6 +108,7 @@ pub async fn signal(connection: &mut PgConnection, signal: &Signal) -> Result<()
     .bind(i64::from(signal.fee_rate_ppm))
     .bind(signal.shadow)
     .bind(evidence::object(&signal.appraisal).to_string())
+    .bind(signal.at.plus_micros(-signal.appraisal.age).to_offset_date_time())
     .execute(connection)
     .await
     .map(|_| ())

@@ -78,6 +78,25 @@ impl TestDatabase {
         &self.url
     }
 
+    /// Makes it hold something of a condition, on paper, without the signal that led to it.
+    ///
+    /// # Panics
+    ///
+    /// The database refuses, which fails the test with the reason.
+    pub async fn hold(&self, condition: domain::ConditionId) {
+        let sql = format!(
+            "BEGIN;
+             SET LOCAL session_replication_role = replica;
+             INSERT INTO orderflow_positions
+                 (id, opened_at, mode, condition_id, event, token_id, outcome_index, shares, cost_usd, fee_usd)
+             VALUES (1, now(), 'paper', '{condition}', 'event', 1, 0, 100, 50, 0);
+             COMMIT"
+        );
+        if let Err(error) = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&self.pool).await {
+            panic!("nothing is held: {error}");
+        }
+    }
+
     /// Connections to the database; the same few for every caller.
     pub fn pool(&self) -> PgPool {
         self.pool.clone()

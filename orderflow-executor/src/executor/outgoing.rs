@@ -97,7 +97,7 @@ impl Executor {
 
     async fn commit_signed(&self, records: &[Record], prepared: &Prepared) -> anyhow::Result<()> {
         let mut transaction = self.store.begin().await?;
-        self.write(&mut transaction, records, None).await?;
+        self.write(&mut transaction, records).await?;
         live::signed(&mut transaction, &prepared.row(), self.learned).await?;
         let cursor = Cursor { seq: self.seq, ..Cursor::default() };
         feed::set_cursor(&mut transaction, READER, cursor).await?;
@@ -137,7 +137,7 @@ impl Executor {
             self.settle_down(Event { at, kind }, &mut records).await?;
             next = self.venue.news_now();
         }
-        if records.is_empty() { Ok(()) } else { self.commit(&records, None).await }
+        if records.is_empty() { Ok(()) } else { self.commit(&records).await }
     }
 
     /// Takes in what is known by now, without waiting for it.

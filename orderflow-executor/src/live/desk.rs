@@ -3,6 +3,7 @@
 //! It waits for nothing but its next event. Requests run beside it, and what is to be told waits in a queue of its own,
 //! so that a slow reader never keeps it from hearing the venue.
 
+mod beat;
 mod outcome;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -15,13 +16,15 @@ use decision::Guard;
 use domain::{Closing, Fill, Market, Order, OrderNews, Purpose, Shares, Timestamp, TxHash};
 use polymarket::Clob;
 use polymarket::channel::UserEvent;
-use polymarket::trading::{OpenOrder, SignedOrder, Trade, Trader};
+use polymarket::trading::{MOST_CANCELS, OpenOrder, SignedOrder, Trade, Trader};
 use service::clock;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+pub(super) use self::beat::Beat;
 use super::books::Books;
+use super::renewal::Renewal;
 use super::requests::{self, Told};
 use super::standing::{Objection, Standing};
 use super::tracked::{Stage, Tracked};
@@ -67,6 +70,8 @@ pub(super) struct Desk {
     pub(super) clob: Arc<Clob>,
     pub(super) books: Books,
     pub(super) rhythm: Rhythm,
+    pub(super) renewal: Renewal,
+    pub(super) beat: Beat,
     pub(super) latches: Arc<Latches>,
     pub(super) wishes: mpsc::Receiver<Wish>,
     pub(super) channel: mpsc::Receiver<UserEvent>,
@@ -154,6 +159,8 @@ impl Desk {
         let refused = self.refusal(&order);
         self.by_hash.insert(signed.hash, id);
         self.orders.insert(id, Tracked::new(order, signed));
+        let changed = "not sent: it was signed for credentials that are no more";
+        let refused = refused.or_else(|| (!self.is_ours(id)).then(|| changed.to_owned()));
         match refused {
             Some(reason) => self.end(id, Closing::Rejected { reason }),
             None => self.send(id),
@@ -273,7 +280,7 @@ impl Desk {
     }
 
     /// Whatever was believed is asked for again, now.
-    fn doubt_everything(&mut self) {
+    pub(super) fn doubt_everything(&mut self) {
         let now = Instant::now();
         for tracked in self.orders.values_mut().filter(|tracked| tracked.stage == Stage::Following) {
             tracked.due = Some(now);
@@ -300,15 +307,29 @@ impl Desk {
                 Stage::Following => {}
             }
         }
+        self.cancel_what_is_due(now);
+        if self.next_trades <= now && !self.reads_trades {
+            self.read_trades(now);
+        }
+        self.renew_what_is_due(now);
+        self.beat_if_due(now);
+    }
+
+    /// What is to be cancelled at once goes in one request.
+    fn cancel_what_is_due(&mut self, now: Instant) {
+        let mut wanted: Vec<(i64, B256)> = vec![];
         for (id, tracked) in &mut self.orders {
             if tracked.cancels_at().is_some_and(|at| at <= now) {
                 tracked.cancel_at = None;
-                let trader = Arc::clone(&self.trader);
-                self.requests.spawn(requests::cancel(trader, *id, tracked.hash(), false));
+                wanted.push((*id, tracked.hash()));
             }
         }
-        if self.next_trades <= now && !self.reads_trades {
-            self.read_trades(now);
+        for some in wanted.chunks(MOST_CANCELS) {
+            let trader = Arc::clone(&self.trader);
+            match some {
+                [(id, hash)] => self.requests.spawn(requests::cancel(trader, *id, *hash, false)),
+                some => self.requests.spawn(requests::cancel_many(trader, some.to_vec())),
+            };
         }
     }
 
@@ -354,7 +375,7 @@ impl Desk {
         let trades = wants.then_some(self.next_trades);
         let patience = self.rhythm.chain_patience;
         let confirmed = self.orders.values().filter_map(|tracked| tracked.patience_ends(patience)).min();
-        [orders, cancels, trades, confirmed, self.standing.ends()]
+        [orders, cancels, trades, confirmed, self.standing.ends(), self.renewal.due, self.next_beat()]
             .into_iter()
             .flatten()
             .min()

@@ -7,9 +7,10 @@ use alloy_primitives::B256;
 use domain::{Market, Timestamp, TokenId};
 use polymarket::VenueError;
 use polymarket::trading::{
-    Asset, Cancelled, Listed, OpenOrder, SignedOrder, Submitted, Trade, TradeFilter, Trader,
+    Asset, Cancelled, Heartbeat, Listed, OpenOrder, SignedOrder, Submitted, Trade, TradeFilter, Trader,
 };
 
+use super::renewal::Renewed;
 use crate::executor::step;
 
 /// An answer, or that there was none.
@@ -20,10 +21,12 @@ pub(super) enum Told {
     LookedUp { order: i64, found: Result<Option<OpenOrder>, VenueError> },
     /// Our trades were read, those since a moment; when that was begun.
     Trades { listed: Result<Listed<Trade>, VenueError>, orders: Vec<i64>, begun: tokio::time::Instant },
-    /// An order was cancelled, or not. The last question about an order that is nowhere to be found is of this kind, too.
-    Cancelled { order: i64, is_last: bool, outcome: Result<Cancelled, VenueError> },
-    /// The clock was read again: the order that was refused for it may be sent once more.
-    Renewed { order: i64, is_read: bool },
+    /// Orders were cancelled, or not. The last question about an order that is nowhere to be found is of this kind, too.
+    Cancelled { orders: Vec<i64>, is_last: bool, outcome: Result<Cancelled, VenueError> },
+    /// The credentials were looked at, and derived again if need be.
+    Renewed(Renewed),
+    /// The venue heard that we live, or did not.
+    Beat(Result<Heartbeat, VenueError>),
     /// A balance was read again from the chain.
     Refreshed,
     /// A market's terms were read again.
@@ -48,11 +51,17 @@ pub(super) async fn trades(trader: Arc<Trader>, after: Timestamp, orders: Vec<i6
 }
 
 pub(super) async fn cancel(trader: Arc<Trader>, order: i64, hash: B256, is_last: bool) -> Told {
-    Told::Cancelled { order, is_last, outcome: trader.cancel(hash).await }
+    Told::Cancelled { orders: vec![order], is_last, outcome: trader.cancel(hash).await }
 }
 
-pub(super) async fn renew(trader: Arc<Trader>, order: i64) -> Told {
-    Told::Renewed { order, is_read: trader.sync_clock().await.is_ok() }
+/// Cancels several in one request: [`MOST_CANCELS`](polymarket::trading::MOST_CANCELS) at most.
+pub(super) async fn cancel_many(trader: Arc<Trader>, wanted: Vec<(i64, B256)>) -> Told {
+    let (orders, hashes): (Vec<i64>, Vec<B256>) = wanted.into_iter().unzip();
+    Told::Cancelled { orders, is_last: false, outcome: trader.cancel_many(&hashes).await }
+}
+
+pub(super) async fn beat(trader: Arc<Trader>, id: String) -> Told {
+    Told::Beat(trader.heartbeat(&id).await)
 }
 
 pub(super) async fn refresh(trader: Arc<Trader>, token: TokenId) -> Told {

@@ -13,6 +13,8 @@ use tokio::time::Instant;
 pub enum Objection {
     /// The configuration is wrong: nothing is sent until a person has looked.
     Configuration,
+    /// The venue does not know our credentials; others are asked for.
+    Credentials,
     /// The venue does not serve this place, or nobody could say whether it does.
     Place,
     /// Something was not as it should be when the service began, while there was something to look after.
@@ -21,6 +23,9 @@ pub enum Objection {
     ClosedOnly,
     /// Our books and the venue's disagree.
     Difference,
+    /// The venue spoke of a match that neither it nor the chain ever showed. It stands until the books and the venue were
+    /// found to agree.
+    Unshown,
     /// The state of the account could not be compared with the books.
     Unreconciled,
 }

@@ -3,7 +3,9 @@
 //! Reports come twice, late, in any order, and from two sides. Whatever they are, the news that come of them are each
 //! told once, and never taken back but by the venue's own word that a match failed.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod unshown;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use alloy_primitives::B256;
@@ -35,11 +37,13 @@ pub(super) struct Tracked {
     pub(super) cancel_at: Option<Instant>,
     accepted: bool,
     closed: Option<Shares>,
+    /// Since when that is known.
+    closed_at: Option<Instant>,
     /// Why it stands no more, where nobody has said how much of it matched, and since when that is known.
     closing: Option<(Closing, Instant)>,
     trades: BTreeMap<TradeId, Known>,
-    /// Trades that the venue named as its own, and that nobody has shown yet.
-    named: BTreeSet<TradeId>,
+    /// Trades that the venue named as its own, and that nobody has shown yet, with when they were first named.
+    named: BTreeMap<TradeId, Instant>,
 }
 
 /// How far an order has come.
@@ -83,9 +87,10 @@ impl Tracked {
             cancel_at: None,
             accepted: false,
             closed: None,
+            closed_at: None,
             closing: None,
             trades: BTreeMap::new(),
-            named: BTreeSet::new(),
+            named: BTreeMap::new(),
         }
     }
 
@@ -102,7 +107,10 @@ impl Tracked {
                 OrderEvent::Confirmed(trade) | OrderEvent::Failed(trade) => {
                     self.trades.entry(trade.clone()).or_default().is_final = true;
                 }
-                OrderEvent::Closed { matched, .. } => self.closed = Some(*matched),
+                OrderEvent::Closed { matched, .. } => {
+                    self.closed = Some(*matched);
+                    self.closed_at = Some(Instant::now());
+                }
             }
         }
         if self.accepted || !self.trades.is_empty() {
@@ -122,9 +130,11 @@ impl Tracked {
 
     /// The venue names trades it has a part in: nothing is over before these are read.
     pub(super) fn name(&mut self, trades: &[String]) {
-        let named = trades.iter().map(|id| TradeId(id.clone()));
-        let trades = &self.trades;
-        self.named.extend(named.filter(|id| trades.get(id).is_none_or(|known| known.execution.is_none())));
+        for id in trades.iter().map(|id| TradeId(id.clone())) {
+            if self.trades.get(&id).is_none_or(|known| known.execution.is_none()) {
+                self.named.entry(id).or_insert_with(Instant::now);
+            }
+        }
     }
 
     /// It stands no more, and so many shares of it ever matched.
@@ -134,6 +144,7 @@ impl Tracked {
             return None;
         }
         self.closed = Some(matched);
+        self.closed_at = Some(Instant::now());
         self.closing = None;
         Some(self.news(at, OrderEvent::Closed { why, matched }))
     }
@@ -280,6 +291,11 @@ impl Tracked {
         self.closed.is_none()
     }
 
+    /// Whether it rests in the venue's book, as far as is known.
+    pub(super) fn rests(&self) -> bool {
+        self.stage == Stage::Following && self.may_match() && self.order.force != TimeInForce::Fak
+    }
+
     /// Whether trades of it are still to be told or to end.
     pub(super) fn wants_trades(&self) -> bool {
         self.closing.is_some()
@@ -317,7 +333,7 @@ mod tests {
     const SOON: Duration = Duration::from_secs(3);
     const AT: Timestamp = Timestamp::from_micros(0);
 
-    fn tracked() -> Tracked {
+    pub(super) fn tracked() -> Tracked {
         let order = Order {
             id: 1,
             position: 1,
@@ -337,7 +353,7 @@ mod tests {
     }
 
     /// What the venue says of an order that it killed: that it stands no more, and not how much of it matched.
-    fn killed(trades: &[&str]) -> OpenOrder {
+    pub(super) fn killed(trades: &[&str]) -> OpenOrder {
         OpenOrder {
             hash: HASH,
             status: OrderStatus::Cancelled("CANCELED".to_owned()),
@@ -353,7 +369,7 @@ mod tests {
         }
     }
 
-    fn trade(id: &str) -> Trade {
+    pub(super) fn trade(id: &str) -> Trade {
         let leg = TradeLeg {
             token: TokenId(U256::from(7)),
             side: Side::Buy,

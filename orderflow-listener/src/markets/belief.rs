@@ -67,6 +67,7 @@ mod tests {
             tick: Tick::CENT,
             fee_rate_ppm: 0,
             end: None,
+            oracle: None,
         }
     }
 

@@ -1,4 +1,5 @@
-//! Fees, grids and ends change while a market is traded: those that are traded are asked for again.
+//! Fees, grids and ends change while a market is traded: those that are traded are asked for again. Those in which
+//! something is held are asked for much more often, because a dispute about their result is a reason to leave.
 
 use std::time::Duration;
 
@@ -10,6 +11,8 @@ use super::Descriptions;
 
 /// How often the markets that are traded are asked for again.
 const EVERY: Duration = Duration::from_secs(3_600);
+/// How often the markets in which something is held are asked for again.
+const HELD_EVERY: Duration = Duration::from_secs(60);
 /// How long after the start for the first time: what is new goes first.
 const FIRST: Duration = Duration::from_secs(300);
 /// How many blocks make up the time between two rounds, at a block every 1.5 seconds.
@@ -24,12 +27,14 @@ const BETWEEN_REQUESTS: Duration = Duration::from_secs(1);
 pub(super) struct Refresh {
     left: Vec<ConditionId>,
     next_round: Instant,
+    /// When the markets in which something is held are due.
+    next_held: Instant,
     next_request: Instant,
 }
 
 impl Refresh {
     pub(super) fn new(now: Instant) -> Self {
-        Self { left: Vec::new(), next_round: now + FIRST, next_request: now }
+        Self { left: Vec::new(), next_round: now + FIRST, next_held: now, next_request: now }
     }
 
     /// As if these had been traded.
@@ -47,8 +52,15 @@ impl Descriptions {
             self.refresh.next_round = now + EVERY;
             tracing::debug!(markets = self.refresh.left.len(), "asking again for what is traded");
         }
+        if self.refresh.next_held <= now {
+            let held = markets::held(&mut *self.store.connection().await?).await?;
+            // What comes last is asked for first.
+            self.refresh.left.retain(|condition| !held.contains(condition));
+            self.refresh.left.extend(held);
+            self.refresh.next_held = now + HELD_EVERY;
+        }
         if self.refresh.left.is_empty() {
-            return Ok(self.refresh.next_round - now);
+            return Ok(self.refresh.next_round.min(self.refresh.next_held) - now);
         }
         if now < self.refresh.next_request || self.gamma_rest.is_on() {
             return Ok(BETWEEN_REQUESTS);

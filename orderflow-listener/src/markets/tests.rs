@@ -4,7 +4,7 @@ mod venue;
 
 use std::time::Duration;
 
-use domain::{Market, TokenId};
+use domain::{Market, Oracle, TokenId};
 use polymarket::{Clob, Gamma};
 use service::{CancellationToken, clock};
 use store::feed::{self, News, Wanted};
@@ -23,7 +23,7 @@ struct Scene {
     venue: Venue,
     store: Store,
     descriptions: Descriptions,
-    _database: TestDatabase,
+    database: TestDatabase,
 }
 
 impl Scene {
@@ -34,7 +34,7 @@ impl Scene {
         let gamma = Gamma::with_timeout(&venue.url, TIMEOUT).unwrap();
         let clob = Clob::with_timeout(&venue.url, TIMEOUT).unwrap();
         let descriptions = Descriptions::new(store.clone(), gamma, clob);
-        Self { venue, store, descriptions, _database: database }
+        Self { venue, store, descriptions, database }
     }
 
     async fn trade(&self, tokens: &[TokenId]) -> u64 {
@@ -280,10 +280,31 @@ async fn a_fee_that_changes_is_told_when_what_is_traded_is_asked_for_again() {
     assert_eq!(told.len(), 61, "one change");
     assert_eq!((told[60].condition, told[60].fee_rate_ppm), (listed[3].condition, 70_000));
     let pause = scene.descriptions.refresh_some(now + Duration::from_secs(3)).await.unwrap();
-    assert!(Duration::from_secs(200) < pause, "the round is over");
-    // The first round that begins by itself finds that nothing was traded, and the next is an hour away.
+    assert!(Duration::from_secs(50) < pause, "the round is over");
+    // The first round that begins by itself finds that nothing was traded, and looks for what is held in a minute.
     let pause = scene.descriptions.refresh_some(now + Duration::from_secs(400)).await.unwrap();
-    assert_eq!(pause, Duration::from_secs(3_600));
+    assert_eq!(pause, Duration::from_secs(60));
+}
+
+/// A dispute is no matter of an hour: where something is held the oracle is looked at every minute.
+#[tokio::test]
+async fn a_dispute_about_what_is_held_is_told_within_a_minute() {
+    let listed: Vec<Listed> = (1..=3).map(Listed::ctf).collect();
+    let mut scene = Scene::of(listed.clone()).await;
+    let tokens: Vec<TokenId> = listed.iter().map(|listed| listed.tokens[0]).collect();
+    scene.trade(&tokens).await;
+    assert!(scene.look().await);
+    scene.database.hold(listed[1].condition).await;
+    let now = Instant::now();
+    scene.descriptions.refresh_some(now).await.unwrap();
+    assert_eq!(scene.told().await.len(), 3, "nothing has changed");
+
+    scene.venue.set_oracle(listed[0].condition, "disputed");
+    scene.venue.set_oracle(listed[1].condition, "disputed");
+    scene.descriptions.refresh_some(now + Duration::from_secs(60)).await.unwrap();
+    let told = scene.told().await;
+    assert_eq!(told.len(), 4, "what is not held can wait for the round");
+    assert_eq!((told[3].condition, told[3].oracle), (listed[1].condition, Some(Oracle::Disputed)));
 }
 
 #[tokio::test]

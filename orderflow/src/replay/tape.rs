@@ -267,6 +267,7 @@ fn market(name: &str, outcomes: Vec<String>) -> Market {
         tick: Tick::CENT,
         fee_rate_ppm: 0,
         end: None,
+        oracle: None,
     }
 }
 

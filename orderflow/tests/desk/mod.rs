@@ -14,11 +14,14 @@ pub(crate) struct Desk {
 }
 
 /// Settings under which a small tape has whales.
-const NAIVE: [(&str, &str); 4] = [
+const NAIVE: [(&str, &str); 6] = [
     ("CONFIDENCE_MODEL", "score"),
     ("MIN_RATED_DECISIONS", "3"),
     ("MIN_RATED_EVENTS", "3"),
     ("MIN_RATED_DAYS", "2"),
+    // Nobody trades on this tape but those it is about.
+    ("MIN_MARKET_VOLUME_USD", "0"),
+    ("MAX_ENTRY_OF_VOLUME_PCT", "100"),
 ];
 
 impl Desk {

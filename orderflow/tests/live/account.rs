@@ -7,6 +7,7 @@ use orderflow_executor::ServiceSettings;
 use orderflow_executor::preflight::{Check, preflight};
 use orderflow_executor::reconcile::{Difference, accept, reconcile};
 use service::clock;
+use store::markets;
 
 use crate::bench::{Bench, key_file};
 
@@ -81,8 +82,9 @@ async fn each_line_of_the_preflight_turns_red_with_what_it_is_about() {
         "--signature-type",
         "0",
     ];
-    let venue = ServiceSettings::parse_from(arguments).venue;
-    let look = async || preflight(&venue, &mut bench.store.connection().await.unwrap()).await;
+    let ServiceSettings { venue, strategy, .. } = ServiceSettings::parse_from(arguments);
+    let stake = strategy.stake;
+    let look = async || preflight(&venue, stake, &mut bench.store.connection().await.unwrap()).await;
 
     // Nobody reads the chain here.
     let checks = look().await;
@@ -97,13 +99,27 @@ async fn each_line_of_the_preflight_turns_red_with_what_it_is_about() {
     assert_eq!(red(&look().await), ["chain", "allowance NR"]);
     bench.venue.allow_dollars(bench.wallet().0, Exchange::V2NegRisk, true).unwrap();
 
+    // What could be bought and not be sold again is not bought. Without a market there is nothing to buy.
+    let market = bench.market.clone();
+    let (exchange, line) = match (market.protocol_v2, market.neg_risk) {
+        (true, _) => (Exchange::V3, "sales V3"),
+        (false, true) => (Exchange::V2NegRisk, "sales NR"),
+        (false, false) => (Exchange::V2, "sales V2"),
+    };
+    bench.venue.allow_shares(bench.wallet().0, exchange, false).unwrap();
+    assert_eq!(red(&look().await), ["chain"]);
+    markets::learn(&mut bench.store.connection().await.unwrap(), &[market], clock::now()).await.unwrap();
+    assert_eq!(red(&look().await), ["chain", line]);
+    bench.venue.allow_shares(bench.wallet().0, exchange, true).unwrap();
+    assert_eq!(red(&look().await), ["chain"]);
+
     // The wrong kind of wallet has nothing, and a key that others can read is none.
     let wrong = arguments.map(|argument| if argument == "0" { "2" } else { argument });
     let venue = ServiceSettings::parse_from(wrong).venue;
-    let checks = preflight(&venue, &mut bench.store.connection().await.unwrap()).await;
+    let checks = preflight(&venue, stake, &mut bench.store.connection().await.unwrap()).await;
     assert!(red(&checks).contains(&"balance"), "{checks:?}");
     std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
-    let checks = preflight(&venue, &mut bench.store.connection().await.unwrap()).await;
+    let checks = preflight(&venue, stake, &mut bench.store.connection().await.unwrap()).await;
     assert_eq!(red(&checks), ["chain", "key"]);
     bench.end().await;
 }
@@ -114,8 +130,8 @@ async fn nobody_to_ask_where_we_are_counts_as_nowhere() {
     let bench = Bench::begin().await;
     let arguments =
         ["executor", "--clob-url", &bench.devnet.urls().clob, "--geoblock-url", "http://127.0.0.1:9"];
-    let venue = ServiceSettings::parse_from(arguments).venue;
-    let checks = preflight(&venue, &mut bench.store.connection().await.unwrap()).await;
+    let ServiceSettings { venue, strategy, .. } = ServiceSettings::parse_from(arguments);
+    let checks = preflight(&venue, strategy.stake, &mut bench.store.connection().await.unwrap()).await;
     assert!(red(&checks).contains(&"place"), "{checks:?}");
     bench.end().await;
 }

@@ -53,6 +53,7 @@ pub(crate) fn rhythm() -> Rhythm {
         first_look: millis(50),
         poll: millis(300),
         chain_patience: Duration::ZERO,
+        unshown_patience: Duration::from_secs(600),
         pace: Pace {
             first_pause: millis(50),
             longest_pause: millis(500),
@@ -275,7 +276,7 @@ impl Bench {
         assert!(apart <= Usd::from_micros(100), "{ours} in the books, {} at the venue", truth.cash);
     }
 
-    fn signal(&self, order: &Order) -> Signal {
+    pub(crate) fn signal(&self, order: &Order) -> Signal {
         Signal {
             id: order.position,
             at: order.at,
@@ -324,6 +325,10 @@ impl Bench {
             score: 8.0,
             kappa: 0.1,
             kappa_error: 0.02,
+            skill_probability: 0.99,
+            timing_t: Some(2.0),
+            part: 1.0,
+            volume: Usd::whole(50_000),
             drop: 0.0,
             whales_with: Usd::whole(1_000),
             whales_against: Usd::ZERO,
@@ -423,7 +428,7 @@ async fn most_liquid(devnet: &Devnet) -> Option<(Market, Book)> {
     best
 }
 
-fn policy() -> Policy {
+pub(crate) fn policy() -> Policy {
     Policy {
         bankroll: Usd::whole(10_000),
         kelly_fraction: 0.25,

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use devnet::{SocketFaults, Trouble, VenueFault, VenueRoute};
-use domain::{Closing, OrderEvent, Usd};
+use domain::{Closing, OrderEvent, Price, TimeInForce, Timestamp, Usd};
+use service::clock;
 
 use crate::bench::Bench;
 
@@ -79,6 +80,62 @@ async fn a_cancel_ends_no_doubt() {
     bench.venue.lift_faults();
     bench.until_final(id).await;
     assert_eq!(bench.truth().orders.len(), 1);
+    bench.assert_true();
+    bench.end().await;
+}
+
+/// Longer than the venue waits for a sign of life, by its own clock, which is faster here.
+const SILENCE: Duration = Duration::from_secs(12);
+
+/// What rests is kept in the book by signs of life, and cancelled there when nobody gives them any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_rests_outlives_no_service_that_is_silent() {
+    let mut bench = Bench::begin().await;
+    let until = clock::now().plus_micros(Timestamp::HOUR);
+    let low = Price::from_ppm(20_000).unwrap();
+    let order = bench.buy(Usd::whole(20), low, TimeInForce::PostOnly { until });
+    let hash = bench.place(&order).await;
+    let status = |bench: &Bench| bench.truth().orders.get(&hash).map(|(status, _)| status.name().to_owned());
+    let accepted = |bench: &Bench, id| bench.told(id).iter().any(|news| news.what == OrderEvent::Accepted);
+    bench.until("it rests", |bench| accepted(bench, order.get().id)).await;
+    tokio::time::sleep(SILENCE).await;
+    assert_eq!(status(&bench).as_deref(), Some("LIVE"), "it was kept alive");
+    bench.add(VenueRoute::Heartbeat, Trouble::Html, None);
+    for _ in 0..600 {
+        if status(&bench).as_deref() != Some("LIVE") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    bench.venue.lift_faults();
+    bench.until_final(order.get().id).await;
+    assert_ne!(status(&bench).as_deref(), Some("LIVE"));
+    bench.end().await;
+}
+
+/// Several that are to be cancelled at once are cancelled in one request.
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_are_cancelled_together() {
+    let mut bench = Bench::begin().await;
+    let until = clock::now().plus_micros(Timestamp::HOUR);
+    let mut ids = vec![];
+    for cents in [1, 2, 3] {
+        let limit = Price::from_ppm(cents * 10_000).unwrap();
+        let order = bench.buy(Usd::whole(20), limit, TimeInForce::PostOnly { until });
+        bench.place(&order).await;
+        ids.push(order.get().id);
+    }
+    let accepted = |bench: &Bench, id| bench.told(id).iter().any(|news| news.what == OrderEvent::Accepted);
+    bench.until("all rest", |bench| ids.iter().all(|id| accepted(bench, *id))).await;
+    for id in &ids {
+        bench.live.cancel(*id).await;
+    }
+    for id in &ids {
+        bench.until_final(*id).await;
+        let cancelled =
+            |what: &OrderEvent| matches!(what, OrderEvent::Closed { why: Closing::Cancelled, .. });
+        assert!(bench.told(*id).iter().any(|news| cancelled(&news.what)), "{:?}", bench.told(*id));
+    }
     bench.assert_true();
     bench.end().await;
 }

@@ -6,6 +6,8 @@
 mod account;
 mod bench;
 mod cancels;
+mod controls;
+mod credentials;
 mod fate;
 mod life;
 mod refusals;

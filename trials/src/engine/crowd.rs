@@ -74,6 +74,7 @@ impl Crowd {
             tick: Tick::CENT,
             fee_rate_ppm: 40_000,
             end: Some(BEGIN.plus_micros(10 * Timestamp::DAY)),
+            oracle: None,
         }
     }
 
@@ -91,6 +92,7 @@ impl Crowd {
             score,
             tier: Tier::of(score),
             skill,
+            timing: None,
             is_copyable: !wallet.is_multiple_of(3),
         }
     }

@@ -108,6 +108,7 @@ impl World {
                 tick: Tick::CENT,
                 fee_rate_ppm: 0,
                 end: Some(moment(from_start * RHYTHM)),
+                oracle: None,
             }
         })
     }

@@ -148,6 +148,9 @@ impl Scene {
             ["--max-run-up-cents", "10"],
             ["--max-opposed-pct", "100"],
             ["--min-depth-multiple", "1"],
+            ["--min-market-volume-usd", "0"],
+            ["--max-entry-of-volume-pct", "100"],
+            ["--min-taker-pct", "0"],
             ["--log-level", "info,sqlx=warn"],
         ];
         let arguments = std::iter::once("executor").chain(arguments.into_iter().flatten());

@@ -1,19 +1,29 @@
 //! What makes a fill worth judging, and what speaks against it before its book is known.
 
-use domain::{ConditionId, Fill, Market, Price, Shares, Side, SignalKind, Timestamp, TokenId, Usd, Wallet};
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{
+    ConditionId, ConfidenceModel, Fill, Market, Oracle, Price, Shares, Side, SignalKind, Timestamp, Timing,
+    TokenId, Usd, Verdict, Wallet,
+};
 
 use super::Engine;
 use crate::copyability::is_ultra_short;
+use crate::limits::EntryStyle;
 use crate::refusal::Reason;
+use crate::skill::probability_of_skill;
 
 /// A possible signal that waits for its book.
 #[derive(Clone, Debug)]
 pub(super) struct Candidate {
     pub(super) kind: SignalKind,
     pub(super) wallet: Wallet,
-    pub(super) wallets: usize,
+    /// Those who panic; nobody for a whale.
+    pub(super) sellers: BTreeSet<Wallet>,
     pub(super) score: f64,
     pub(super) notional: Usd,
+    /// The part of the entry that took what rested, or of all selling into bids that is the panic's, 0 to 1.
+    pub(super) part: f64,
     pub(super) reference: Price,
     /// When the fill that led to it happened.
     pub(super) block_time: Timestamp,
@@ -23,8 +33,8 @@ pub(super) struct Candidate {
     pub(super) asked: Timestamp,
     /// How far a panic moved the price; nothing for a whale.
     pub(super) drop: f64,
-    /// What the wallet held, once the world has said so.
-    pub(super) held: Option<Held>,
+    /// What those it is about held, once the world has said so.
+    held: BTreeMap<Wallet, Held>,
 }
 
 /// What a wallet held of the outcomes of a market at a moment.
@@ -32,6 +42,33 @@ pub(super) struct Candidate {
 pub(super) struct Held {
     pub(super) as_of: Timestamp,
     pub(super) shares: Vec<(TokenId, Shares)>,
+}
+
+impl Candidate {
+    /// How many wallets it is about.
+    pub(super) fn wallets(&self) -> usize {
+        self.sellers.len().max(1)
+    }
+
+    /// Those of whom it must be known what they held.
+    pub(super) fn asked_about(&self) -> Vec<Wallet> {
+        match self.kind {
+            SignalKind::FollowWhale => vec![self.wallet],
+            SignalKind::FadeDegen => self.sellers.iter().copied().collect(),
+        }
+    }
+
+    /// Takes in what somebody held, if the candidate is about them.
+    pub(super) fn learn_held(&mut self, wallet: Wallet, held: Held) {
+        if self.asked_about().contains(&wallet) {
+            self.held.insert(wallet, held);
+        }
+    }
+
+    /// What somebody held, where the world has said so.
+    pub(super) fn held_by(&self, wallet: Wallet) -> Option<&Held> {
+        self.held.get(&wallet)
+    }
 }
 
 impl Engine {
@@ -49,15 +86,16 @@ impl Engine {
                 Some(Candidate {
                     kind: SignalKind::FollowWhale,
                     wallet: fill.wallet,
-                    wallets: 1,
+                    sellers: BTreeSet::new(),
                     score,
                     notional: entry.notional,
+                    part: part_of(entry.taken, entry.notional),
                     reference: entry.price,
                     block_time,
                     since: entry.since,
                     asked: at,
                     drop: 0.0,
-                    held: None,
+                    held: BTreeMap::new(),
                 })
             }
             Side::Sell => {
@@ -77,15 +115,16 @@ impl Engine {
         Some(Candidate {
             kind: SignalKind::FadeDegen,
             wallet: fill.wallet,
-            wallets: panic.sellers.len(),
             score: scores / f64::from(sellers.max(1)),
             notional: panic.notional,
+            part: part_of(panic.notional, panic.sold),
             reference: panic.price,
             block_time,
             since: block_time,
             asked: at,
             drop: panic.drop,
-            held: None,
+            sellers: panic.sellers,
+            held: BTreeMap::new(),
         })
     }
 
@@ -99,15 +138,12 @@ impl Engine {
         if let Some(stale) = self.staleness(candidate, at) {
             return Some(stale);
         }
-        if candidate.kind == SignalKind::FollowWhale {
-            let verdict = self.ratings.get(candidate.wallet)?;
-            let (score, minimum) = (verdict.score, self.policy.min_whale_score);
-            if score < minimum {
-                return Some(Reason::Score { score, minimum });
-            }
-            if !verdict.is_copyable {
-                return Some(Reason::NotCopyable);
-            }
+        let unfit = match candidate.kind {
+            SignalKind::FollowWhale => self.unfit(candidate),
+            SignalKind::FadeDegen => self.unmoved(candidate),
+        };
+        if unfit.is_some() {
+            return unfit;
         }
         let Some(market) = self.tokens.get(&token).and_then(|condition| self.markets.get(condition)) else {
             return Some(Reason::UnknownMarket);
@@ -115,12 +151,77 @@ impl Engine {
         if self.resolved.contains_key(&market.condition) {
             return Some(Reason::Resolved);
         }
+        match (candidate.kind, market.oracle) {
+            (_, Some(Oracle::Disputed)) => return Some(Reason::Disputed),
+            (SignalKind::FadeDegen, Some(Oracle::Proposed | Oracle::Settled)) => {
+                return Some(Reason::Proposed);
+            }
+            _ => {}
+        }
         let (price, filters) = (candidate.reference, &self.policy.filters);
         if price < filters.min_price || filters.max_price < price {
             let (minimum, maximum) = (filters.min_price, filters.max_price);
             return Some(Reason::PriceBand { price, minimum, maximum });
         }
-        self.untimely(candidate.kind, market, at)
+        self.untimely(candidate.kind, market, at).or_else(|| self.quiet(candidate, market, at))
+    }
+
+    /// What speaks against following the wallet itself.
+    fn unfit(&self, candidate: &Candidate) -> Option<Reason> {
+        let verdict = self.ratings.get(candidate.wallet)?;
+        let (score, minimum) = (verdict.score, self.policy.min_whale_score);
+        if score < minimum {
+            return Some(Reason::Score { score, minimum });
+        }
+        if !verdict.is_copyable {
+            return Some(Reason::NotCopyable);
+        }
+        if self.policy.confidence_model == ConfidenceModel::Skill
+            && let Some(doubt) = self.doubtful(verdict)
+        {
+            return Some(doubt);
+        }
+        // Who rests as well has the same chance of being met.
+        let takes = self.policy.limits.entry == EntryStyle::Take;
+        let (part, minimum) = (candidate.part, self.policy.filters.min_taker_part);
+        (takes && part < minimum).then_some(Reason::Resting { part, minimum })
+    }
+
+    /// Whether the wallet's record may well be luck, or came too late to be copied.
+    fn doubtful(&self, verdict: &Verdict) -> Option<Reason> {
+        let filters = &self.policy.filters;
+        let (probability, minimum) =
+            (probability_of_skill(verdict.skill).to_f64(), filters.min_skill_probability);
+        if probability < minimum {
+            return Some(Reason::Skill { probability, minimum });
+        }
+        let timing = verdict.timing.unwrap_or(Timing { observations: 0, copyable: 0.0, t: 0.0 });
+        let (entries, minimum) = (filters.min_timed_entries, filters.min_timing);
+        // A least of none lets everybody pass.
+        let is_timed = entries <= timing.observations
+            && (minimum <= 0.0 || 0.0 < timing.copyable && minimum <= timing.t);
+        (!is_timed).then_some(Reason::Timing { timing, entries, minimum })
+    }
+
+    /// Whether somebody else does the selling.
+    fn unmoved(&self, candidate: &Candidate) -> Option<Reason> {
+        let (part, minimum) = (candidate.part, self.policy.fade.min_sell_share);
+        (part < minimum).then_some(Reason::SellShare { part, minimum })
+    }
+
+    /// Whether a market is too quiet for what is followed.
+    fn quiet(&self, candidate: &Candidate, market: &Market, at: Timestamp) -> Option<Reason> {
+        let filters = &self.policy.filters;
+        if candidate.kind == SignalKind::FadeDegen {
+            return None;
+        }
+        let (volume, minimum) = (self.volumes.of(&market.tokens, at), filters.min_volume);
+        if volume < minimum {
+            return Some(Reason::Volume { volume, minimum });
+        }
+        let (entry, maximum) = (candidate.notional, filters.max_volume_part);
+        let is_all_of_it = maximum * volume.to_f64() < entry.to_f64();
+        is_all_of_it.then_some(Reason::EntryOfVolume { entry, volume, maximum })
     }
 
     /// Whether a market ends too soon or too late. Where nobody has said when it ends, nothing speaks against it.
@@ -153,4 +254,9 @@ impl Engine {
         let market = self.markets.get(&condition);
         market.into_iter().flat_map(|market| &market.tokens).copied().filter(move |other| *other != token)
     }
+}
+
+/// What part some dollars are of others; all of nothing.
+fn part_of(some: Usd, all: Usd) -> f64 {
+    if all.is_positive() { (some.to_f64() / all.to_f64()).min(1.0) } else { 1.0 }
 }

@@ -1,7 +1,7 @@
 //! Who else trades the market, and what the candidate's wallet held in it: whales on the other side, whales that sell
 //! into a panic, siblings that moved too, buyers who only close a bet.
 
-use domain::{ConditionId, Market, Shares, SignalKind, Timestamp, TokenId, Usd};
+use domain::{ConditionId, Market, Shares, SignalKind, Timestamp, TokenId, Usd, Wallet};
 
 use super::Engine;
 use super::candidate::Candidate;
@@ -64,7 +64,7 @@ impl Engine {
             let others = self.others(market.condition, token);
             own - others.map(|other| self.tapes.flow(candidate.wallet, other, from, until)).sum()
         };
-        let before = match &candidate.held {
+        let before = match candidate.held_by(candidate.wallet) {
             None => flow(oldest, since),
             Some(held) => {
                 let sign = |(of, shares): &(TokenId, Shares)| if *of == token { *shares } else { -*shares };
@@ -75,6 +75,25 @@ impl Engine {
             }
         };
         Exposure { before, after: before + flow(since, latest) }
+    }
+
+    /// How many of those who panic gave up a large part of what they held. What nobody told is taken for nothing: they
+    /// gave up all of what they had.
+    pub(super) fn giving_up(&self, candidate: &Candidate, token: TokenId) -> usize {
+        let (since, latest) =
+            (candidate.block_time.plus_micros(-fade::WINDOW), Timestamp::from_micros(i64::MAX));
+        let gave_up = |wallet: &&Wallet| {
+            let flow = |from, until| self.tapes.flow(**wallet, token, from, until);
+            let before = candidate.held_by(**wallet).map_or(Shares::ZERO, |held| {
+                let of_token = held.shares.iter().filter(|(of, _)| *of == token);
+                let told: Shares = of_token.map(|(_, shares)| *shares).sum();
+                let told_until = held.as_of.plus_micros(1);
+                told + flow(told_until, since) - flow(since, told_until)
+            });
+            let sold = -flow(since, latest);
+            self.policy.fade.min_part_sold * before.to_f64() <= sold.to_f64()
+        };
+        candidate.sellers.iter().filter(gave_up).count()
     }
 
     /// The market of the event that moved furthest in a panic's minutes, and how far, dollars a share.

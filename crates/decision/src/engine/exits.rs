@@ -4,8 +4,8 @@
 use std::collections::btree_map::Entry;
 
 use domain::{
-    Book, ExitReason, Fill, Order, Position, Price, Purpose, Shares, SignalKind, Size, TimeInForce,
-    Timestamp, TokenId, Usd,
+    Book, ConditionId, ExitReason, Fill, Oracle, Order, Position, Price, Purpose, Shares, SignalKind, Size,
+    TimeInForce, Timestamp, TokenId, Usd,
 };
 
 use super::{Candidate, Engine, Outcome};
@@ -45,6 +45,8 @@ impl Engine {
             return;
         }
         let Some(condition) = self.tokens.get(&token).copied() else { return };
+        // What rests against it is not to be filled any more.
+        self.cancel_resting_entries(|order| order.condition == condition && order.token != token, outcome);
         let against: Vec<i64> = self
             .portfolio
             .open()
@@ -54,6 +56,29 @@ impl Engine {
             .collect();
         for position in against {
             self.leave(position, ExitReason::Conflict, at, outcome);
+        }
+    }
+
+    /// Whether the result of a market in which something is held is disputed: from then on its price is a guess about the
+    /// oracle, and no more about what was bet on.
+    pub(super) fn watch_disputes(&mut self, at: Timestamp, outcome: &mut Outcome) {
+        if !self.policy.limits.exits.dispute {
+            return;
+        }
+        let is_disputed = |condition: &ConditionId| {
+            self.markets.get(condition).is_some_and(|market| market.oracle == Some(Oracle::Disputed))
+        };
+        self.cancel_resting_entries(|order| is_disputed(&order.condition), outcome);
+        // It is found again and again; what is being left already has its book asked for with the next tick.
+        let disputed: Vec<i64> = self
+            .portfolio
+            .open()
+            .filter(|held| is_disputed(&held.condition))
+            .map(|held| held.id)
+            .filter(|id| !self.exits.leaving.contains_key(id))
+            .collect();
+        for position in disputed {
+            self.leave(position, ExitReason::Dispute, at, outcome);
         }
     }
 
@@ -70,6 +95,8 @@ impl Engine {
         for position in overdue {
             self.leave(position, ExitReason::Time, at, outcome);
         }
+        // What was bought while the dispute was being told is left, too.
+        self.watch_disputes(at, outcome);
         let tokens: Vec<TokenId> = self.portfolio.open().map(|held| held.token).collect();
         for token in tokens {
             quote(token, outcome);
@@ -80,6 +107,27 @@ impl Engine {
     pub(super) fn close(&mut self, position: i64, at: Timestamp, outcome: &mut Outcome) {
         self.cancel(|order| order.position == position && order.purpose == Purpose::Enter, outcome);
         self.leave(position, ExitReason::Person, at, outcome);
+    }
+
+    /// The chain took fills back: who left by them has not, and what was to be left for it is held after all.
+    #[must_use]
+    pub fn reconsider_leads(&mut self, at: Timestamp) -> Vec<Record> {
+        let (leads, part) = (&self.exits.leads, self.policy.limits.exits.whale_part);
+        let stays = |position: &i64, reason: &ExitReason| {
+            *reason == ExitReason::WhaleExit
+                && leads.get(position).is_some_and(|lead| !whale_left(lead, part))
+        };
+        let kept: Vec<i64> = self
+            .exits
+            .leaving
+            .iter()
+            .filter(|(position, reason)| stays(position, reason))
+            .map(|(position, _)| *position)
+            .collect();
+        for position in &kept {
+            self.exits.leaving.remove(position);
+        }
+        kept.into_iter().map(|position| Record::Leaving { position, reason: None, at }).collect()
     }
 
     /// Positions are held after all.
@@ -100,6 +148,9 @@ impl Engine {
         if let Entry::Vacant(place) = self.exits.leaving.entry(position) {
             place.insert(reason);
             outcome.records.push(Record::Leaving { position, reason: Some(reason), at });
+            if reason != ExitReason::Person {
+                self.cancel_resting_entries(|order| order.position == position, outcome);
+            }
         }
         if let Some(held) = self.portfolio.held(position) {
             quote(held.token, outcome);
@@ -219,7 +270,7 @@ impl Engine {
     }
 
     /// The other token of a market of two.
-    fn sibling(&self, token: TokenId) -> Option<TokenId> {
+    pub(super) fn sibling(&self, token: TokenId) -> Option<TokenId> {
         let market = self.tokens.get(&token).and_then(|condition| self.markets.get(condition))?;
         match market.tokens.as_slice() {
             [one, other] if *one == token => Some(*other),

@@ -9,7 +9,9 @@ use super::Engine;
 use super::candidate::Candidate;
 use super::company::{Exposure, Whales};
 use crate::confidence::{self, Estimate};
+use crate::limits::EntryStyle;
 use crate::refusal::Reason;
+use crate::skill::probability_of_skill;
 use crate::{sizing, venue};
 
 /// The most the limit may lie above the whale's price under the skill model, dollars a share.
@@ -70,9 +72,15 @@ impl Engine {
         // estimate at the best offer, the second at the average the first would have paid.
         let depth = depth(book, limit);
         let share = Usd::from_micros(depth.micros() / i64::from(self.policy.filters.depth_multiple.max(1)));
-        let first = self.price_at(sight, ask);
-        let walked = venue::walk(book, limit, first.stake.min(share), market.fee_rate_ppm);
-        let expected = walked.average().unwrap_or(ask);
+        let (share, expected) = match self.policy.limits.entry {
+            EntryStyle::Take => {
+                let first = self.price_at(sight, ask);
+                let walked = venue::walk(book, limit, first.stake.min(share), market.fee_rate_ppm);
+                (share, walked.average().unwrap_or(ask))
+            }
+            // Whoever comes to it brings what it takes.
+            EntryStyle::Rest { .. } => (Usd::from_micros(i64::MAX), limit),
+        };
         let view = self.price_at(sight, expected);
         let Whales { with, against } = self.whales(candidate, market, book.token);
         let exposure = self.exposure(candidate, market, book.token);
@@ -96,15 +104,19 @@ impl Engine {
             score: candidate.score,
             kappa: skill.kappa,
             kappa_error: skill.standard_error,
+            skill_probability: probability_of_skill(skill).to_f64(),
+            timing_t: self.timing_of(candidate),
+            part: candidate.part,
+            volume: self.volumes.of(&market.tokens, at),
             drop: candidate.drop,
             whales_with: with,
             whales_against: against,
-            held_before: candidate.held.as_ref().map(|_| exposure.before),
+            held_before: candidate.held_by(candidate.wallet).map(|_| exposure.before),
             coefficient: match candidate.kind {
                 SignalKind::FollowWhale => beliefs.kept,
                 SignalKind::FadeDegen => beliefs.rebound,
             },
-            fee_rate_ppm: market.fee_rate_ppm,
+            fee_rate_ppm: self.entry_fee_rate(market),
             latency_cost: self.latency_cost(),
             expected_price: expected,
             limit_price: limit,
@@ -122,7 +134,8 @@ impl Engine {
     fn fault(&self, sight: Sight<'_>, appraisal: &Appraisal) -> Option<Reason> {
         let Sight { candidate, market, bid, ask, mid, .. } = sight;
         let (filters, token) = (&self.policy.filters, sight.book.token);
-        if appraisal.limit_price < ask {
+        let takes = self.policy.limits.entry == EntryStyle::Take;
+        if takes && appraisal.limit_price < ask {
             return Some(Reason::AboveLimit { ask, limit: appraisal.limit_price });
         }
         if filters.max_spread.ppm() < ask.ppm() - bid.ppm() {
@@ -142,15 +155,20 @@ impl Engine {
         if let Some(conflict) = self.conflict(candidate.kind, whales) {
             return Some(conflict);
         }
-        if candidate.kind == SignalKind::FadeDegen
-            && let Some(news) = self.news(sight)
-        {
-            return Some(news);
+        if candidate.kind == SignalKind::FadeDegen {
+            let (sellers, minimum) = (self.giving_up(candidate, token), self.policy.min_panic_sellers);
+            if sellers < minimum {
+                let part = self.policy.fade.min_part_sold;
+                return Some(Reason::NoPanic { sellers, minimum, part });
+            }
+            if let Some(news) = self.news(sight) {
+                return Some(news);
+            }
         }
         let needed = Usd::from_micros(
             self.policy.min_stake.micros().saturating_mul(i64::from(filters.depth_multiple)),
         );
-        if appraisal.depth < needed {
+        if takes && appraisal.depth < needed {
             return Some(Reason::Depth { depth: appraisal.depth, needed });
         }
         let (confidence, minimum) = (appraisal.confidence, self.policy.min_confidence);
@@ -181,7 +199,7 @@ impl Engine {
             score: candidate.score,
             tier: verdict.tier,
             skill: verdict.skill,
-            wallets: candidate.wallets,
+            wallets: candidate.wallets(),
             notional: candidate.notional,
             reference_price: candidate.reference,
             condition: market.condition,
@@ -197,7 +215,7 @@ impl Engine {
             kelly: appraisal.kelly,
             kelly_applied: appraisal.kelly * self.policy.kelly_fraction,
             stake,
-            fee_rate_ppm: market.fee_rate_ppm,
+            fee_rate_ppm: self.entry_fee_rate(market),
             shadow: candidate.kind == SignalKind::FadeDegen && !self.policy.fade.live,
             appraisal: Box::new(appraisal),
         })
@@ -205,12 +223,16 @@ impl Engine {
 
     /// The highest price the order may pay.
     fn limit(&self, sight: Sight<'_>) -> Price {
+        let Sight { candidate, book, bid, ask, .. } = sight;
+        if let EntryStyle::Rest { .. } = self.policy.limits.entry {
+            return sizing::resting_price(candidate.reference, bid, ask, book.tick);
+        }
         // The strategy's example rounds 0.756 to 0.76. A limit that is meant to protect rounds down.
         let rounding = match self.policy.confidence_model {
             ConfidenceModel::Score => Rounding::Nearest,
             ConfidenceModel::Skill => Rounding::Down,
         };
-        sizing::limit_price(sight.candidate.reference, self.slippage(sight), sight.book.tick, rounding)
+        sizing::limit_price(candidate.reference, self.slippage(sight), book.tick, rounding)
     }
 
     /// How far above the reference price the order may go, as a fraction of it.
@@ -229,11 +251,20 @@ impl Engine {
         }
     }
 
-    /// What is lost until an order arrives. The strategy read literally knows of no such thing.
+    /// What is lost until an order arrives. The strategy read literally knows of no such thing, and what rests is filled at
+    /// its own price.
     fn latency_cost(&self) -> f64 {
-        match self.policy.confidence_model {
-            ConfidenceModel::Score => 0.0,
-            ConfidenceModel::Skill => self.policy.filters.latency_cost,
+        match (self.policy.confidence_model, self.policy.limits.entry) {
+            (ConfidenceModel::Score, _) | (_, EntryStyle::Rest { .. }) => 0.0,
+            (ConfidenceModel::Skill, EntryStyle::Take) => self.policy.filters.latency_cost,
+        }
+    }
+
+    /// The rate of the fee that an entry pays: who rests pays none (docs.polymarket.com/trading/fees).
+    const fn entry_fee_rate(&self, market: &Market) -> u32 {
+        match self.policy.limits.entry {
+            EntryStyle::Take => market.fee_rate_ppm,
+            EntryStyle::Rest { .. } => 0,
         }
     }
 
@@ -246,9 +277,16 @@ impl Engine {
         }
     }
 
+    /// How sure it is that copying the wallet's entries would have gained. A panic has no such thing.
+    fn timing_of(&self, candidate: &Candidate) -> Option<f64> {
+        let verdict = self.ratings.get(candidate.wallet);
+        let timing = verdict.filter(|_| candidate.kind == SignalKind::FollowWhale)?.timing?;
+        Some(timing.t)
+    }
+
     fn price_at(&self, sight: Sight<'_>, paid: Price) -> View {
         let Sight { candidate, market, mid, .. } = sight;
-        let (mid, paid, fee_rate_ppm) = (mid.to_f64(), paid.to_f64(), market.fee_rate_ppm);
+        let (mid, paid, fee_rate_ppm) = (mid.to_f64(), paid.to_f64(), self.entry_fee_rate(market));
         let cost = paid + sizing::fee_per_share(fee_rate_ppm, paid) + self.latency_cost();
         let (model, beliefs) = (self.policy.confidence_model, self.experience.beliefs());
         let estimate = match candidate.kind {

@@ -8,6 +8,7 @@ use super::{Candidate, Engine, Outcome, refusal};
 use crate::event::Command;
 use crate::experience::Case;
 use crate::guards::Control;
+use crate::limits::EntryStyle;
 use crate::record::Record;
 use crate::risk;
 
@@ -31,7 +32,12 @@ impl Engine {
         match risk::approve(order, &self.portfolio, &self.guards, &self.policy, at) {
             Ok(approved) => {
                 if signal.kind == SignalKind::FollowWhale {
-                    self.exits.lead(&signal);
+                    // What its block holds beside the fill that led to it counts, whatever the order there: it is
+                    // what is found again when the block is read again.
+                    let sibling = self.sibling(signal.token);
+                    let since = candidate.block_time;
+                    let left = self.tapes.given_up(signal.wallet, signal.token, sibling, since);
+                    self.exits.lead(&signal, left);
                 }
                 self.send(approved, outcome);
             }
@@ -52,7 +58,10 @@ impl Engine {
             outcome: market.and_then(|market| market.outcome_index(signal.token)).unwrap_or(0),
             limit: signal.limit_price,
             size: Size::Spend(signal.stake),
-            force: TimeInForce::Fak,
+            force: match self.policy.limits.entry {
+                EntryStyle::Take => TimeInForce::Fak,
+                EntryStyle::Rest { lasts } => TimeInForce::PostOnly { until: signal.at.plus_micros(lasts) },
+            },
             purpose: Purpose::Enter,
             fee_rate_ppm: signal.fee_rate_ppm,
         }
@@ -93,7 +102,10 @@ impl Engine {
     /// Does what a person asked for.
     pub(super) fn obey(&mut self, control: &Control, at: Timestamp, outcome: &mut Outcome) {
         match control {
-            Control::Pause => self.guards.paused = true,
+            Control::Pause => {
+                self.guards.paused = true;
+                self.cancel_resting_entries(|_| true, outcome);
+            }
             Control::Resume => self.guards.paused = false,
             Control::Close(position) => self.close(*position, at, outcome),
             Control::CloseAll => {
@@ -109,6 +121,12 @@ impl Engine {
             }
             Control::Lift => self.guards.killed = None,
         }
+    }
+
+    /// Asks for the cancellation of entries that rest: what would not be entered now is not to be filled later either.
+    pub(super) fn cancel_resting_entries(&self, wanted: impl Fn(&Order) -> bool, outcome: &mut Outcome) {
+        let rests = |order: &Order| order.purpose == Purpose::Enter && order.force != TimeInForce::Fak;
+        self.cancel(|order| rests(order) && wanted(order), outcome);
     }
 
     /// Asks for the cancellation of the orders that may still match.

@@ -13,6 +13,7 @@ pub(super) struct Print {
     pub(super) at: Timestamp,
     pub(super) wallet: Wallet,
     pub(super) side: Side,
+    pub(super) is_taker: bool,
     pub(super) usd: Usd,
     pub(super) shares: Shares,
 }
@@ -134,6 +135,7 @@ mod tests {
             at: Timestamp::from_seconds(seconds),
             wallet: Wallet::default(),
             side: Side::Sell,
+            is_taker: true,
             usd: Usd::whole(usd),
             shares: Shares::whole(shares),
         }

@@ -12,6 +12,27 @@ impl Reason {
         match self {
             Self::Stale { age, limit } => vec![("age", Duration(*age)), ("maximum", Duration(*limit))],
             Self::Score { score, minimum } => vec![("score", Number(*score)), ("minimum", Number(*minimum))],
+            Self::Skill { probability, minimum } => {
+                vec![("probability", Number(*probability)), ("minimum", Number(*minimum))]
+            }
+            Self::Timing { timing, entries, minimum } => vec![
+                ("observations", Count(i64::from(timing.observations))),
+                ("entries", Count(i64::from(*entries))),
+                ("copyable", Number(timing.copyable)),
+                ("t", Number(timing.t)),
+                ("minimum", Number(*minimum)),
+            ],
+            Self::Resting { part, minimum } | Self::SellShare { part, minimum } => {
+                vec![("part", Number(*part)), ("minimum", Number(*minimum))]
+            }
+            Self::Volume { volume, minimum } => vec![("volume", Usd(*volume)), ("minimum", Usd(*minimum))],
+            Self::EntryOfVolume { entry, volume, maximum } => {
+                vec![("entry", Usd(*entry)), ("volume", Usd(*volume)), ("maximum", Number(*maximum))]
+            }
+            Self::NoPanic { sellers, minimum, part } => {
+                let count = |number: usize| Count(i64::try_from(number).unwrap_or(i64::MAX));
+                vec![("sellers", count(*sellers)), ("minimum", count(*minimum)), ("part", Number(*part))]
+            }
             Self::PriceBand { price, minimum, maximum } => {
                 vec![("price", Price(*price)), ("minimum", Price(*minimum)), ("maximum", Price(*maximum))]
             }
@@ -74,6 +95,8 @@ impl Reason {
             Self::NotCopyable
             | Self::UnknownMarket
             | Self::Resolved
+            | Self::Disputed
+            | Self::Proposed
             | Self::UltraShort
             | Self::OneSidedBook
             | Self::Paused

@@ -110,6 +110,7 @@ pub(crate) fn market(number: usize) -> Market {
         tick: Tick::CENT,
         fee_rate_ppm: 0,
         end: None,
+        oracle: None,
     }
 }
 

@@ -76,7 +76,7 @@ impl Venue {
     /// Makes the key of an address and a nonce; a second time it refuses.
     pub(crate) fn create_key(&mut self, owner: Address, nonce: u64) -> Result<Value, Refusal> {
         let key = ApiKey::derived(owner, nonce);
-        if self.keys.contains_key(&key.id) {
+        if self.keys.contains_key(&key.id) || self.revoked.contains(&key.id) {
             return Err(Refusal::bad("Could not create api key"));
         }
         let body = key.body();
@@ -92,6 +92,15 @@ impl Venue {
 
     pub(crate) fn keys_of(&self, owner: Address) -> Vec<String> {
         self.keys.values().filter(|key| key.owner == owner).map(|key| key.id.clone()).collect()
+    }
+
+    /// Takes all keys of an address back, for good: other nonces give other keys.
+    pub(crate) fn revoke_keys(&mut self, owner: Address) {
+        let of_owner: Vec<String> = self.keys_of(owner);
+        for id in of_owner {
+            self.keys.remove(&id);
+            self.revoked.insert(id);
+        }
     }
 
     pub(crate) fn delete_key(&mut self, id: &str) {

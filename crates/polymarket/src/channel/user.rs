@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use super::link::{Link, Lost, Pace, is_sign_of_life, pause};
-use crate::trading::{Credentials, OpenOrder, Trade};
+use crate::trading::{Access, Credentials, OpenOrder, Trade};
 use crate::wire::private::{OrderBody, TradeBody};
 
 /// So much news waits for its reader; then the connection waits too.
@@ -61,19 +61,19 @@ pub enum OrderNewsKind {
 }
 
 /// Opens the user channel at `base_url` (such as `wss://ws-subscriptions-clob.polymarket.com`) and keeps it open until
-/// the receiver is dropped.
+/// the receiver is dropped. Each connection begins with the credentials in use then.
 #[must_use]
-pub fn user_channel(base_url: &str, credentials: Credentials, pace: Pace) -> mpsc::Receiver<UserEvent> {
+pub fn user_channel(base_url: &str, access: impl Into<Access>, pace: Pace) -> mpsc::Receiver<UserEvent> {
     let (events, receiver) = mpsc::channel(WAITING);
     let url = format!("{}/ws/user", base_url.trim_end_matches('/'));
-    tokio::spawn(run(url, credentials, pace, events));
+    tokio::spawn(run(url, access.into(), pace, events));
     receiver
 }
 
-async fn run(url: String, credentials: Credentials, pace: Pace, events: mpsc::Sender<UserEvent>) {
+async fn run(url: String, access: Access, pace: Pace, events: mpsc::Sender<UserEvent>) {
     let mut failures = 0;
     loop {
-        let begun = Instant::now();
+        let (begun, credentials) = (Instant::now(), access.current());
         let lost = tokio::select! {
             lost = serve(&url, &credentials, pace, &events) => lost,
             () = events.closed() => return,

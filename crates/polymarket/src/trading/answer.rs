@@ -1,4 +1,4 @@
-//! Reads the answer to `POST /order` and to each order of `POST /orders`.
+//! Reads the answer to `POST /order`.
 //!
 //! The rule: accepted only where everything says so and the venue names the order that was sent; rejected only
 //! where the venue's own words, or a status it gives before it looks at orders, say so; unknown otherwise.
@@ -50,33 +50,7 @@ pub(super) fn of_order(sent: B256, answer: &Answer) -> Submitted {
     refusal(answer)
 }
 
-/// The outcomes of orders sent together, in their order. An answer that does not have one item for each says
-/// nothing of any.
-pub(super) fn of_batch(sent: &[B256], answer: &Answer) -> Vec<Submitted> {
-    if !(200..300).contains(&answer.code) {
-        let outcome = refusal(answer);
-        return sent.iter().map(|_| outcome.clone()).collect();
-    }
-    let unreadable = |why: String| {
-        sent.iter().map(|_| Submitted::Unknown(Doubt::Unreadable { why: why.clone() })).collect()
-    };
-    match serde_json::from_slice::<Vec<Value>>(&answer.body) {
-        Err(error) => unreadable(error.to_string()),
-        Ok(items) if items.len() != sent.len() => {
-            unreadable(format!("{} answers to {} orders", items.len(), sent.len()))
-        }
-        Ok(items) => sent.iter().zip(items).map(|(sent, item)| of_item(*sent, item)).collect(),
-    }
-}
-
-fn of_item(sent: B256, item: Value) -> Submitted {
-    match serde_json::from_value(item) {
-        Ok(said) => of_said(sent, said),
-        Err(error) => Submitted::Unknown(Doubt::Unreadable { why: error.to_string() }),
-    }
-}
-
-/// `success: true` beside words of refusal and no id is a refusal: so batches and restricted modes are answered.
+/// `success: true` beside words of refusal and no id is a refusal: so restricted modes are answered.
 fn of_said(sent: B256, said: Said) -> Submitted {
     let words = said.error_msg.trim();
     let names_an_order = !said.order_id.trim().is_empty();
@@ -354,23 +328,5 @@ mod tests {
         assert!(matches!(mute, Submitted::Rejected(Rejection::Other { .. })), "{mute:?}");
         let new = ok("null", "", "true", r#""something new""#);
         assert!(matches!(new, Submitted::Rejected(Rejection::Other { .. })), "{new:?}");
-    }
-
-    #[test]
-    fn each_order_of_a_batch_has_its_own_fate() {
-        let sent = [SENT, B256::repeat_byte(1), B256::repeat_byte(2)];
-        let body = format!(
-            r#"[{{"success":true,"errorMsg":"","orderID":"{SENT}","status":"live"}},
-                {{"success":true,"errorMsg":"post-only mode: wait","orderID":"","status":""}}, 7]"#
-        );
-        let outcomes = of_batch(&sent, &answer(200, &body));
-        assert!(matches!(outcomes[0], Submitted::Accepted(_)));
-        assert!(matches!(outcomes[1], Submitted::Rejected(Rejection::Mode { .. })));
-        assert!(matches!(outcomes[2], Submitted::Unknown(Doubt::Unreadable { .. })));
-        for (code, body) in [(200, "[]"), (200, "{}"), (200, r#"[{"success":true}]"#), (500, "[]")] {
-            let outcomes = of_batch(&sent, &answer(code, body));
-            assert_eq!(outcomes.len(), 3);
-            assert!(outcomes.iter().all(|outcome| matches!(outcome, Submitted::Unknown(_))), "{body}");
-        }
     }
 }

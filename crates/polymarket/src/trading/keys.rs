@@ -13,6 +13,9 @@ use crate::http::{Service, VenueError};
 
 const WHAT: &str = "API credentials";
 
+/// So many nonces are tried, from zero: those of a nonce may have been taken back for good.
+pub const NONCES: u32 = 3;
+
 /// Where credentials are made.
 #[derive(Debug)]
 pub struct KeyDesk {
@@ -70,6 +73,20 @@ impl KeyDesk {
         match self.derive(account, nonce).await {
             Err(VenueError::Status { code: 400 | 404, .. }) => self.create(account, nonce).await,
             answered => answered,
+        }
+    }
+
+    /// The credentials of the first nonce for which the venue hands any out.
+    ///
+    /// # Errors
+    /// As [`KeyDesk::create`].
+    pub async fn obtain(&self, account: &Account) -> Result<Credentials, VenueError> {
+        let mut nonce = 0;
+        loop {
+            match self.derive_or_create(account, nonce).await {
+                Err(VenueError::Status { code: 400 | 404, .. }) if nonce + 1 < NONCES => nonce += 1,
+                answered => return answered,
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 //! Nothing here decides, waits or tries again. Every answer says in types what became of a request and what it asks
 //! for next; the caller has the clock, the database and the patience.
 
+mod access;
 mod account;
 mod amounts;
 mod answer;
@@ -19,12 +20,13 @@ mod self_test;
 mod signed;
 mod trader;
 
+pub use access::Access;
 pub use account::{Account, AccountError, WalletKind};
 pub use amounts::{Amounts, AmountsError, Quantity};
 pub use clock::ClockReading;
 pub use credentials::{Credentials, CredentialsError};
 pub use key::{KeyError, PrivateKey};
-pub use keys::KeyDesk;
+pub use keys::{KeyDesk, NONCES};
 pub use order::{Exchange, Lifetime, OrderRules, OrderTerms, Stamp, TermsError, is_position};
 pub use outcome::{
     Acceptance, AcceptedStatus, Advice, Doubt, LONGEST_PAUSE, LOOK_UP_AFTER, POST_ONLY_AFTER_RESTART,
@@ -36,4 +38,4 @@ pub(crate) use report::moment;
 pub use report::{MakerFill, OpenOrder, OrderStatus, Trade, TradeLeg, TradeStatus};
 pub use self_test::self_test;
 pub use signed::{NotAnOrder, OrderSigner, SignError, SignedOrder};
-pub use trader::{CancelRefusal, Cancelled, Limits, MOST_CANCELS, MOST_ORDERS, Trader};
+pub use trader::{CancelRefusal, Cancelled, Limits, MOST_CANCELS, Trader};

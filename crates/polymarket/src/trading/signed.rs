@@ -59,6 +59,8 @@ pub struct NotAnOrder(#[source] serde_json::Error);
 /// Signs the orders of one account.
 pub struct OrderSigner {
     account: Account,
+    /// The API key that its orders name.
+    owner: String,
     sdk: sdk::clob::Client<Authenticated<Normal>>,
 }
 
@@ -66,6 +68,12 @@ impl fmt::Debug for OrderSigner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OrderSigner").field("account", &self.account).finish_non_exhaustive()
     }
+}
+
+/// Whose key an order was signed for.
+#[derive(Deserialize)]
+struct BodyOwner {
+    owner: String,
 }
 
 /// What a body says that is worth knowing again.
@@ -98,6 +106,13 @@ impl SignedOrder {
         let read: Body = serde_json::from_str(&body).map_err(NotAnOrder)?;
         let amounts = Amounts { maker: read.order.maker_amount, taker: read.order.taker_amount };
         Ok(Self { hash, body, amounts, expires: expiry(read.order.expiration) })
+    }
+
+    /// Whether it can be sent with an API key: the venue takes an order from the key alone that its body names, and the
+    /// body cannot be changed without being another than the one stored.
+    #[must_use]
+    pub fn is_owned_by(&self, key: &str) -> bool {
+        serde_json::from_str::<BodyOwner>(&self.body).is_ok_and(|body| body.owner == key)
     }
 }
 
@@ -134,13 +149,19 @@ impl OrderSigner {
             builder = builder.funder(account.funder().0);
         }
         let sdk = builder.authenticate().await.map_err(SignError::Client)?;
-        Ok(Self { account, sdk })
+        Ok(Self { account, owner: credentials.key(), sdk })
     }
 
     /// The account it signs for.
     #[must_use]
     pub const fn account(&self) -> &Account {
         &self.account
+    }
+
+    /// The API key that its orders are sent with.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        &self.owner
     }
 
     /// Writes and signs an order. The same terms, rules and stamp give the same order.

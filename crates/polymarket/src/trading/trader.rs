@@ -5,25 +5,22 @@ use std::fmt;
 use std::time::Duration;
 
 use alloy_primitives::B256;
-use domain::{ConditionId, Timestamp, TokenId};
+use domain::Timestamp;
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::access::Access;
 use super::account::Account;
 use super::answer;
 use super::clock::{ClockReading, VenueClock};
-use super::credentials::Credentials;
 use super::keys::read_clock;
 use super::outcome::{Doubt, Submitted};
 use super::rejection::Rejection;
 use super::signed::SignedOrder;
 use crate::http::{Answer, Service, VenueError};
 use crate::wire::lenient::or_default;
-
-/// The venue takes so many orders in one request.
-pub const MOST_ORDERS: usize = 15;
 
 /// The venue takes so many cancels in one request.
 pub const MOST_CANCELS: usize = 1_000;
@@ -49,7 +46,7 @@ pub struct Trader {
     orders: Service,
     pub(super) service: Service,
     pub(super) account: Account,
-    credentials: Credentials,
+    access: Access,
     clock: VenueClock,
 }
 
@@ -58,7 +55,7 @@ impl fmt::Debug for Trader {
         f.debug_struct("Trader")
             .field("service", &self.service)
             .field("account", &self.account)
-            .field("credentials", &self.credentials)
+            .field("access", &self.access)
             .finish_non_exhaustive()
     }
 }
@@ -101,30 +98,22 @@ struct CancelOne {
     order: String,
 }
 
-#[derive(Serialize)]
-struct CancelMarket {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    market: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    asset_id: Option<String>,
-}
-
 impl Trader {
-    /// The client of `account` at the CLOB at `base_url`.
+    /// The client of `account` at the CLOB at `base_url`. It asks with whatever credentials are in use then.
     ///
     /// # Errors
     /// [`VenueError::BadUrl`] and [`VenueError::Client`].
     pub fn new(
         base_url: &str,
         account: Account,
-        credentials: Credentials,
+        access: impl Into<Access>,
         limits: Limits,
     ) -> Result<Self, VenueError> {
         Ok(Self {
             orders: Service::guarded(base_url, limits.order)?,
             service: Service::guarded(base_url, limits.other)?,
             account,
-            credentials,
+            access: access.into(),
             clock: VenueClock::default(),
         })
     }
@@ -155,24 +144,6 @@ impl Trader {
             Ok(answer) => answer::of_order(order.hash, &answer),
             Err(failed) => failed,
         }
-    }
-
-    /// Sends up to [`MOST_ORDERS`] orders in one request; the outcomes are in their order. The venue takes some and
-    /// refuses others as it likes.
-    ///
-    /// # Errors
-    /// [`VenueError::TooMany`]; nothing was sent then.
-    pub async fn submit_batch(&self, orders: &[SignedOrder]) -> Result<Vec<Submitted>, VenueError> {
-        at_most(orders.len(), MOST_ORDERS)?;
-        if orders.is_empty() {
-            return Ok(Vec::new());
-        }
-        let bodies: Vec<&str> = orders.iter().map(|order| order.body.as_str()).collect();
-        let hashes: Vec<B256> = orders.iter().map(|order| order.hash).collect();
-        Ok(match self.sent("orders", format!("[{}]", bodies.join(",")), "orders").await {
-            Ok(answer) => answer::of_batch(&hashes, &answer),
-            Err(failed) => hashes.iter().map(|_| failed.clone()).collect(),
-        })
     }
 
     async fn sent(&self, path: &str, body: String, what: &'static str) -> Result<Answer, Submitted> {
@@ -216,20 +187,6 @@ impl Trader {
     /// As [`Trader::cancel`].
     pub async fn cancel_all(&self) -> Result<Cancelled, VenueError> {
         self.cancelled("cancel-all", String::new()).await
-    }
-
-    /// Cancels the orders of a market, or of one token of it.
-    ///
-    /// # Errors
-    /// As [`Trader::cancel`].
-    pub async fn cancel_market(
-        &self,
-        market: ConditionId,
-        token: Option<TokenId>,
-    ) -> Result<Cancelled, VenueError> {
-        let token = token.map(|token| token.to_string());
-        let body = CancelMarket { market: Some(market.to_string()), asset_id: token };
-        self.cancelling("cancel-market-orders", &body).await
     }
 
     async fn cancelling(&self, path: &str, body: &impl Serialize) -> Result<Cancelled, VenueError> {
@@ -277,7 +234,8 @@ impl Trader {
         let url = service.url(path, what)?;
         let (address, seconds) = (self.account.address().0, self.clock.now().seconds());
         let headers = self
-            .credentials
+            .access
+            .current()
             .headers(address, seconds, &method, url.path(), &body)
             .map_err(|source| VenueError::Unsigned { source })?;
         service.send(method, url, headers, body, what).await

@@ -1,6 +1,6 @@
 //! What `/markets/keyset` says, and how much of it is a market.
 
-use domain::{ConditionId, Market, NegRiskPlace, Tick, Timestamp};
+use domain::{ConditionId, Market, NegRiskPlace, Oracle, Tick, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::category::known_category;
@@ -70,7 +70,7 @@ pub struct MarketBody {
     #[serde(default, deserialize_with = "or_default")]
     pub enable_order_book: bool,
     /// How the oracle stands; absent until somebody proposes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     pub uma_resolution_status: Option<String>,
     /// Whether it settles through the neg-risk contracts.
     #[serde(default)]
@@ -173,6 +173,7 @@ impl MarketBody {
         let fee_rate_ppm = self.fee_rate_ppm().map_err(MarketFlaw::Fee)?;
         let category = self.category();
         let place = self.place(condition, protocol_v2);
+        let oracle = self.oracle();
         let event = self.events.and_then(|events| events.into_iter().next()).map(|event| event.slug);
         // The category needs no look: it is one of a known list.
         let texts = [("title", &self.question), ("slug", &self.slug)];
@@ -192,6 +193,7 @@ impl MarketBody {
             tick: tick.map_err(MarketFlaw::Tick)?,
             fee_rate_ppm,
             end: self.end_date.and_then(|text| Timestamp::parse_rfc3339(&text).ok()),
+            oracle,
         })
     }
 
@@ -218,6 +220,18 @@ impl MarketBody {
         let bytes = |id: &Option<String>| id.as_deref().and_then(|text| read_condition(text).ok());
         let (market, question) = (bytes(&self.neg_risk_market_id)?, bytes(&self.question_id)?);
         NegRiskPlace::of_question(market.0, question.0)
+    }
+
+    /// How far the oracle is. A word that is not known says nothing: that is no reason to do without the market.
+    fn oracle(&self) -> Option<Oracle> {
+        match self.uma_resolution_status.as_deref().map(str::trim).unwrap_or_default() {
+            // Asked anew after a dispute, it is as open as at first.
+            "" | "requested" | "initialized" => Some(Oracle::Open),
+            "proposed" => Some(Oracle::Proposed),
+            "disputed" | "challenged" => Some(Oracle::Disputed),
+            "resolved" | "settled" => Some(Oracle::Settled),
+            _ => None,
+        }
     }
 
     /// A fee of another form is refused even on an old market: there is nothing to complete, and a wrong fee

@@ -48,6 +48,7 @@ impl TermsBody {
             tick: read_tick(&self.tick_size).map_err(MarketFlaw::Tick)?,
             fee_rate_ppm: fee.map_err(MarketFlaw::Fee)?,
             end: words.end_date_iso.and_then(|text| Timestamp::parse_rfc3339(&text).ok()),
+            oracle: None,
         };
         let texts = [("title", &market.title), ("slug", &market.slug)].into_iter();
         plain_texts(texts.chain(market.outcomes.iter().map(|name| ("outcomes", name))))?;

@@ -37,6 +37,7 @@ fn market() -> Market {
         tick: Tick::CENT,
         fee_rate_ppm: 0,
         end: Some(NOW),
+        oracle: None,
     }
 }
 
@@ -87,12 +88,13 @@ async fn a_change_is_told_and_no_change_is_not() {
     assert_eq!(take_in(&mut connection, &market).await, Learned::default());
     assert_eq!(count_told(&mut connection).await, 1);
 
-    let changes: [fn(&mut Market); 5] = [
+    let changes: [fn(&mut Market); 6] = [
         |market| market.fee_rate_ppm = 70_000,
         |market| market.tick = Tick::from_ppm(1_000).unwrap(),
         |market| market.end = None,
         |market| market.category = Some("politics".to_owned()),
         |market| market.title.push('?'),
+        |market| market.oracle = Some(Oracle::Disputed),
     ];
     for (number, change) in changes.into_iter().enumerate() {
         change(&mut market);
@@ -100,6 +102,11 @@ async fn a_change_is_told_and_no_change_is_not() {
         assert_eq!(count_told(&mut connection).await, number + 2);
         assert_eq!(kept(&mut connection).await, market);
     }
+
+    // A source that says nothing of the oracle takes nothing back.
+    let silent = Market { oracle: None, ..market.clone() };
+    assert_eq!(take_in(&mut connection, &silent).await, Learned::default());
+    assert_eq!(kept(&mut connection).await.oracle, Some(Oracle::Disputed));
 
     // What bets are grouped by, and what their tokens mean, no description changes any more.
     let other = Market { event: "other".to_owned(), outcomes: vec![], neg_risk: true, ..market.clone() };

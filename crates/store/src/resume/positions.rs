@@ -38,7 +38,7 @@ pub struct ExitRow {
     pub notional: Usd,
     /// Its average price.
     pub reference: Price,
-    /// Shares of it that the wallet has given up since.
+    /// Shares of it that the wallet has given up since: what the chain holds to, and nothing that it took back.
     pub left: Shares,
     /// The price bounds reached that were not obeyed.
     pub reached: Vec<ExitReason>,
@@ -64,22 +64,39 @@ pub(super) async fn positions(connection: &mut PgConnection) -> Result<Vec<KeptP
     rows.iter().map(kept_of).collect()
 }
 
-/// What is remembered of leaving the positions that are open or on their way.
+/// What is remembered of leaving the positions that are open or on their way, at a place in the outbox. What the followed
+/// wallets gave up is added up anew from the fills that stand: a sale whose block was replaced, and that came again in
+/// another, is one sale.
 ///
 /// # Errors
 /// If the database refuses, or holds what it should not.
-pub async fn exits(connection: &mut PgConnection) -> Result<Vec<ExitRow>, StoreError> {
+pub async fn exits(connection: &mut PgConnection, seq: i64) -> Result<Vec<ExitRow>, StoreError> {
     let rows = sqlx::query(
         "SELECT s.id, s.signal_type, s.wallet_address, s.token_id::text,
                 (s.notional_usd * 1000000)::bigint AS notional,
                 (s.reference_price * 1000000)::bigint AS reference, x.reason,
-                (coalesce(x.whale_left, 0) * 1000000)::bigint AS whale_left,
+                -- Its sales of the token, and in a market of two its purchases of the other.
+                (SELECT coalesce(sum(f.shares), 0)::bigint
+                 FROM orderflow_fills f
+                 JOIN orderflow_tokens k ON k.id = f.token
+                 JOIN orderflow_blocks b ON b.block_number = f.block_number AND NOT b.orphaned
+                 JOIN orderflow_outbox o ON o.block_hash = b.block_hash AND o.kind = 'block' AND o.seq <= $1
+                 WHERE f.wallet = (SELECT w.id FROM orderflow_wallets w WHERE w.address = s.wallet_address)
+                   AND b.block_time >= coalesce(s.followed_at, s.created_at)
+                   AND (k.token_id = s.token_id AND f.kind & 16 <> 0
+                        OR f.kind & 16 = 0 AND k.token_id =
+                           (SELECT m.token_ids[CASE WHEN m.token_ids[1] = s.token_id THEN 2 ELSE 1 END]
+                            FROM orderflow_markets m
+                            WHERE m.condition_id = s.condition_id AND cardinality(m.token_ids) = 2))
+                   -- What was told late was not followed.
+                   AND orderflow_told(b.block_hash, f.log_index, $1) = o.seq) AS whale_left,
                 ARRAY(SELECT c.reason FROM orderflow_counterfactuals c WHERE c.position_id = s.id) AS reached
          FROM orderflow_signals s LEFT JOIN orderflow_exits x ON x.position_id = s.id
          WHERE s.id IN (SELECT id FROM orderflow_positions WHERE status = 'OPEN'
                         UNION SELECT position_id FROM orderflow_orders WHERE NOT is_final)
          ORDER BY s.id",
     )
+    .bind(seq)
     .fetch_all(connection)
     .await
     .during("read what is remembered of leaving positions")?;

@@ -13,6 +13,7 @@ use polymarket::trading::{
 use service::clock;
 use tokio::time::Instant;
 
+use super::super::renewal::is_unauthorised;
 use super::super::requests::{self, Told};
 use super::super::standing::{Objection, mode_of};
 use super::super::tracked::Stage;
@@ -31,8 +32,17 @@ impl Desk {
             Told::Submitted { order, outcome } => self.on_outcome(order, outcome),
             Told::LookedUp { order, found } => self.on_look(order, found),
             Told::Trades { listed, orders, begun } => self.on_trades(listed, &orders, begun),
-            Told::Cancelled { order, is_last, outcome } => self.on_cancelled(order, is_last, outcome),
-            Told::Renewed { order, is_read } => self.on_renewed(order, is_read),
+            Told::Cancelled { orders, is_last, outcome } => {
+                if let Err(error) = &outcome {
+                    tracing::warn!(?orders, %error, "orders could not be cancelled: tried again");
+                    self.heed_error(error);
+                }
+                for order in orders {
+                    self.on_cancelled(order, is_last, outcome.as_ref().ok());
+                }
+            }
+            Told::Renewed(renewed) => self.on_renewed(renewed),
+            Told::Beat(answer) => self.on_beat(answer),
             Told::Refreshed => {}
             Told::Market(Ok(Some(market))) => self.queue.push_back(LiveNews::Market(market)),
             Told::Market(Ok(None)) => {}
@@ -90,7 +100,7 @@ impl Desk {
             }
             Advice::Renew if sendings == 1 => {
                 tracked.is_asked = true;
-                self.requests.spawn(requests::renew(Arc::clone(&self.trader), id));
+                self.unauthorised(Some(id));
             }
             Advice::Follow
             | Advice::LookUp
@@ -157,9 +167,12 @@ impl Desk {
     }
 
     /// The pause is over.
-    pub(super) fn send_again(&mut self, id: i64) {
+    pub(in super::super) fn send_again(&mut self, id: i64) {
         let Some(tracked) = self.orders.get(&id) else { return };
-        if self.is_young(&tracked.order) && self.is_wanted(tracked, clock::now()) {
+        if !self.is_ours(id) {
+            let reason = "it was signed for credentials that are no more".to_owned();
+            self.end(id, Closing::Rejected { reason });
+        } else if self.is_young(&tracked.order) && self.is_wanted(tracked, clock::now()) {
             self.send(id);
         } else {
             let reason = "the venue could not take it while it was wanted".to_owned();
@@ -167,14 +180,32 @@ impl Desk {
         }
     }
 
-    fn on_renewed(&mut self, id: i64, is_read: bool) {
+    /// An order does not wait without limit for matches that are not shown.
+    fn give_up_unshown(&mut self, id: i64, begun: Instant) {
+        let patience = self.rhythm.unshown_patience;
         let Some(tracked) = self.orders.get_mut(&id) else { return };
-        tracked.is_asked = false;
-        if is_read {
-            self.send_again(id);
-        } else {
-            let reason = "not authorised, and the venue's clock could not be read".to_owned();
-            self.end(id, Closing::Rejected { reason });
+        let Some(given_up) = tracked.give_up_unshown(begun, patience, &mut self.on_chain, clock::now())
+        else {
+            return;
+        };
+        match &given_up.says {
+            Some(says) => {
+                tracing::error!(
+                    order = id,
+                    says,
+                    "a match is given up: no entries until the books are compared"
+                );
+                self.standing.set(Objection::Unshown, Some(says.clone()));
+            }
+            None => tracing::warn!(order = id, "the chain had a match that the venue does not show"),
+        }
+        self.tell(given_up.news);
+    }
+
+    /// What an answer that is none means for everything else.
+    pub(super) fn heed_error(&mut self, error: &VenueError) {
+        if is_unauthorised(error) {
+            self.unauthorised(None);
         }
     }
 
@@ -209,6 +240,7 @@ impl Desk {
                 tracing::warn!(order = id, %error, "an order could not be looked up");
                 // No answer proves nothing: the same look is tried again.
                 tracked.due = Some(Instant::now() + self.rhythm.poll);
+                self.heed_error(&error);
             }
         }
     }
@@ -231,6 +263,7 @@ impl Desk {
             && tracked.sendings < MOST_SENDINGS
             && self.is_young(&tracked.order)
             && self.is_wanted(tracked, clock::now())
+            && self.is_ours(id)
         {
             tracing::warn!(order = id, "the venue never got an order: the same bytes are sent again");
             self.send(id);
@@ -248,7 +281,8 @@ impl Desk {
         }
     }
 
-    fn on_cancelled(&mut self, id: i64, is_last: bool, outcome: Result<Cancelled, VenueError>) {
+    /// `said` is nothing where the venue gave no answer.
+    fn on_cancelled(&mut self, id: i64, is_last: bool, said: Option<&Cancelled>) {
         let Some(tracked) = self.orders.get_mut(&id) else { return };
         let hash = tracked.hash();
         let is_lost = is_last && tracked.stage != Stage::Following;
@@ -256,14 +290,13 @@ impl Desk {
             tracked.is_asked = false;
         }
         let now = Instant::now();
-        match outcome {
-            Err(error) => {
-                tracing::warn!(order = id, %error, "an order could not be cancelled: tried again");
+        match said {
+            None => {
                 let again = if is_last { &mut tracked.due } else { &mut tracked.cancel_at };
                 *again = Some(now + self.rhythm.poll);
             }
             // Neither cancelled nor known, after all those looks.
-            Ok(said)
+            Some(said)
                 if is_lost
                     && !said.cancelled.contains(&hash)
                     && matches!(
@@ -277,9 +310,9 @@ impl Desk {
                 let why = tracked.refused.clone().unwrap_or_else(never);
                 self.end(id, why);
             }
-            Ok(_) if is_lost => tracked.due = Some(now + self.rhythm.poll),
+            Some(_) if is_lost => tracked.due = Some(now + self.rhythm.poll),
             // What it came to stands in its record.
-            Ok(_) => tracked.due = Some(now + self.rhythm.first_look),
+            Some(_) => tracked.due = Some(now + self.rhythm.first_look),
         }
     }
 
@@ -300,9 +333,13 @@ impl Desk {
                     let Some(tracked) = self.orders.get_mut(id) else { continue };
                     let news = tracked.on_all_trades(begun, self.rhythm.poll, clock::now());
                     self.tell(news);
+                    self.give_up_unshown(*id, begun);
                 }
             }
-            Err(error) => tracing::warn!(%error, "our trades could not be read"),
+            Err(error) => {
+                tracing::warn!(%error, "our trades could not be read");
+                self.heed_error(&error);
+            }
         }
     }
 }

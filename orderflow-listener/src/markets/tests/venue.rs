@@ -44,6 +44,7 @@ pub(super) struct Listed {
     pub(super) tokens: [TokenId; 2],
     protocol_v2: bool,
     fee: &'static str,
+    oracle: &'static str,
     in_gamma: bool,
     by_token: bool,
     is_swapped: bool,
@@ -51,8 +52,8 @@ pub(super) struct Listed {
 
 impl Listed {
     fn new(number: u64, condition: ConditionId, tokens: [TokenId; 2], protocol_v2: bool) -> Self {
-        let (fee, in_gamma, by_token, is_swapped) = ("0.05", true, true, false);
-        Self { number, condition, tokens, protocol_v2, fee, in_gamma, by_token, is_swapped }
+        let (fee, oracle, in_gamma, by_token, is_swapped) = ("0.05", "", true, true, false);
+        Self { number, condition, tokens, protocol_v2, fee, oracle, in_gamma, by_token, is_swapped }
     }
 
     /// A market of conditional tokens.
@@ -102,6 +103,9 @@ impl Listed {
             "feesEnabled": true, "feeSchedule": {"rate": self.fee.parse::<f64>().unwrap(), "exponent": 1},
             "clobTokenIds": json!(self.ids()).to_string(),
         });
+        if !self.oracle.is_empty() {
+            body["umaResolutionStatus"] = json!(self.oracle);
+        }
         if self.protocol_v2 {
             body["version"] = json!("v2");
             body["clobTokenIds"] = Value::Null;
@@ -165,6 +169,10 @@ impl Venue {
     /// A query with this token makes Gamma stumble.
     pub(super) fn choke_on(&self, token: TokenId) {
         self.state().chokes_on = Some(token);
+    }
+
+    pub(super) fn set_oracle(&self, condition: ConditionId, oracle: &'static str) {
+        self.state().listed.iter_mut().find(|listed| listed.condition == condition).unwrap().oracle = oracle;
     }
 
     pub(super) fn set_fee(&self, condition: ConditionId, fee: &'static str) {

@@ -1,0 +1,146 @@
+//! Entries that rest: where, for how long, and what takes them out of the book again.
+
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+mod shared;
+
+use decision::portfolio::Holdings;
+use decision::venue::{self, Resting};
+use decision::{
+    Command, Control, Engine, EntryStyle, Event, EventKind, Filters, Last, Limits, Policy, Record,
+};
+use domain::{Book, Fill, Level, Market, Oracle, Order, Role, Shares, Side, Tick, Tier, Timestamp, Usd};
+use shared::{NOON, market, policy, price, token, trade, verdict};
+
+const LASTS: i64 = 10 * Timestamp::MINUTE;
+
+/// An engine that rests, and a paper venue beside it.
+struct Desk {
+    engine: Engine,
+    at: Timestamp,
+    cancelled: Vec<i64>,
+}
+
+impl Desk {
+    fn new(policy: Policy) -> Self {
+        let limits = Limits { entry: EntryStyle::Rest { lasts: LASTS }, ..policy.limits.clone() };
+        let engine = Engine::new(Policy { limits, ..policy }, Holdings::default(), Last::default());
+        let mut desk = Self { engine, at: NOON, cancelled: vec![] };
+        for number in 1..=2 {
+            let market = Market { fee_rate_ppm: 70_000, ..market(number) };
+            desk.run(EventKind::Market(market));
+        }
+        desk.run(EventKind::Scores(vec![verdict(1, 8.0, Tier::Whale), verdict(2, 8.0, Tier::Whale)]));
+        desk
+    }
+
+    fn run(&mut self, kind: EventKind) -> Vec<Record> {
+        let mut records = vec![];
+        let mut kinds = std::collections::VecDeque::from([kind]);
+        while let Some(kind) = kinds.pop_front() {
+            let outcome = self.engine.step(&Event { at: self.at, kind });
+            records.extend(outcome.records);
+            for command in outcome.commands {
+                match command {
+                    Command::Quote(token) => kinds.push_back(EventKind::Book(book(token))),
+                    Command::Holdings { .. } => {}
+                    Command::Place(order) => {
+                        let book = book(order.get().token);
+                        kinds
+                            .extend(venue::execute(&order, &book, self.at).into_iter().map(EventKind::Order));
+                    }
+                    Command::Cancel(id) => {
+                        self.cancelled.push(id);
+                        let sent = self.engine.portfolio().orders().find(|sent| sent.order.id == id);
+                        let news = sent.and_then(Resting::new).map(|order| order.cancel(self.at));
+                        kinds.extend(news.map(EventKind::Order));
+                    }
+                }
+            }
+        }
+        records
+    }
+
+    fn fill(&mut self, fill: Fill) -> Vec<Record> {
+        self.run(EventKind::Fill { fill, block_time: self.at })
+    }
+
+    /// Whale 1 buys the first outcome of market 1 at 0.50; what is ordered then.
+    fn follow(&mut self) -> Order {
+        let records = self.fill(trade(1, token(10), Side::Buy, 600, "0.50"));
+        let ordered = records.iter().find_map(|record| match record {
+            Record::Order(order) => Some(order.clone()),
+            _ => None,
+        });
+        ordered.unwrap_or_else(|| panic!("{records:?}"))
+    }
+
+    fn rests(&self) -> bool {
+        self.engine.portfolio().orders().any(|sent| Resting::new(sent).is_some())
+    }
+}
+
+fn book(token: domain::TokenId) -> Book {
+    let level = |text: &str| vec![Level { price: price(text), shares: Shares::whole(100) }];
+    Book::new(token, NOON, Tick::CENT, level("0.45"), level("0.54"))
+}
+
+/// A tick above the best bid, without a fee, for ten minutes; a thin offer is no reason against it, and neither is an entry
+/// of the whale's that rested itself.
+#[test]
+fn an_entry_rests_a_tick_above_the_best_bid() {
+    let wide = Filters { max_spread: price("0.20"), ..policy().filters };
+    let mut desk = Desk::new(Policy { filters: wide, ..policy() });
+    desk.fill(trade(60, token(11), Side::Sell, 5_000, "0.50"));
+    let rested = Fill { role: Role::Maker, ..trade(1, token(10), Side::Buy, 600, "0.50") };
+    let records = desk.fill(rested);
+    let Some(Record::Order(order)) = records.iter().find(|record| matches!(record, Record::Order(_))) else {
+        panic!("{records:?}")
+    };
+    assert_eq!((order.limit, order.fee_rate_ppm), (price("0.46"), 0));
+    assert_eq!(order.force.until(), Some(NOON.plus_micros(LASTS)));
+    assert!(desk.rests());
+    // A print at its limit leaves it; one through it fills it, at its own price and without a fee.
+    let sent = || desk.engine.portfolio().orders().next().unwrap().clone();
+    let at_limit = trade(61, token(10), Side::Sell, 50, "0.46");
+    assert_eq!(Resting::new(&sent()).unwrap().on_print(&at_limit, NOON), []);
+    let through = trade(61, token(10), Side::Sell, 10_000, "0.45");
+    for news in Resting::new(&sent()).unwrap().on_print(&through, NOON) {
+        desk.run(EventKind::Order(news));
+    }
+    let held = desk.engine.portfolio().open().next().unwrap();
+    assert_eq!((held.fee, desk.engine.portfolio().slots_taken()), (Usd::ZERO, 1));
+    assert!(held.cost() <= order.stake());
+}
+
+/// What would not be entered now is not filled later either.
+#[test]
+fn what_speaks_against_an_entry_takes_it_out_of_the_book() {
+    let wide = Filters { max_spread: price("0.20"), ..policy().filters };
+    let open = || Desk::new(Policy { filters: wide, ..policy() });
+    let disputed = Market { oracle: Some(Oracle::Disputed), ..market(1) };
+    let kinds = [
+        EventKind::Control(Control::Pause),
+        EventKind::Control(Control::Kill { reason: "a drill".to_owned() }),
+        EventKind::Control(Control::Close(1)),
+        EventKind::Market(disputed),
+        // The whale leaves.
+        EventKind::Fill { fill: trade(1, token(10), Side::Sell, 600, "0.50"), block_time: NOON },
+        // Another whale enters against it.
+        EventKind::Fill { fill: trade(2, token(11), Side::Buy, 5_000, "0.50"), block_time: NOON },
+    ];
+    for kind in kinds {
+        let mut desk = open();
+        let order = desk.follow();
+        assert!(desk.rests());
+        desk.run(kind.clone());
+        assert_eq!((desk.rests(), &desk.cancelled[..]), (false, &[order.id][..]), "{kind:?}");
+        assert_eq!(desk.engine.portfolio().slots_taken(), 0);
+    }
+    // What has nothing to do with it leaves it where it is.
+    let mut desk = open();
+    desk.follow();
+    desk.run(EventKind::Market(Market { oracle: Some(Oracle::Disputed), ..market(2) }));
+    desk.run(EventKind::Fill { fill: trade(60, token(10), Side::Sell, 600, "0.50"), block_time: NOON });
+    assert!(desk.rests() && desk.cancelled.is_empty());
+}

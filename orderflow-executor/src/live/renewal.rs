@@ -1,0 +1,164 @@
+//! What happens when the venue does not know our credentials: they are derived again with the wallet's own signature, a
+//! few times, and nothing is entered meanwhile.
+
+use std::sync::Arc;
+
+use domain::Closing;
+use polymarket::VenueError;
+use polymarket::trading::{Access, Account, KeyDesk, NONCES, Trader};
+use tokio::time::Instant;
+
+use super::desk::Desk;
+use super::requests::Told;
+use super::standing::Objection;
+
+/// So often in a row credentials are derived again. After that a person must look.
+const MOST_RENEWALS: u32 = 3;
+
+/// How it stands with the credentials.
+#[derive(Debug)]
+pub(super) struct Renewal {
+    keys: Arc<KeyDesk>,
+    pub(super) access: Access,
+    /// Whether it is under way.
+    is_asked: bool,
+    /// When it is tried next.
+    pub(super) due: Option<Instant>,
+    /// Tries in a row that came to nothing.
+    failures: u32,
+    /// The orders that were refused, and wait.
+    waiting: Vec<i64>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) enum Renewed {
+    /// The venue knows the credentials in use.
+    Known,
+    /// It could not be asked, or hands out none that it knows.
+    Failed(String),
+}
+
+impl Renewal {
+    pub(super) fn new(keys: KeyDesk, access: Access) -> Self {
+        Self { keys: Arc::new(keys), access, is_asked: false, due: None, failures: 0, waiting: vec![] }
+    }
+}
+
+/// Reads the clock, by which every request is signed, and where that was not it, derives credentials until the venue
+/// knows them.
+pub(super) async fn renew(trader: Arc<Trader>, keys: Arc<KeyDesk>, access: Access) -> Told {
+    let renewed = match attempt(&trader, &keys, &access).await {
+        Ok(()) => Renewed::Known,
+        Err(error) => Renewed::Failed(error.to_string()),
+    };
+    Told::Renewed(renewed)
+}
+
+async fn attempt(trader: &Trader, keys: &KeyDesk, access: &Access) -> Result<(), VenueError> {
+    trader.sync_clock().await?;
+    let mut refused = match trader.closed_only().await {
+        Ok(_) => return Ok(()),
+        Err(error) if is_unauthorised(&error) => error,
+        Err(error) => return Err(error),
+    };
+    keys.sync_clock().await?;
+    let account: &Account = trader.account();
+    for nonce in 0..NONCES {
+        let credentials = match keys.derive_or_create(account, nonce).await {
+            Ok(credentials) => credentials,
+            // Those of this nonce were taken back for good.
+            Err(error @ VenueError::Status { code: 400 | 401 | 404, .. }) => {
+                refused = error;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        access.replace(credentials);
+        match trader.closed_only().await {
+            Ok(_) => return Ok(()),
+            Err(error) if is_unauthorised(&error) => refused = error,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(refused)
+}
+
+/// Whether the venue does not know who asks.
+pub(super) const fn is_unauthorised(error: &VenueError) -> bool {
+    matches!(error, VenueError::Status { code: 401, .. })
+}
+
+impl Desk {
+    /// The venue does not know our credentials; an order that it refused for that waits for others.
+    pub(super) fn unauthorised(&mut self, order: Option<i64>) {
+        self.renewal.waiting.extend(order);
+        if self.renewal.failures < MOST_RENEWALS {
+            let says = "the venue does not know our credentials: they are derived again".to_owned();
+            self.standing.set(Objection::Credentials, Some(says));
+            if !self.renewal.is_asked && self.renewal.due.is_none() {
+                self.renewal.due = Some(Instant::now());
+            }
+        } else {
+            self.give_up_waiting("not authorised, and no credentials are handed out that are");
+        }
+    }
+
+    /// Asks for credentials, if it is time.
+    pub(super) fn renew_what_is_due(&mut self, now: Instant) {
+        if self.renewal.is_asked || self.renewal.due.is_none_or(|due| now < due) {
+            return;
+        }
+        self.renewal.due = None;
+        self.renewal.is_asked = true;
+        let (keys, access) = (Arc::clone(&self.renewal.keys), self.renewal.access.clone());
+        self.requests.spawn(renew(Arc::clone(&self.trader), keys, access));
+    }
+
+    pub(super) fn on_renewed(&mut self, renewed: Renewed) {
+        self.renewal.is_asked = false;
+        match renewed {
+            Renewed::Known => {
+                self.renewal.failures = 0;
+                self.standing.set(Objection::Credentials, None);
+                tracing::warn!("the venue knows our credentials again");
+                for id in std::mem::take(&mut self.renewal.waiting) {
+                    if let Some(tracked) = self.orders.get_mut(&id) {
+                        tracked.is_asked = false;
+                        self.send_again(id);
+                    }
+                }
+                // Whatever was asked with those that were not known is asked again.
+                self.doubt_everything();
+            }
+            Renewed::Failed(why) => {
+                self.renewal.failures += 1;
+                tracing::error!(why, tries = self.renewal.failures, "no credentials that the venue knows");
+                if self.renewal.failures < MOST_RENEWALS {
+                    let pause = self.rhythm.poll.saturating_mul(1 << self.renewal.failures);
+                    self.renewal.due = Some(Instant::now() + pause);
+                    return;
+                }
+                let says = format!("the venue does not know our credentials, and hands out no others: {why}");
+                self.standing.set(Objection::Credentials, None);
+                self.standing.set(Objection::Configuration, Some(says));
+                self.give_up_waiting("not authorised, and no credentials are handed out that are");
+            }
+        }
+    }
+
+    fn give_up_waiting(&mut self, reason: &str) {
+        for id in std::mem::take(&mut self.renewal.waiting) {
+            if let Some(tracked) = self.orders.get_mut(&id) {
+                tracked.is_asked = false;
+                self.end(id, Closing::Rejected { reason: reason.to_owned() });
+            }
+        }
+    }
+
+    /// Whether an order can be sent with the credentials in use: its body names the key that it was signed for.
+    pub(super) fn is_ours(&self, id: i64) -> bool {
+        let key = self.renewal.access.key();
+        self.orders.get(&id).is_some_and(|tracked| tracked.signed.is_owned_by(&key))
+    }
+}
