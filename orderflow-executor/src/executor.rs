@@ -15,9 +15,10 @@ use domain::{ChainEvent, Fact, Timestamp};
 use service::clock;
 use store::controls::CloseRequest;
 use store::feed::{self, Cursor, Item, News, Wanted};
-use store::{PgConnection, Store, controls, resume, signals};
+use store::{PgConnection, Store, controls, recording, resume, signals};
 
 use crate::live::UNCOMPARED;
+use crate::recorder::Recorder;
 use crate::restore::engine_at;
 use crate::venue::Venue;
 use crate::{diary, holdings};
@@ -39,6 +40,10 @@ pub struct Executor {
     policy: Policy,
     engine: Engine,
     venue: Venue,
+    /// What the engine was told since the last commit.
+    recorder: Recorder,
+    /// When the facts that are being taken in became known to the engine; `None` once something was asked meanwhile.
+    told: Option<Timestamp>,
     /// The last item whose consequences are committed or without consequence.
     seq: i64,
     /// When the controls were last looked at, and when the engine was last told the time.
@@ -68,7 +73,10 @@ impl Executor {
             guards.measure(&Guard::Reconcile(Some(UNCOMPARED.to_owned())));
             engine.remember_guards(guards);
         }
-        Ok(Self { store, policy, engine, venue, seq, obeyed: None, ticked: None, learned: clock::now() })
+        let (now, mut recorder) = (clock::now(), Recorder::new(&venue));
+        recorder.begin(&engine, &venue, seq, policy.digest(), false, now);
+        let (told, obeyed, ticked) = (None, None, None);
+        Ok(Self { store, policy, engine, venue, recorder, told, seq, obeyed, ticked, learned: now })
     }
 
     /// Makes the engine again without what the chain took back: an entry or a panic must not count a fill twice
@@ -78,6 +86,7 @@ impl Executor {
         let guards = self.engine.guards().clone();
         self.engine = engine_at(&mut connection, self.policy.clone(), &mut self.venue, self.seq).await?;
         self.engine.remember_guards(guards);
+        self.recorder.begin(&self.engine, &self.venue, self.seq, self.policy.digest(), true, clock::now());
         Ok(())
     }
 
@@ -206,7 +215,8 @@ impl Executor {
     /// Steps the engine through one item until it asks nothing more.
     async fn take_in(&mut self, item: &Item) -> anyhow::Result<Vec<Record>> {
         let mut records = vec![];
-        self.learned = item.learned;
+        (self.learned, self.told) = (item.learned, None);
+        self.recorder.turn_to(item.seq);
         match &item.news {
             News::Block(facts) => {
                 for fact in facts {
@@ -245,8 +255,10 @@ impl Executor {
         learned: Timestamp,
         records: &mut Vec<Record>,
     ) -> anyhow::Result<()> {
-        // However late this reader is: the moment at which the engine learns of a fact is now.
-        let at = self.venue.moment(learned);
+        self.recorder.turn_to_log(fact.place.log_index);
+        // However late this reader is: the moment at which the engine learns of a fact is now, and the same for all
+        // facts between which it asks nothing.
+        let at = *self.told.get_or_insert_with(|| self.venue.moment(learned));
         let kind = match &fact.event {
             // What we did ourselves is nothing to follow.
             ChainEvent::Fill(fill) if self.is_ours(fill.wallet) => {
@@ -284,8 +296,12 @@ impl Executor {
                 }
             }
             let Some(event) = events.pop_front() else { return Ok(()) };
+            self.recorder.note(&event);
             let outcome = self.engine.step(&event);
             records.extend(outcome.records);
+            if !outcome.commands.is_empty() {
+                self.told = None;
+            }
             let mut commands = outcome.commands.iter().peekable();
             while let Some(command) = commands.next() {
                 let kinds = match (command, self.venue.live()) {
@@ -350,6 +366,7 @@ impl Executor {
         records: &[Record],
         request: Option<CloseRequest>,
     ) -> anyhow::Result<()> {
+        recording::write(connection, &self.recorder.take()).await?;
         for record in records {
             diary::write(connection, record, self.venue.mode()).await?;
         }

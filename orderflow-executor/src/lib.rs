@@ -11,6 +11,8 @@ mod limits;
 pub mod live;
 pub mod preflight;
 pub mod reconcile;
+mod recorder;
+pub mod rehearsal;
 mod restore;
 mod settings;
 mod venue;
