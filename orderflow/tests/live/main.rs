@@ -9,3 +9,4 @@ mod cancels;
 mod fate;
 mod life;
 mod refusals;
+mod wallets;
