@@ -3,18 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
-use std::process::{Command, Output};
-use std::time::Duration;
+mod session;
 
-use clap::Parser as _;
-use devnet::{Devnet, DevnetConfig};
+use std::process::Output;
+
+use devnet::SignatureType;
 use orderflow_executor::rehearsal::{Rehearsal, rehearse};
-use orderflow_reputation::Passes;
-use service::{CancellationToken, clock};
-use store::results::{Results, results};
-use store::testing::TestDatabase;
-use store::{Store, controls};
-use tokio::task::{JoinHandle, JoinSet};
+use session::{Kind, Session};
+use store::controls;
 
 /// What both venues are told: more trades, and less patience, than anybody would want with money.
 const STRATEGY: [&str; 16] = [
@@ -36,179 +32,13 @@ const STRATEGY: [&str; 16] = [
     "10000",
 ];
 
-/// Longer than anything here takes, in looks of a tenth of a second.
-const LOOKS: usize = 2_400;
-
-struct Session {
-    mode: &'static str,
-    world: Devnet,
-    database: TestDatabase,
-    store: Store,
-    executor: orderflow_executor::ServiceSettings,
-    services: JoinSet<anyhow::Result<()>>,
-    stop: CancellationToken,
-    _folder: tempfile::TempDir,
+async fn rehearsed(session: &Session) -> Rehearsal {
+    rehearse(&session.store, &session.executor.strategy.policy()).await.unwrap()
 }
 
-/// An executor that runs.
-struct Running {
-    halt: CancellationToken,
-    task: JoinHandle<anyhow::Result<()>>,
-}
-
-impl Running {
-    async fn end(self) {
-        self.halt.cancel();
-        self.task.await.unwrap().unwrap();
-    }
-}
-
-impl Session {
-    async fn begin(mode: &'static str) -> Self {
-        service::process::use_tls();
-        let stop = CancellationToken::new();
-        let config = DevnetConfig {
-            seed: 11,
-            speed: 3.0,
-            wallets: 800,
-            skilled: 40,
-            history_days: 20,
-            ..DevnetConfig::default()
-        };
-        let world = Devnet::start(config, clock::now(), stop.clone()).await.unwrap();
-        let database = TestDatabase::create().await;
-        let store = Store::connect(database.url()).await.unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let key = folder.path().join("key");
-        std::fs::write(&key, &world.test_account().private_key_hex).unwrap();
-        std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-        let urls = world.urls();
-        let first = world.first_block().to_string();
-        let listener = orderflow_listener::ServiceSettings::parse_from([
-            "listener",
-            "--polygon-rpc-url",
-            &urls.rpc_ws,
-            "--gamma-url",
-            &urls.gamma,
-            "--clob-url",
-            &urls.clob,
-            "--start-block",
-            &first,
-        ]);
-        let reputation = orderflow_reputation::ServiceSettings::parse_from([
-            "reputation",
-            "--reputation-interval-secs",
-            "2",
-        ]);
-        let venue = [
-            "--clob-url",
-            &urls.clob,
-            "--clob-ws-url",
-            urls.clob_ws.trim_end_matches("/ws/market"),
-            "--geoblock-url",
-            urls.geoblock.trim_end_matches("/api/geoblock"),
-            "--private-key-file",
-            key.to_str().unwrap(),
-            "--signature-type",
-            "0",
-            "--live-check-secs",
-            "1",
-            "--paper-latency-ms",
-            "20",
-            "--enable-paper-trading",
-            if mode == "paper" { "true" } else { "false" },
-        ];
-        let executor = orderflow_executor::ServiceSettings::parse_from(
-            ["executor"].into_iter().chain(STRATEGY).chain(venue),
-        );
-        let mut services = JoinSet::new();
-        services.spawn(orderflow_listener::run(
-            listener.listener,
-            listener.clob.clob_url,
-            store.clone(),
-            stop.clone(),
-        ));
-        services.spawn(orderflow_reputation::run(
-            reputation.reputation,
-            Passes::default(),
-            store.clone(),
-            stop.clone(),
-        ));
-        Self { mode, world, database, store, executor, services, stop, _folder: folder }
-    }
-
-    fn run(&self) -> Running {
-        let halt = CancellationToken::new();
-        let (strategy, venue) = (self.executor.strategy.clone(), self.executor.venue.clone());
-        let (store, stop) = (self.store.clone(), halt.clone());
-        let task = async move {
-            // Whatever runs services tries again while the one before is still letting go of its lock.
-            loop {
-                match orderflow_executor::run(strategy.clone(), venue.clone(), store.clone(), stop.clone())
-                    .await
-                {
-                    Err(error) if error.to_string().contains("already running") => {
-                        tokio::time::sleep(Duration::from_millis(50)).await;
-                    }
-                    ended => return ended,
-                }
-            }
-        };
-        Running { halt, task: tokio::spawn(task) }
-    }
-
-    async fn results(&self) -> Results {
-        results(&mut self.store.connection().await.unwrap(), self.mode).await.unwrap()
-    }
-
-    /// Waits until something holds of what was traded.
-    async fn until(&self, what: &str, running: &mut Running, holds: impl Fn(&Results) -> bool) {
-        let mut last = Results::default();
-        for _ in 0..LOOKS {
-            last = self.results().await;
-            if holds(&last) {
-                return;
-            }
-            if running.task.is_finished() {
-                panic!("the executor ended before {what}: {:?}", (&mut running.task).await);
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        let refusals =
-            store::reports::totals(&mut self.store.connection().await.unwrap()).await.unwrap().refusals;
-        panic!("{what}: {last:?}, {refusals:?}");
-    }
-
-    async fn rehearse(&self) -> Rehearsal {
-        rehearse(&self.store, &self.executor.strategy.policy()).await.unwrap()
-    }
-
-    /// The command of a person, on this session's database.
-    fn replay(&self, more: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_orderflow"))
-            .args(["replay", "--decisions", "--json"])
-            .args(STRATEGY)
-            .args(more)
-            .env("DATABASE_URL", self.database.url())
-            .output()
-            .unwrap()
-    }
-
-    fn psql(&self, statement: &str) {
-        let output = Command::new(store::managed::psql().unwrap())
-            .args([self.database.url(), "-v", "ON_ERROR_STOP=1", "-qc", statement])
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    }
-
-    async fn end(mut self) {
-        self.stop.cancel();
-        while let Some(ended) = self.services.join_next().await {
-            ended.unwrap().unwrap();
-        }
-        self.world.wait().await.unwrap();
-    }
+/// The same as a person asks for it.
+fn replay(session: &Session, more: &[&str]) -> Output {
+    session.command(&[&["replay", "--decisions", "--json"], &STRATEGY[..], more].concat())
 }
 
 fn stored(rehearsal: &Rehearsal, name: &str) -> i64 {
@@ -217,7 +47,9 @@ fn stored(rehearsal: &Rehearsal, name: &str) -> i64 {
 
 /// Trades for a while with everything that makes an engine begin anew, and compares while it still trades.
 async fn trade(mode: &'static str) {
-    let session = Session::begin(mode).await;
+    let wallet = SignatureType::Safe;
+    let kind = Kind { mode, wallet, strategy: &STRATEGY, is_believed: false };
+    let session = Session::begin(kind).await;
     let mut running = session.run();
     session.until("the first orders", &mut running, |so_far| 2 <= so_far.filled).await;
     running.end().await;
@@ -233,32 +65,35 @@ async fn trade(mode: &'static str) {
     session.until("everything is over", &mut running, |so_far| so_far.open == 0 && so_far.moving == 0).await;
 
     // It still runs, and nobody minds.
-    let rehearsal = session.rehearse().await;
+    let rehearsal = rehearsed(&session).await;
     assert!(rehearsal.is_same(), "{rehearsal:#?}");
     assert!(3 <= rehearsal.beginnings, "{rehearsal:?}");
     for name in ["signals", "refusals", "orders", "matches", "positions", "exits", "limits"] {
         assert!(0 < stored(&rehearsal, name), "{name}: {rehearsal:?}");
     }
     running.end().await;
-    let rehearsal = session.rehearse().await;
+    // On paper nobody at the venue heard of it, and in earnest of nothing that was not decided.
+    let (sent, orders) = (session.truth().orders.len() as i64, session.results().await.orders);
+    assert!(if mode == "live" { (1..=orders).contains(&sent) } else { sent == 0 }, "{sent} of {orders}");
+    let rehearsal = rehearsed(&session).await;
     println!("{mode}: {} steps, {} beginnings", rehearsal.steps, rehearsal.beginnings);
     for table in &rehearsal.tables {
         println!("{:>6} {}", table.stored, table.name);
     }
 
-    let told = session.replay(&[]);
+    let told = replay(&session, &[]);
     assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
     let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
     assert_eq!(told["same"], true);
     assert_eq!(told["tables"][0]["stored"], stored(&rehearsal, "signals"));
     // Other settings are another strategy, and a row that somebody changed is found.
-    let other = session.replay(&["--kelly-fraction", "0.2"]);
+    let other = replay(&session, &["--kelly-fraction", "0.2"]);
     assert!(!other.status.success() && String::from_utf8_lossy(&other.stderr).contains("settings"));
     session.psql("UPDATE orderflow_signals SET stake_usd = stake_usd + 0.000001 WHERE id = 1");
-    let changed = session.rehearse().await;
+    let changed = rehearsed(&session).await;
     let signals = &changed.tables[0];
     assert_eq!((signals.missing, signals.new), (1, 1), "{changed:?}");
-    assert!(!session.replay(&[]).status.success());
+    assert!(!replay(&session, &[]).status.success());
     session.end().await;
 }
 
