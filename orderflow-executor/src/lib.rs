@@ -61,10 +61,8 @@ pub async fn run(
             real == 0,
             "{real} positions or orders of this database are real: they cannot go on on paper"
         );
-        Venue::Paper(Paper {
-            clob: Clob::new(&venue.clob_url)?,
-            latency: Duration::from_millis(u64::from(venue.paper_latency_ms)),
-        })
+        let latency = Duration::from_millis(u64::from(venue.paper_latency_ms));
+        Venue::Paper(Paper::new(Clob::new(&venue.clob_url)?, latency))
     } else {
         let (live, is_green) = begin_live(&venue, &store).await?;
         beside.spawn(watch::obey_kill(store.clone(), live.handle()));

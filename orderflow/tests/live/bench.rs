@@ -254,6 +254,16 @@ impl Bench {
         Store::commit(transaction).await.unwrap();
     }
 
+    /// Goes on in a market that has a book, where the one before has come to its end.
+    pub(crate) async fn move_on(&mut self) {
+        (self.market, self.book) = liquid(&self.devnet, None).await;
+    }
+
+    /// Takes in news of an order that nobody at the venue has seen.
+    pub(crate) async fn tell(&mut self, news: OrderNews) {
+        self.take_in(LiveNews::Order(news)).await;
+    }
+
     /// Waits until nothing more can be learned of an order.
     pub(crate) async fn until_final(&mut self, order: i64) {
         let what = format!("order {order} final");
@@ -460,8 +470,8 @@ fn policy() -> Policy {
     Policy {
         bankroll: Usd::whole(10_000),
         kelly_fraction: 0.25,
-        max_position: Usd::whole(5_000),
-        min_stake: Usd::whole(1),
+        max_position: Usd::whole(9_000),
+        min_stake: Usd::from_micros(1),
         max_open_positions: 50,
         daily_loss_limit: Usd::whole(10_000),
         max_slippage: 0.05,

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 mod account;
+mod behaviour;
 mod bench;
 mod cancels;
 mod fate;
