@@ -13,10 +13,11 @@ use decision::{Engine, Event, EventKind, Guard, Policy, Record};
 use domain::{ChainEvent, Fact, Timestamp};
 use service::clock;
 use store::feed::{self, Cursor, Item, News};
-use store::{PgConnection, Store, controls, resume, signals};
+use store::{PgConnection, Store, controls, recording, resume, signals};
 
 use crate::diary;
 use crate::live::UNCOMPARED;
+use crate::recorder::Recorder;
 use crate::restore::{engine_at, remember_volumes};
 use crate::venue::Venue;
 pub(crate) use outgoing::step;
@@ -37,6 +38,10 @@ pub struct Executor {
     policy: Policy,
     engine: Engine,
     venue: Venue,
+    /// What the engine was told since the last commit.
+    recorder: Recorder,
+    /// When the facts that are being taken in became known to the engine; `None` once something was asked meanwhile.
+    told: Option<Timestamp>,
     /// The last item whose consequences are committed or without consequence.
     seq: i64,
     /// When the controls were last looked at, and when the engine was last told the time.
@@ -70,15 +75,19 @@ impl Executor {
             guards.measure(&Guard::Reconcile(Some(UNCOMPARED.to_owned())));
             engine.remember_guards(guards);
         }
+        let (now, mut recorder) = (clock::now(), Recorder::new(&venue));
+        recorder.begin(&engine, &venue, seq, policy.digest(), false, now);
         Ok(Self {
             store,
             policy,
             engine,
             venue,
+            recorder,
+            told: None,
             seq,
             obeyed: None,
             ticked: None,
-            learned: clock::now(),
+            learned: now,
             has_history: false,
             closing: vec![],
         })
@@ -92,8 +101,9 @@ impl Executor {
         self.engine = engine_at(&mut connection, self.policy.clone(), &mut self.venue, self.seq).await?;
         self.engine.remember_guards(guards);
         drop(connection);
-        // A wallet that left by a sale that never was has not left.
         let at = self.now().await?;
+        self.recorder.begin(&self.engine, &self.venue, self.seq, self.policy.digest(), true, at);
+        // A wallet that left by a sale that never was has not left.
         let held = self.engine.reconsider_leads(at);
         if held.is_empty() { Ok(()) } else { self.commit(&held).await }
     }
@@ -162,11 +172,8 @@ impl Executor {
 
     /// Reads what was traded in the last day anew.
     async fn read_volumes(&mut self) -> anyhow::Result<()> {
-        let mut connection = self.store.connection().await?;
-        if let Some(reached) = resume::reached(&mut connection, self.seq).await? {
-            remember_volumes(&mut connection, &mut self.engine, self.seq, reached).await?;
-        }
-        Ok(())
+        self.recorder.note_volumes(self.seq, clock::now());
+        remember_volumes(&mut *self.store.connection().await?, &mut self.engine, self.seq).await
     }
 
     /// Time went by: orders expire, and the engine looks at what waits for it.
@@ -180,7 +187,8 @@ impl Executor {
     /// Steps the engine through one item until it asks nothing more.
     async fn take_in(&mut self, item: &Item) -> anyhow::Result<Vec<Record>> {
         let mut records = vec![];
-        self.learned = item.learned;
+        (self.learned, self.told) = (item.learned, None);
+        self.recorder.turn_to(item.seq);
         match &item.news {
             News::Block(facts) => {
                 for fact in facts {
@@ -219,8 +227,10 @@ impl Executor {
         learned: Timestamp,
         records: &mut Vec<Record>,
     ) -> anyhow::Result<()> {
-        // However late this reader is: the moment at which the engine learns of a fact is now.
-        let at = self.venue.moment(learned);
+        self.recorder.turn_to_log(fact.place.log_index);
+        // However late this reader is: the moment at which the engine learns of a fact is now, and the same for all
+        // facts between which it asks nothing.
+        let at = *self.told.get_or_insert_with(|| self.venue.moment(learned));
         let kind = match &fact.event {
             // What we did ourselves is nothing to follow.
             ChainEvent::Fill(fill) if self.is_ours(fill.wallet) => {
@@ -271,6 +281,7 @@ impl Executor {
     }
 
     async fn write(&self, connection: &mut PgConnection, records: &[Record]) -> anyhow::Result<()> {
+        recording::write(connection, &self.recorder.take()).await?;
         for record in records {
             diary::write(connection, record, self.venue.mode()).await?;
         }

@@ -11,6 +11,8 @@ mod limits;
 pub mod live;
 pub mod preflight;
 pub mod reconcile;
+mod recorder;
+pub mod rehearsal;
 mod restore;
 mod settings;
 mod venue;
@@ -61,10 +63,8 @@ pub async fn run(
             real == 0,
             "{real} positions or orders of this database are real: they cannot go on on paper"
         );
-        Venue::Paper(Paper {
-            clob: Clob::new(&venue.clob_url)?,
-            latency: Duration::from_millis(u64::from(venue.paper_latency_ms)),
-        })
+        let latency = Duration::from_millis(u64::from(venue.paper_latency_ms));
+        Venue::Paper(Paper::new(Clob::new(&venue.clob_url)?, latency))
     } else {
         let stake = strategy.stake;
         let (live, is_green) = begin_live(&venue, stake, &store).await?;

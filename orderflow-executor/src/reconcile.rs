@@ -173,7 +173,9 @@ async fn pay(trader: &Trader, store: &Store) -> Result<Vec<Unpaid>, ReconcileErr
     for winner in winners {
         let asset = Asset::of(winner.token);
         trader.refresh_balance(asset).await?;
-        if trader.balance(asset).await?.shares() < Shares::DUST {
+        // What is left of a position that was sold may itself be less than what is otherwise called nothing.
+        let nothing = Shares::DUST.min(Shares::from_micros(winner.payout.micros()));
+        if trader.balance(asset).await?.shares() < nothing {
             let mut connection = store.connection().await?;
             live::redeemed(&mut connection, winner.position, winner.payout, clock::now()).await?;
             tracing::info!(position = winner.position, paid = %winner.payout, "a winner was paid");

@@ -5,7 +5,7 @@ use decision::exits::{ExitState, Lead};
 use decision::experience::Known;
 use decision::portfolio::{Holdings, Kept, Losses};
 use decision::{Case, Control, Engine, Last, Policy, Sent, volume};
-use domain::{ExitReason, SignalKind, Timestamp};
+use domain::{ExitReason, Fill, SignalKind, Timestamp, Wallet};
 use store::resume::{Books, ExitRow, SentOrder};
 use store::{PgConnection, controls, markets, resume, scores, signals};
 
@@ -40,15 +40,28 @@ pub(crate) async fn engine_at(
     }
     engine.rate(&scores::rated_at(connection, seq).await?);
     remember_cases(connection, &mut engine).await?;
-    let Some(reached) = resume::reached(connection, seq).await? else { return Ok(engine) };
-    remember_volumes(connection, &mut engine, seq, reached).await?;
-    let since = reached.plus_micros(-LOOKBACK);
     let own = venue.live().map(Live::wallet);
+    remember_recent(connection, &mut engine, seq, own, |fill| venue.observe(fill)).await?;
+    Ok(engine)
+}
+
+/// Tells an engine of the fills before a place in the outbox that still matter, our own not among them, and of the
+/// candidates that were judged since.
+pub(crate) async fn remember_recent(
+    connection: &mut PgConnection,
+    engine: &mut Engine,
+    seq: i64,
+    own: Option<Wallet>,
+    mut observe: impl FnMut(&Fill),
+) -> anyhow::Result<()> {
+    remember_volumes(connection, engine, seq).await?;
+    let Some(reached) = resume::reached(connection, seq).await? else { return Ok(()) };
+    let since = reached.plus_micros(-LOOKBACK);
     for (fill, at) in resume::recent_fills(connection, seq, since).await? {
         if Some(fill.wallet) == own {
             continue;
         }
-        venue.observe(&fill);
+        observe(&fill);
         engine.remember(&fill, at);
     }
     for judged in resume::judged(connection, since).await? {
@@ -61,16 +74,16 @@ pub(crate) async fn engine_at(
             followed: judged.raised,
         });
     }
-    Ok(engine)
+    Ok(())
 }
 
-/// Tells the engine what was traded in the last day, as the database has it.
+/// Tells the engine what was traded in the last day, as it was known at a place in the outbox.
 pub(crate) async fn remember_volumes(
     connection: &mut PgConnection,
     engine: &mut Engine,
     seq: i64,
-    reached: Timestamp,
 ) -> anyhow::Result<()> {
+    let Some(reached) = resume::reached(connection, seq).await? else { return Ok(()) };
     let since = reached.plus_micros(-volume::HOURS * Timestamp::HOUR);
     engine.remember_volumes(resume::volumes(connection, seq, since).await?);
     Ok(())

@@ -1,13 +1,14 @@
 //! The world that answers the engine: books when it asks for them, and news of what it orders.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use decision::risk::Approved;
 use decision::venue::{self, Resting};
-use decision::{Portfolio, Sent};
+use decision::{Portfolio, Sent, VenueMode};
 use domain::{Book, Closing, Fill, Order, OrderEvent, OrderNews, Price, Shares, Tick, Timestamp, TokenId};
-use polymarket::Clob;
+use polymarket::{Clob, VenueError};
 use service::clock;
 
 use crate::live::{Live, LiveNews};
@@ -30,6 +31,40 @@ pub struct Paper {
     pub clob: Clob,
     /// How long an order is on its way: it meets the book as it stands then.
     pub latency: Duration,
+    /// When the venue last said that it is being started anew.
+    restarting: Mutex<Option<Timestamp>>,
+}
+
+/// For so long after a start the venue takes only orders that rest.
+const POST_ONLY_AFTER_START: i64 = 2 * Timestamp::MINUTE;
+
+/// With this status it says that it is being started anew.
+const TOO_EARLY: u16 = 425;
+
+impl Paper {
+    /// A venue on paper.
+    #[must_use]
+    pub const fn new(clob: Clob, latency: Duration) -> Self {
+        Self { clob, latency, restarting: Mutex::new(None) }
+    }
+
+    async fn book(&self, token: TokenId) -> Result<Book, String> {
+        self.clob.book(token).await.map_err(|error| {
+            if matches!(error, VenueError::Status { code: TOO_EARLY, .. }) {
+                *self.restarting.lock().unwrap_or_else(PoisonError::into_inner) = Some(clock::now());
+            }
+            error.to_string()
+        })
+    }
+
+    /// What the venue takes, as far as its public answers tell.
+    fn mode(&self, at: Timestamp) -> VenueMode {
+        let seen = *self.restarting.lock().unwrap_or_else(PoisonError::into_inner);
+        match seen.filter(|seen| at < seen.plus_micros(POST_ONLY_AFTER_START)) {
+            Some(_) => VenueMode::PostOnly,
+            None => VenueMode::Normal,
+        }
+    }
 }
 
 /// The last print of each token.
@@ -96,7 +131,7 @@ impl Venue {
     pub async fn quote(&self, token: TokenId, at: Timestamp) -> Result<Book, String> {
         match self {
             Self::Live(live) => live.book(token).await,
-            Self::Paper(paper) => paper.clob.book(token).await.map_err(|error| error.to_string()),
+            Self::Paper(paper) => paper.book(token).await,
             Self::Tape(prints) => match prints.last.get(&token) {
                 Some((price, shares)) => Ok(venue::implied_book(token, at, *price, *shares, Tick::CENT)),
                 None => Err("the tape has no print of this token".to_owned()),
@@ -112,6 +147,11 @@ impl Venue {
         }
         let book = self.quote(order.get().token, self.moment(learned)).await;
         let at = self.moment(learned);
+        if let Self::Paper(paper) = self
+            && let Some(news) = venue::turned_away(order, paper.mode(at), at)
+        {
+            return vec![news];
+        }
         match book {
             Ok(book) => venue::execute(order, &book, at),
             Err(reason) => {

@@ -32,7 +32,8 @@ pub(crate) enum Command {
     Demo(Box<Demo>),
     /// Run the simulated world alone, for any client to be pointed at.
     Devnet(Devnet),
-    /// Play a recorded tape (trades and resolutions, as CSV or Parquet) through the strategy, in the tape's own time.
+    /// Play a recorded tape (trades and resolutions, as CSV or Parquet) through the strategy, in the tape's own time; or
+    /// make every decision of this database again, from what was recorded of it, and compare.
     Replay(Box<Replay>),
     /// Read history into the database, beside whatever runs: in parallel, resumable, never twice.
     Backfill(Box<Backfill>),
@@ -288,7 +289,12 @@ impl Backfill {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Replay {
     /// The folder with trades.csv or trades.parquet, and resolutions.csv or resolutions.parquet.
-    pub(crate) folder: PathBuf,
+    #[arg(required_unless_present = "decisions")]
+    pub(crate) folder: Option<PathBuf>,
+    /// Instead of a tape: tell the strategy once more all that it was told when it traded into this database, and fail
+    /// where it decides anything else. The settings must be those of then.
+    #[arg(long, conflicts_with_all = ["folder", "verify"])]
+    pub(crate) decisions: bool,
     /// Compare every wallet's result with its cash and payouts by separate arithmetic, and fail where they differ by
     /// half a cent.
     #[arg(long)]

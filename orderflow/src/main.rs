@@ -10,6 +10,7 @@ mod doctor;
 mod evidence;
 mod latches;
 mod live;
+mod rehearsal;
 mod render;
 mod replay;
 mod report;
@@ -122,13 +123,19 @@ async fn unless_interrupted<T>(work: impl Future<Output = anyhow::Result<T>>) ->
 }
 
 async fn replay_into(settings: args::Replay) -> anyhow::Result<()> {
+    let Some(folder) = &settings.folder else {
+        return on(&settings.database, async |store| {
+            rehearsal::run(store, &settings.strategy, settings.json).await
+        })
+        .await;
+    };
     on(&settings.database, async |store| {
         // What a failing machine loses of it is on the tape still.
-        replay::play(&settings.folder, &store.repeatable(), &settings.strategy, &settings.reputation).await?;
+        replay::play(folder, &store.repeatable(), &settings.strategy, &settings.reputation).await?;
         let totals = reports::totals(&mut *store.connection().await?).await?;
         let mut shown = render::totals(&totals);
         let tie = match settings.verify {
-            true => Some(replay::verify(&settings.folder, &store).await?),
+            true => Some(replay::verify(folder, &store).await?),
             false => None,
         };
         if let (Some(tie), Some(shown)) = (&tie, shown.as_object_mut()) {

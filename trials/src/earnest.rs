@@ -15,7 +15,7 @@ use crate::believed::whale;
 /// What a run is told beside the addresses: a lot of money in small bets, so that nothing but the strategy's own
 /// judgement of each fill stands between a whale and an order.
 const STRATEGY: &str = "
-    --enable-paper-trading false --signature-type 0 --live-check-secs 3600 --poll-interval-ms 250
+    --signature-type 0 --poll-interval-ms 250
     --bankroll-usd 1000000 --max-position-usd 100 --min-position-usd 2 --max-open-positions 10000
     --daily-loss-limit-usd 1000000 --confidence-model score --min-whale-trade-usd 1 --max-signal-age-secs 120
     --min-minutes-to-end 0 --follow-ultra-short true --max-spread-cents 20 --min-depth-multiple 1
@@ -50,12 +50,28 @@ pub(crate) fn key_file(world: &Devnet, folder: &Path) -> anyhow::Result<PathBuf>
     Ok(path)
 }
 
+/// How the trading process trades.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    /// On paper, against the simulated venue's books.
+    pub(crate) paper: bool,
+    /// Seconds between two looks at the account.
+    pub(crate) check_secs: u32,
+}
+
 /// What the trading process is told.
-pub(crate) fn arguments(world: &Devnet, database: &str, key: &Path, log: &str) -> Vec<String> {
+pub(crate) fn arguments(
+    world: &Devnet,
+    database: &str,
+    key: &Path,
+    log: &str,
+    manner: Manner,
+) -> Vec<String> {
     let urls = world.urls();
     let first = world.first_block().to_string();
-    let key = key.to_string_lossy();
-    let mut arguments = vec!["trade"];
+    let (key, check) = (key.to_string_lossy(), manner.check_secs.to_string());
+    let mut arguments = vec!["trade", "--live-check-secs", &check];
+    arguments.extend(["--enable-paper-trading", if manner.paper { "true" } else { "false" }]);
     arguments.extend(["--database", database, "--log-level", log, "--private-key-file", &key]);
     arguments.extend(["--polygon-rpc-url", &urls.rpc_ws, "--new-heads", "always", "--start-block", &first]);
     arguments.extend(["--gamma-url", &urls.gamma, "--clob-url", &urls.clob]);

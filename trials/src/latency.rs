@@ -14,7 +14,7 @@ use service::{CancellationToken, clock};
 use store::live::Steps;
 use store::{Store, live};
 
-use crate::earnest;
+use crate::earnest::{self, Manner};
 use crate::machine::{peak_memory, quantile, say};
 use crate::stage::Stage;
 
@@ -56,8 +56,9 @@ pub(crate) async fn run(orders: usize, rate: f64, log: &str) -> anyhow::Result<(
     earnest::fund(&world);
     earnest::believe(&world, &stage.database.store).await?;
     let key = earnest::key_file(&world, stage.folder())?;
+    let manner = Manner { paper: false, check_secs: 3_600 };
     let mut trading = tokio::process::Command::new(std::env::current_exe()?)
-        .args(earnest::arguments(&world, stage.database.url(), &key, log))
+        .args(earnest::arguments(&world, stage.database.url(), &key, log, manner))
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .spawn()?;

@@ -6,6 +6,7 @@
 
 mod backfill;
 mod believed;
+mod beside;
 mod cost;
 mod decode;
 mod earnest;
@@ -108,6 +109,22 @@ enum Which {
         #[arg(long, default_value = "error")]
         log: String,
     },
+    /// Trading in earnest in the simulated world, then on paper in the same one again: both results beside each other,
+    /// and the books against the venue's own ledger.
+    Earnest {
+        /// For how many minutes each; what is held then is seen to its end.
+        #[arg(long, default_value_t = 10)]
+        minutes: u64,
+        /// The simulated world: the same seed is the same world.
+        #[arg(long, default_value_t = 7)]
+        seed: u64,
+        /// How many times faster than Polygon the world goes.
+        #[arg(long, default_value_t = 3.0)]
+        speed: f64,
+        /// What the trading process logs.
+        #[arg(long, default_value = "error")]
+        log: String,
+    },
     /// Publishing the verdicts of one pass, and what an item of the outbox costs with and without its index by time.
     Verdicts {
         /// About how many wallets.
@@ -176,6 +193,7 @@ async fn main() -> anyhow::Result<()> {
         Which::Fold { fills, wallets, markets } => fold::run(fills, wallets, markets),
         Which::Engine { events, wallets, markets, rate } => engine::run(events, wallets, markets, rate),
         Which::Latency { orders, rate, log } => latency::run(orders, rate, &log).await,
+        Which::Earnest { minutes, seed, speed, log } => beside::run(minutes, seed, speed, &log).await,
         Which::Verdicts { wallets } => verdicts::run(wallets).await,
         Which::Reputation { wallets, news } => reputation::pass(wallets, news).await,
         Which::Resolution { holders, wallets } => reputation::resolution(holders, wallets).await,

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use alloy_primitives::B256;
 use devnet::{Devnet, DevnetConfig, Trouble, VenueFault, VenueRoute};
+use earnest::Manner;
 use polymarket::trading::{Account, KeyDesk, PrivateKey, WalletKind};
 use service::{CancellationToken, clock};
 use sqlx::PgPool;
@@ -24,6 +25,8 @@ use tokio::time::{Instant, sleep};
 
 /// So many orders go out, those that meet trouble among them.
 const ORDERS: usize = 14;
+/// With money, and few looks at the account between the orders.
+const LIVE: Manner = Manner { paper: false, check_secs: 3_600 };
 /// How long that may take on a machine that does much else.
 const PATIENCE: Duration = Duration::from_secs(240);
 
@@ -88,7 +91,7 @@ fn misbehave(world: &Devnet) {
 async fn trade(world: &Devnet, database: &TestDatabase, store: &Store, key: &Path, said: &Path) {
     let output = File::create(said).unwrap();
     let mut trading = tokio::process::Command::new(env!("CARGO_BIN_EXE_trials"))
-        .args(earnest::arguments(world, database.url(), key, "trace"))
+        .args(earnest::arguments(world, database.url(), key, "trace", LIVE))
         .stdin(Stdio::null())
         .stdout(output.try_clone().unwrap())
         .stderr(output)

@@ -9,6 +9,7 @@ mod exits;
 mod judge;
 mod orders;
 mod ratings;
+mod restart;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -75,7 +75,9 @@ impl VenueMode {
         }
     }
 
-    const fn takes(self, force: TimeInForce) -> bool {
+    /// Whether it takes an order that may stand for so long.
+    #[must_use]
+    pub const fn takes(self, force: TimeInForce) -> bool {
         match self {
             Self::Normal => true,
             Self::PostOnly => matches!(force, TimeInForce::PostOnly { .. }),

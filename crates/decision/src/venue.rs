@@ -4,7 +4,7 @@ mod paper;
 
 use domain::{Book, Level, MICRO, Price, Rounding, Shares, Tick, Timestamp, TokenId, Usd};
 
-pub use paper::{Resting, execute};
+pub use paper::{Resting, execute, turned_away};
 
 /// What a purchase or a sale comes to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,6 +38,22 @@ pub fn walk(book: &Book, limit: Price, stake: Usd, fee_rate_ppm: u32) -> Purchas
         bought.shares += shares;
         bought.usd += shares.at(level.price, Rounding::Up);
         bought.fee += taker_fee(shares, level.price, fee_rate_ppm);
+    }
+    bought
+}
+
+/// Buys at most `shares` at `limit` or better, best offers first: what an order that may rest takes at once.
+#[must_use]
+pub fn walk_asks(book: &Book, limit: Price, shares: Shares, fee_rate_ppm: u32) -> Purchase {
+    let mut bought = Purchase::default();
+    for level in book.asks.iter().take_while(|level| level.price <= limit) {
+        let part = (shares - bought.shares).min(level.shares);
+        if !part.is_positive() {
+            break;
+        }
+        bought.shares += part;
+        bought.usd += part.at(level.price, Rounding::Up);
+        bought.fee += taker_fee(part, level.price, fee_rate_ppm);
     }
     bought
 }

@@ -117,13 +117,16 @@ impl Order {
         }
     }
 
-    /// The shares it stands for while it rests: what it sells, or what its dollars buy at the limit.
+    /// The shares it stands for while it rests: what it sells, or what its dollars buy at the limit, in the whole
+    /// hundredths that the venue takes.
     #[must_use]
     pub fn shares_at_limit(&self) -> Shares {
-        match self.size {
+        const HUNDREDTH: i64 = 10_000;
+        let shares = match self.size {
             Size::Spend(stake) => stake.buys_at(self.limit),
             Size::Sell(shares) => shares,
-        }
+        };
+        Shares::from_micros(shares.micros() - shares.micros() % HUNDREDTH)
     }
 
     /// The most the order can cost, fee included: the fee is a part of the stake below the rate, because it is

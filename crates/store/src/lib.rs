@@ -14,7 +14,9 @@ pub mod live;
 pub mod managed;
 pub mod markets;
 mod migrations;
+pub mod recording;
 pub mod reports;
+pub mod results;
 pub mod resume;
 pub mod retention;
 mod row;
@@ -117,6 +119,19 @@ impl Store {
     /// If there is no connection.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
         self.pool.begin().await.during("begin a transaction")
+    }
+
+    /// Begins a transaction that sees the database as it is now, whatever others commit meanwhile.
+    ///
+    /// # Errors
+    /// If there is no connection.
+    pub async fn begin_snapshot(&self) -> Result<Transaction, StoreError> {
+        let mut transaction = self.pool.begin().await.during("begin a transaction")?;
+        sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            .execute(&mut *transaction)
+            .await
+            .during("see the database as it is now")?;
+        Ok(transaction)
     }
 
     /// Makes a transaction's changes real.

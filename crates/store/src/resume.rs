@@ -135,8 +135,8 @@ pub async fn recent_fills(
     rows.iter().map(|found| Ok((facts::fill_of(found)?, row::time(found, "block_time")?))).collect()
 }
 
-/// The dollars that were traded of each token in each hour since `since`, up to the time that the executor's place has
-/// come to. Each match counts once, as its taker's.
+/// The dollars that were traded of each token in each hour since `since`, as it was known at the executor's place. Each
+/// match counts once, as its taker's.
 ///
 /// # Errors
 /// If the database refuses, or holds what it should not.
@@ -146,17 +146,21 @@ pub async fn volumes(
     since: Timestamp,
 ) -> Result<Vec<(TokenId, Timestamp, Usd)>, StoreError> {
     let rows = sqlx::query(
-        "SELECT k.token_id::text AS token_id, t.hour, t.usd
-         FROM (SELECT f.token, date_trunc('hour', b.block_time) AS hour, sum(f.usd)::bigint AS usd
-               FROM orderflow_fills f
-               JOIN orderflow_blocks b ON b.block_number = f.block_number AND NOT b.orphaned
-               WHERE b.block_time >= $2 AND f.kind & 8 <> 0
-                -- Says which partitions need not be looked at.
-                AND f.block_number >= (SELECT min(block_number) FROM orderflow_blocks
-                                       WHERE block_time >= $2 AND NOT orphaned)
-                 AND b.block_time <= (SELECT r.block_time FROM orderflow_outbox o JOIN orderflow_blocks r USING (block_hash)
-                                      WHERE o.kind = 'block' AND o.seq <= $1 ORDER BY o.seq DESC LIMIT 1)
-               GROUP BY f.token, hour) AS t
+        "WITH known AS MATERIALIZED (
+             SELECT b.block_number, date_trunc('hour', b.block_time) AS hour FROM orderflow_blocks b
+             WHERE NOT b.orphaned AND b.block_time >= $2
+               AND coalesce((SELECT max(o.seq) FROM orderflow_outbox o
+                             WHERE o.kind = 'block' AND o.block_hash = b.block_hash), 0) <= $1
+               AND NOT EXISTS (SELECT FROM orderflow_outbox o
+                               WHERE o.kind = 'history' AND o.seq > $1
+                                 AND b.block_number BETWEEN o.first_block AND o.block_number))
+         SELECT k.token_id::text AS token_id, t.hour, t.usd
+         FROM (SELECT f.token, b.hour, sum(f.usd)::bigint AS usd
+               FROM known b JOIN orderflow_fills f ON f.block_number = b.block_number
+               WHERE f.kind & 8 <> 0
+                 -- Says which partitions need not be looked at.
+                 AND f.block_number >= (SELECT min(block_number) FROM known)
+               GROUP BY f.token, b.hour) AS t
          JOIN orderflow_tokens k ON k.id = t.token",
     )
     .bind(seq)

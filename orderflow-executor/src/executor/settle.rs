@@ -56,13 +56,11 @@ impl Executor {
     pub(super) async fn obey_and_read(&mut self) -> anyhow::Result<Vec<Item>> {
         self.obeyed = Some(Instant::now());
         let (store, seq) = (&self.store, self.seq);
-        let (asked, items) = tokio::try_join!(
-            wishes(store, &self.venue, self.engine.guards(), &mut self.closing),
-            async {
+        let (asked, items) =
+            tokio::try_join!(wishes(store, &self.venue, self.engine.guards(), &mut self.closing), async {
                 let mut connection = store.connection().await?;
                 Ok(feed::read(&mut connection, seq, i64::MAX, CHUNK, Wanted::Everything).await?)
-            }
-        )?;
+            })?;
         self.do_asked(asked).await?;
         Ok(items)
     }
@@ -117,8 +115,12 @@ impl Executor {
             let is_urgent = !urgent.events.is_empty();
             let lane = if is_urgent { &mut urgent } else { &mut plain };
             if let Some(event) = lane.events.pop_front() {
+                self.recorder.note(&event);
                 let outcome = self.engine.step(&event);
                 records.extend(outcome.records);
+                if is_urgent || !outcome.commands.is_empty() {
+                    self.told = None;
+                }
                 for command in outcome.commands {
                     if let (Command::Place(order), Some(live)) = (&command, venue.live()) {
                         let kinds = self.send_out(live, order, records).await?;

@@ -8,10 +8,10 @@ use alloy_primitives::B256;
 use decision::portfolio::{Holdings, Portfolio};
 use decision::risk::{self, Approved};
 use decision::{FadePolicy, Filters, Guard, Guards, Limits, Policy, Record};
-use devnet::{AccountTruth, Devnet, DevnetConfig, VenueHandle};
+use devnet::{AccountTruth, Devnet, DevnetConfig, OpenAccount, SignatureType, VenueHandle};
 use domain::{
-    Appraisal, Book, Coefficient, ConfidenceModel, Market, Order, OrderNews, Price, Purpose, Shares, Signal,
-    SignalKind, Size, Skill, Tier, TimeInForce, TokenId, Usd, Wallet,
+    Appraisal, Book, Coefficient, ConfidenceModel, Exchange, Market, Order, OrderNews, Price, Purpose,
+    Shares, Signal, SignalKind, Size, Skill, Tier, TimeInForce, TokenId, Usd, Wallet,
 };
 use orderflow_executor::live::{Desks, Live, LiveNews, Objection, Prepared, Rhythm};
 use polymarket::Clob;
@@ -70,6 +70,11 @@ impl Bench {
     }
 
     pub(crate) async fn with(rhythm: Rhythm) -> Self {
+        Self::of(rhythm, WalletKind::Eoa, None).await
+    }
+
+    /// A bench that trades from a wallet of this kind, in a market of this exchange.
+    pub(crate) async fn of(rhythm: Rhythm, kind: WalletKind, exchange: Option<Exchange>) -> Self {
         service::process::use_tls();
         let stop = CancellationToken::new();
         let config = DevnetConfig {
@@ -84,13 +89,13 @@ impl Bench {
         };
         let devnet = Devnet::start(config, clock::now(), stop.clone()).await.unwrap();
         let venue = devnet.venue();
-        let account = account(&devnet);
+        let account = account(&devnet, kind);
         let desk = KeyDesk::new(&devnet.urls().clob, Duration::from_secs(5)).unwrap();
         desk.sync_clock().await.unwrap();
         let credentials = desk.derive_or_create(&account, 0).await.unwrap();
         let database = TestDatabase::create().await;
         let store = Store::connect(database.url()).await.unwrap();
-        let (market, book) = liquid(&devnet).await;
+        let (market, book) = liquid(&devnet, exchange).await;
         let live = open(&devnet, &account, &credentials, &rhythm, &store).await;
         Self {
             portfolio: Portfolio::restore(Usd::whole(10_000), Holdings::default()),
@@ -250,6 +255,16 @@ impl Bench {
         Store::commit(transaction).await.unwrap();
     }
 
+    /// Goes on in a market that has a book, where the one before has come to its end.
+    pub(crate) async fn move_on(&mut self) {
+        (self.market, self.book) = liquid(&self.devnet, None).await;
+    }
+
+    /// Takes in news of an order that nobody at the venue has seen.
+    pub(crate) async fn tell(&mut self, news: OrderNews) {
+        self.take_in(LiveNews::Order(news)).await;
+    }
+
     /// Waits until nothing more can be learned of an order.
     pub(crate) async fn until_final(&mut self, order: i64) {
         let what = format!("order {order} final");
@@ -361,10 +376,37 @@ pub(crate) fn key_file(folder: &Path, devnet: &Devnet) -> PathBuf {
     path
 }
 
-fn account(devnet: &Devnet) -> Account {
+/// The test key's account of a kind. The plain one has its money already; a wallet of another kind is made by its
+/// factory and paid as much into.
+fn account(devnet: &Devnet, kind: WalletKind) -> Account {
     let folder = tempfile::tempdir().unwrap();
     let key = PrivateKey::from_hex_file(&key_file(folder.path(), devnet)).unwrap();
-    Account::new(key, WalletKind::Eoa, None).unwrap()
+    let signature_type = match kind {
+        WalletKind::Eoa => return Account::new(key, kind, None).unwrap(),
+        WalletKind::Proxy => SignatureType::Proxy,
+        WalletKind::Safe => SignatureType::Safe,
+        WalletKind::Deposit => SignatureType::Poly1271,
+    };
+    let wallet = devnet.venue().open_account(OpenAccount {
+        owner: devnet.test_account().address,
+        signature_type,
+        wallet: None,
+        funds: Usd::whole(10_000),
+    });
+    // Where it is follows from the key, but for a deposit wallet.
+    let given = (kind == WalletKind::Deposit).then_some(Wallet(wallet));
+    let account = Account::new(key, kind, given).unwrap();
+    assert_eq!(account.funder(), Wallet(wallet));
+    account
+}
+
+/// Where a market is traded.
+pub(crate) fn exchange_of(market: &Market) -> Exchange {
+    match (market.protocol_v2, market.neg_risk) {
+        (true, _) => Exchange::V3,
+        (false, true) => Exchange::V2NegRisk,
+        (false, false) => Exchange::V2,
+    }
 }
 
 async fn open(
@@ -389,9 +431,9 @@ async fn open(
 
 /// Of the markets that charge a fee and have a book in the middle of prices, more than one level deep on each side and
 /// not bottomless at the first, the one that ends last; as soon as there is one, because books come and go.
-async fn liquid(devnet: &Devnet) -> (Market, Book) {
+async fn liquid(devnet: &Devnet, exchange: Option<Exchange>) -> (Market, Book) {
     for _ in 0..100 {
-        if let Some(found) = most_liquid(devnet).await {
+        if let Some(found) = most_liquid(devnet, exchange).await {
             return found;
         }
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -399,7 +441,7 @@ async fn liquid(devnet: &Devnet) -> (Market, Book) {
     panic!("no market of the simulated world has a deep book");
 }
 
-async fn most_liquid(devnet: &Devnet) -> Option<(Market, Book)> {
+async fn most_liquid(devnet: &Devnet, exchange: Option<Exchange>) -> Option<(Market, Book)> {
     let clob = Clob::new(&devnet.urls().clob).unwrap();
     let middle = |book: &Book| book.mid().is_some_and(|mid| (250_000..750_000).contains(&mid.ppm()));
     let deep = |book: &Book| {
@@ -421,7 +463,8 @@ async fn most_liquid(devnet: &Devnet) -> Option<(Market, Book)> {
         }
         let market = clob.market_of_condition(condition).await.unwrap().unwrap();
         let is_later = best.as_ref().is_none_or(|(known, _)| known.end < market.end);
-        if market.fee_rate_ppm > 0 && is_later {
+        let is_wanted = exchange.is_none_or(|wanted| exchange_of(&market) == wanted);
+        if market.fee_rate_ppm > 0 && is_later && is_wanted {
             best = Some((market, book));
         }
     }
@@ -432,8 +475,8 @@ pub(crate) fn policy() -> Policy {
     Policy {
         bankroll: Usd::whole(10_000),
         kelly_fraction: 0.25,
-        max_position: Usd::whole(5_000),
-        min_stake: Usd::whole(1),
+        max_position: Usd::whole(9_000),
+        min_stake: Usd::from_micros(1),
         max_open_positions: 50,
         daily_loss_limit: Usd::whole(10_000),
         max_slippage: 0.05,

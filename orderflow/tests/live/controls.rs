@@ -57,10 +57,8 @@ async fn a_close_waits_for_no_other_book() {
         times: Some(1),
     });
     let patience = Duration::from_secs(300);
-    let venue = Venue::Paper(Paper {
-        clob: Clob::with_timeout(&bench.devnet.urls().clob, patience).unwrap(),
-        latency: Duration::ZERO,
-    });
+    let clob = Clob::with_timeout(&bench.devnet.urls().clob, patience).unwrap();
+    let venue = Venue::Paper(Paper::new(clob, Duration::ZERO));
     let mut executor = Executor::resume(bench.store.clone(), policy(), venue).await.unwrap();
     let working = tokio::spawn(async move { executor.catch_up().await.map(|()| executor) });
     assert!(

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 mod account;
+mod behaviour;
 mod bench;
 mod cancels;
 mod controls;
@@ -11,3 +12,4 @@ mod credentials;
 mod fate;
 mod life;
 mod refusals;
+mod wallets;

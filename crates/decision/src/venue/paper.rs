@@ -5,66 +5,128 @@ use domain::{
     TimeInForce, Timestamp, TradeId, Usd,
 };
 
-use super::{Purchase, walk, walk_bids};
+use super::{Purchase, walk, walk_asks, walk_bids};
+use crate::guards::VenueMode;
 use crate::risk::Approved;
 use crate::sent::Sent;
 
 /// The smallest purchase that may match at once (docs.polymarket.com/trading/orders).
 const MIN_MARKETABLE: Usd = Usd::whole(1);
-/// The fewest shares that may rest.
-const MIN_RESTING: Shares = Shares::whole(5);
+/// The fewest shares of any other order, on every market seen.
+const MIN_SHARES: Shares = Shares::whole(5);
+/// An order at once is given in whole cents, or in whole hundredths of a share.
+const HUNDREDTH: i64 = 10_000;
+/// The venue takes no expiration that is nearer than two minutes, so that none is asked for.
+const SHORTEST_STANDING: i64 = 2 * Timestamp::MINUTE;
+
+/// What an order wants of the book, in the venue's own roundings.
+#[derive(Clone, Copy)]
+enum Wanted {
+    /// As many shares as these dollars buy.
+    For(Usd),
+    /// So many shares.
+    Shares(Shares),
+}
+
+impl Wanted {
+    fn of(order: &Order) -> Self {
+        match (order.size, order.force) {
+            (Size::Spend(stake), TimeInForce::Fak) => {
+                Self::For(Usd::from_micros(stake.micros() - stake.micros() % HUNDREDTH))
+            }
+            _ => Self::Shares(order.shares_at_limit()),
+        }
+    }
+
+    /// What of it matches at once.
+    fn taken(self, order: &Order, book: &Book) -> Purchase {
+        match (self, order.side()) {
+            (Self::For(stake), _) => walk(book, order.limit, stake, order.fee_rate_ppm),
+            (Self::Shares(shares), Side::Buy) => walk_asks(book, order.limit, shares, order.fee_rate_ppm),
+            (Self::Shares(shares), Side::Sell) => walk_bids(book, order.limit, shares, order.fee_rate_ppm),
+        }
+    }
+
+    /// Whether nothing is left that any level could take: no share, or less money than a share's millionth costs.
+    fn is_met(self, order: &Order, taken: Purchase) -> bool {
+        match self {
+            Self::For(stake) => !(stake - taken.usd).buys_at(order.limit).is_positive(),
+            Self::Shares(shares) => shares <= taken.shares,
+        }
+    }
+
+    /// Its dollars and its shares at the order's limit.
+    fn at_limit(self, order: &Order) -> (Usd, Shares) {
+        match self {
+            Self::For(stake) => (stake, stake.buys_at(order.limit)),
+            Self::Shares(shares) => (shares.at(order.limit, Rounding::Down), shares),
+        }
+    }
+}
+
+/// The end of an order that arrives while the venue takes none of its kind; `None` while it does.
+#[must_use]
+pub fn turned_away(order: &Approved<Order>, mode: VenueMode, at: Timestamp) -> Option<OrderNews> {
+    let order = order.get();
+    let reason = format!("the venue is {}", mode.name());
+    (!mode.takes(order.force)).then(|| rejected(order, reason, at))
+}
 
 /// What an approved order comes to in the book as it stands when the order arrives. News of matches come first, what
 /// ends the order last; what rests ends with `Accepted`.
 #[must_use]
 pub fn execute(order: &Approved<Order>, book: &Book, at: Timestamp) -> Vec<OrderNews> {
     let order = order.get();
-    let news = |what| OrderNews { order: order.id, at, what };
-    let rejected = |reason: &str| {
-        let why = Closing::Rejected { reason: reason.to_owned() };
-        vec![news(OrderEvent::Closed { why, matched: Shares::ZERO })]
+    let wanted = Wanted::of(order);
+    if let Some(reason) = flaw(order, wanted, book, at) {
+        return vec![rejected(order, reason.to_owned(), at)];
+    }
+    let taken = wanted.taken(order, book);
+    let mut told = vec![];
+    if taken.shares.is_positive() {
+        told.extend(matched(order.id, 1, taken, at));
+    }
+    let what = match (order.force, wanted.is_met(order, taken)) {
+        (TimeInForce::Fak, false) => OrderEvent::Closed { why: Closing::Killed, matched: taken.shares },
+        (_, true) => OrderEvent::Closed { why: Closing::Matched, matched: taken.shares },
+        (_, false) => OrderEvent::Accepted,
     };
+    told.push(OrderNews { order: order.id, at, what });
+    told
+}
+
+/// Why the venue would not have an order.
+fn flaw(order: &Order, wanted: Wanted, book: &Book, at: Timestamp) -> Option<&'static str> {
     if order.limit.on_tick(book.tick, Rounding::Down) != order.limit {
-        return rejected("the price is not on the market's grid");
+        return Some("the price is not on the market's grid");
     }
     let crosses = match order.side() {
         Side::Buy => book.best_ask().is_some_and(|ask| ask <= order.limit),
         Side::Sell => book.best_bid().is_some_and(|bid| order.limit <= bid),
     };
     if crosses && matches!(order.force, TimeInForce::PostOnly { .. }) {
-        return rejected("it would match at once, and is post-only");
+        return Some("it would match at once, and is post-only");
     }
-    if crosses && matches!(order.size, Size::Spend(stake) if stake < MIN_MARKETABLE) {
-        return rejected("a purchase that matches at once is for a dollar at least");
+    let (usd, shares) = wanted.at_limit(order);
+    let is_at_once = crosses || order.force == TimeInForce::Fak;
+    if is_at_once && order.side() == Side::Buy && usd < MIN_MARKETABLE {
+        return Some("a purchase that matches at once is for a dollar at least");
     }
-    if order.force != TimeInForce::Fak && order.shares_at_limit() < MIN_RESTING {
-        return rejected("an order that may rest is for five shares at least");
+    let is_purchase_at_once = order.force == TimeInForce::Fak && order.side() == Side::Buy;
+    if shares < MIN_SHARES && !is_purchase_at_once {
+        return Some("an order that may rest, or sells, is for five shares at least");
     }
-    if order.force.until().is_some_and(|until| until <= at) {
-        return rejected("its time is over");
-    }
-    let taken = match order.size {
-        Size::Spend(stake) => walk(book, order.limit, stake, order.fee_rate_ppm),
-        Size::Sell(shares) => walk_bids(book, order.limit, shares, order.fee_rate_ppm),
-    };
-    let mut told = vec![];
-    if taken.shares.is_positive() {
-        told.extend(matched(order.id, 1, taken, at));
-    }
-    told.push(match (order.force, is_all(order, taken)) {
-        (TimeInForce::Fak, false) => news(OrderEvent::Closed { why: Closing::Killed, matched: taken.shares }),
-        (_, true) => news(OrderEvent::Closed { why: Closing::Matched, matched: taken.shares }),
-        (_, false) => news(OrderEvent::Accepted),
-    });
-    told
+    expiry(order).is_some_and(|until| until <= at).then_some("its time is over")
 }
 
-/// Whether nothing is left that any level could take: no share to sell, or less money than a share's millionth costs.
-fn is_all(order: &Order, taken: Purchase) -> bool {
-    match order.size {
-        Size::Spend(stake) => !(stake - taken.usd).buys_at(order.limit).is_positive(),
-        Size::Sell(shares) => shares <= taken.shares,
-    }
+/// When an order that rests expires.
+fn expiry(order: &Order) -> Option<Timestamp> {
+    order.force.until().map(|until| until.max(order.at.plus_micros(SHORTEST_STANDING)))
+}
+
+fn rejected(order: &Order, reason: String, at: Timestamp) -> OrderNews {
+    let why = Closing::Rejected { reason };
+    OrderNews { order: order.id, at, what: OrderEvent::Closed { why, matched: Shares::ZERO } }
 }
 
 /// A match on paper, which settles at once.
@@ -120,7 +182,7 @@ impl<'order> Resting<'order> {
     /// Whether its time is over.
     #[must_use]
     pub fn on_time(self, at: Timestamp) -> Option<OrderNews> {
-        let is_over = self.0.order.force.until().is_some_and(|until| until <= at);
+        let is_over = expiry(&self.0.order).is_some_and(|until| until <= at);
         is_over.then(|| self.close(Closing::Expired, at))
     }
 

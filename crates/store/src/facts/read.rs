@@ -87,6 +87,20 @@ pub(crate) async fn of_blocks(
     Ok(facts)
 }
 
+/// The ledger events of blocks that the chain took back.
+pub(crate) async fn taken_back(
+    connection: &mut PgConnection,
+    blocks: &[BlockHash],
+) -> Result<Vec<Fact>, StoreError> {
+    let hashes: Vec<String> = blocks.iter().map(ToString::to_string).collect();
+    let events = sqlx::query(select_events!("WHERE f.block_hash = ANY($1) AND f.orphaned"))
+        .bind(hashes)
+        .fetch_all(connection)
+        .await
+        .during("read ledger events that were taken back")?;
+    events.iter().map(fact_of_event).collect()
+}
+
 /// The next blocks behind a height that count and were known at a place in the outbox, by height, at most
 /// `limit`, each with its facts that were known there. Empty: there are no more.
 ///

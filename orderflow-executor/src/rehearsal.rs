@@ -1,0 +1,227 @@
+//! Every decision once more: the engine is told again what it was told, and what it says is held against what is stored.
+//!
+//! Fills are told as they were, so that what was held and what was left of the limits is what it was; everything else
+//! the engine has to find again by itself, whatever the venue was: paper or live.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, bail, ensure};
+use decision::portfolio::Holdings;
+use decision::{Engine, Event, EventKind, Guard, Guards, Last, Policy, Record};
+use domain::{Book, ChainEvent, Fact, Timestamp, TokenId};
+use store::recording::{self, Begun, Compared, Recorded, Step};
+use store::{PgConnection, Store, markets, resume, scores};
+
+use crate::diary;
+use crate::recorder::words;
+use crate::restore::{remember_recent, remember_volumes};
+
+/// So many steps are read at once.
+const CHUNK: u32 = 500;
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rehearsal {
+    /// How many steps were told.
+    pub steps: u64,
+    /// How often an engine began.
+    pub beginnings: u64,
+    /// From when to when; `None` where nothing was recorded.
+    pub span: Option<(Timestamp, Timestamp)>,
+    /// What was decided, table by table.
+    pub tables: Vec<Compared>,
+}
+
+impl Rehearsal {
+    /// Whether every decision is what it was.
+    #[must_use]
+    pub fn is_same(&self) -> bool {
+        self.tables.iter().all(|table| table.missing == 0 && table.new == 0)
+    }
+}
+
+/// Tells an engine of these settings all that is recorded, and compares. The database stays as it is, and may be in use.
+///
+/// # Errors
+/// If the database fails; if there is no recording from the first decision on, it was made under other settings, or
+/// facts it names are no longer kept.
+pub async fn rehearse(store: &Store, policy: &Policy) -> anyhow::Result<Rehearsal> {
+    let mut transaction = store.begin_snapshot().await?;
+    recording::set_up(&mut transaction).await?;
+    let mut stage = Stage { policy, engine: None, mode: String::new(), books: BTreeMap::new() };
+    let (mut steps, mut beginnings, mut span, mut place) = (0, 0, None, 0);
+    loop {
+        let recorded = recording::read(&mut transaction, place, CHUNK).await?;
+        let Some(last) = recorded.last() else { break };
+        place = last.id;
+        span = Some((span.map_or(recorded[0].at, |(from, _)| from), last.at));
+        let facts = named_facts(&mut transaction, &recorded).await?;
+        for one in recorded {
+            steps += 1;
+            beginnings += u64::from(matches!(one.step, Step::Begun(_)));
+            let place = one.id;
+            stage.take_in(&mut transaction, one, &facts).await.with_context(|| format!("step {place}"))?;
+        }
+    }
+    let tables = recording::compare(&mut transaction).await?;
+    // Nothing of this was ever to be kept.
+    transaction.rollback().await?;
+    Ok(Rehearsal { steps, beginnings, span, tables })
+}
+
+type Facts = BTreeMap<i64, BTreeMap<u32, Fact>>;
+
+/// The facts that steps name.
+async fn named_facts(connection: &mut PgConnection, recorded: &[Recorded]) -> anyhow::Result<Facts> {
+    let seqs: Vec<i64> = recorded
+        .iter()
+        .filter_map(|one| match one.step {
+            Step::Facts { seq, .. } => Some(seq),
+            _ => None,
+        })
+        .collect();
+    Ok(recording::facts(connection, &seqs).await?)
+}
+
+/// The engine and what it takes to understand the recording.
+struct Stage<'a> {
+    policy: &'a Policy,
+    engine: Option<Engine>,
+    mode: String,
+    /// Each token's book as it was told last.
+    books: BTreeMap<TokenId, Book>,
+}
+
+impl Stage<'_> {
+    /// Takes a step, and writes what the engine says to where it is compared.
+    async fn take_in(
+        &mut self,
+        connection: &mut PgConnection,
+        recorded: Recorded,
+        facts: &Facts,
+    ) -> anyhow::Result<()> {
+        let Recorded { at, step, .. } = recorded;
+        if let Step::Begun(begun) = step {
+            return self.begin(connection, begun, at).await;
+        }
+        let nothing_before = "the recording does not begin with a beginning";
+        if let Step::Volumes { seq } = step {
+            let engine = self.engine.as_mut().context(nothing_before)?;
+            return remember_volumes(connection, engine, seq).await;
+        }
+        let kinds = self.kinds(connection, step, facts).await?;
+        let engine = self.engine.as_mut().context(nothing_before)?;
+        for kind in kinds {
+            for record in engine.step(&Event { at, kind }).records {
+                // What became of candidates is found by a statement over the stored ones: it decides nothing.
+                if !matches!(record, Record::Outcome { .. }) {
+                    diary::write(connection, &record, &self.mode).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The events of a step.
+    async fn kinds(
+        &mut self,
+        connection: &mut PgConnection,
+        step: Step,
+        facts: &Facts,
+    ) -> anyhow::Result<Vec<EventKind>> {
+        Ok(vec![match step {
+            Step::Begun(_) | Step::Volumes { .. } => return Ok(vec![]),
+            Step::Facts { seq, logs } => return logs.iter().map(|log| fact(facts, seq, *log)).collect(),
+            Step::Scores { seq } => EventKind::Scores(recording::verdicts(connection, seq).await?),
+            Step::Market(market) => EventKind::Market(market),
+            Step::Book(book) => {
+                self.books.insert(book.token, book.clone());
+                EventKind::Book(book)
+            }
+            Step::SameBook { token, made } => {
+                let before = self.books.get(&token).context("no book was told before")?;
+                EventKind::Book(Book { at: made, ..before.clone() })
+            }
+            Step::NoBook { token, says } => EventKind::NoBook { token, detail: says },
+            Step::Holdings { wallet, token, as_of, held } => {
+                EventKind::Holdings { wallet, token, as_of, held }
+            }
+            Step::Order(news) => EventKind::Order(news),
+            Step::Control(said) => EventKind::Control(words::control(said).context("no control")?),
+            Step::Guard(said) => EventKind::Guard(words::guard(said).context("no measurement")?),
+            Step::Tick => EventKind::Tick,
+        }])
+    }
+
+    /// An engine begins where the recorded one did.
+    async fn begin(
+        &mut self,
+        connection: &mut PgConnection,
+        begun: Begun,
+        at: Timestamp,
+    ) -> anyhow::Result<()> {
+        let (digest, policy) = (self.policy.digest(), begun.policy);
+        ensure!(
+            digest == policy,
+            "recorded under the settings {policy}, and these are {digest}: give the same ones \
+             (orderflow_policies says what they were)"
+        );
+        let mut guards = Guards::latched(begun.paused, begun.killed);
+        guards.measure(&Guard::Reconcile(begun.disagreement));
+        let mut engine = match self.engine.take() {
+            None => first(connection, self.policy, &guards, begun.seq, begun.last).await?,
+            Some(engine) => {
+                let guards = if begun.is_again { engine.guards().clone() } else { guards };
+                engine.restarted(guards, &begun.leads.into_iter().collect())
+            }
+        };
+        remember_recent(connection, &mut engine, begun.seq, begun.wallet, |_| {}).await?;
+        self.mode = begun.mode;
+        if begun.is_again {
+            for record in engine.reconsider_leads(at) {
+                diary::write(connection, &record, &self.mode).await?;
+            }
+        }
+        self.engine = Some(engine);
+        Ok(())
+    }
+}
+
+/// The first engine of a recording, which may have found facts, but no decisions.
+async fn first(
+    connection: &mut PgConnection,
+    policy: &Policy,
+    guards: &Guards,
+    seq: i64,
+    last: (i64, i64),
+) -> anyhow::Result<Engine> {
+    ensure!(
+        last == (0, 0),
+        "the recording begins behind signal {} and order {}: what they led to is not in it",
+        last.0,
+        last.1
+    );
+    let mut engine = Engine::new(policy.clone(), Holdings::default(), Last::default());
+    engine.remember_guards(guards.clone());
+    for market in markets::known_at(connection, seq).await? {
+        engine.learn(&market);
+    }
+    for (condition, payouts) in resume::results(connection, seq).await? {
+        engine.remember_result(condition, payouts);
+    }
+    engine.rate(&scores::rated_at(connection, seq).await?);
+    Ok(engine)
+}
+
+fn fact(facts: &Facts, seq: i64, log: u32) -> anyhow::Result<EventKind> {
+    let Some(fact) = facts.get(&seq).and_then(|facts| facts.get(&log)) else {
+        bail!("log {log} of item {seq} is no longer kept")
+    };
+    Ok(match &fact.event {
+        ChainEvent::Fill(fill) => EventKind::Fill { fill: *fill, block_time: fact.place.block_time },
+        ChainEvent::Resolution { condition, payouts } => {
+            EventKind::Resolved { condition: *condition, payouts: payouts.clone() }
+        }
+        other => bail!("log {log} of item {seq} is nothing the engine is told: {other:?}"),
+    })
+}

@@ -1,0 +1,108 @@
+//! A session against the simulated world, live and on paper, with restarts, a reorganisation and people who interfere;
+//! and every decision of it made again from what was recorded: the same, row for row.
+
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+mod session;
+
+use std::process::Output;
+
+use devnet::SignatureType;
+use orderflow_executor::rehearsal::{Rehearsal, rehearse};
+use session::{Kind, Session};
+use store::controls;
+
+/// What both venues are told: more trades, and less patience, than anybody would want with money.
+const STRATEGY: [&str; 16] = [
+    "--confidence-model",
+    "score",
+    "--min-confidence",
+    "50",
+    "--min-whale-trade-usd",
+    "50",
+    "--min-minutes-to-end",
+    "0",
+    "--max-signal-age-secs",
+    "600",
+    "--max-open-positions",
+    "50",
+    "--max-position-usd",
+    "100",
+    "--bankroll-usd",
+    "10000",
+];
+
+async fn rehearsed(session: &Session) -> Rehearsal {
+    rehearse(&session.store, &session.executor.strategy.policy()).await.unwrap()
+}
+
+/// The same as a person asks for it.
+fn replay(session: &Session, more: &[&str]) -> Output {
+    session.command(&[&["replay", "--decisions", "--json"], &STRATEGY[..], more].concat())
+}
+
+fn stored(rehearsal: &Rehearsal, name: &str) -> i64 {
+    rehearsal.tables.iter().find(|table| table.name == name).unwrap().stored
+}
+
+/// Trades for a while with everything that makes an engine begin anew, and compares while it still trades.
+async fn trade(mode: &'static str) {
+    let wallet = SignatureType::Safe;
+    let kind = Kind { mode, wallet, strategy: &STRATEGY, is_believed: false };
+    let session = Session::begin(kind).await;
+    let mut running = session.run();
+    session.until("the first orders", &mut running, |so_far| 2 <= so_far.filled).await;
+    running.end().await;
+    let before = session.results().await.orders;
+    let mut running = session.run();
+    session.until("more orders", &mut running, |so_far| before < so_far.orders).await;
+    session.world.reorg(2);
+    let before = session.results().await.orders;
+    session.until("orders on the other branch", &mut running, |so_far| before < so_far.orders).await;
+    let connection = &mut session.store.connection().await.unwrap();
+    controls::set_paused(connection, true).await.unwrap();
+    controls::request_close(connection, None).await.unwrap();
+    session.until("everything is over", &mut running, |so_far| so_far.open == 0 && so_far.moving == 0).await;
+
+    // It still runs, and nobody minds.
+    let rehearsal = rehearsed(&session).await;
+    assert!(rehearsal.is_same(), "{rehearsal:#?}");
+    assert!(3 <= rehearsal.beginnings, "{rehearsal:?}");
+    for name in ["signals", "refusals", "orders", "matches", "positions", "exits", "limits"] {
+        assert!(0 < stored(&rehearsal, name), "{name}: {rehearsal:?}");
+    }
+    running.end().await;
+    // On paper nobody at the venue heard of it, and in earnest of nothing that was not decided.
+    let (sent, orders) = (session.truth().orders.len() as i64, session.results().await.orders);
+    assert!(if mode == "live" { (1..=orders).contains(&sent) } else { sent == 0 }, "{sent} of {orders}");
+    let rehearsal = rehearsed(&session).await;
+    println!("{mode}: {} steps, {} beginnings", rehearsal.steps, rehearsal.beginnings);
+    for table in &rehearsal.tables {
+        println!("{:>6} {}", table.stored, table.name);
+    }
+
+    let told = replay(&session, &[]);
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_eq!(told["same"], true);
+    assert_eq!(told["tables"][0]["stored"], stored(&rehearsal, "signals"));
+    // Other settings are another strategy, and a row that somebody changed is found.
+    let other = replay(&session, &["--kelly-fraction", "0.2"]);
+    assert!(!other.status.success() && String::from_utf8_lossy(&other.stderr).contains("settings"));
+    session.psql("UPDATE orderflow_signals SET stake_usd = stake_usd + 0.000001 WHERE id = 1");
+    let changed = rehearsed(&session).await;
+    let signals = &changed.tables[0];
+    assert_eq!((signals.missing, signals.new), (1, 1), "{changed:?}");
+    assert!(!replay(&session, &[]).status.success());
+    session.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_decided_live_is_decided_again() {
+    trade("live").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_decided_on_paper_is_decided_again() {
+    trade("paper").await;
+}
