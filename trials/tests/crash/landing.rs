@@ -13,7 +13,7 @@ use crate::scene::Scene;
 pub(crate) struct Landings(BTreeMap<String, u32>);
 
 /// The places between decision and settlement that many kills must have struck, each at least once.
-const WANTED: [&str; 9] = [
+const WANTED: [&str; 11] = [
     "an entry is committed, and not at the venue",
     "an entry is at the venue, and the books do not know",
     "a match is MATCHED, and the books do not know",
@@ -21,8 +21,10 @@ const WANTED: [&str; 9] = [
     "a match of an entry is RETRYING, and MATCHED in the books",
     "a match of an entry is MINED, and MATCHED in the books",
     "a match of an entry is CONFIRMED, and MATCHED in the books",
+    "a match of an entry is FAILED, and MATCHED in the books",
     "a sale is committed, and not at the venue",
     "a sale is at the venue, and the books do not know",
+    "a match of a sale is FAILED, and MATCHED in the books",
 ];
 
 impl Landings {
