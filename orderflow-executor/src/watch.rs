@@ -37,7 +37,13 @@ pub(crate) async fn obey_kill(store: Store, live: LiveHandle) -> anyhow::Result<
         let killed = latches.killed.is_some();
         live.latches.killed.store(killed, Ordering::SeqCst);
         live.latches.paused.store(latches.paused, Ordering::SeqCst);
-        is_done = killed && (is_done || cancel_everything(&live).await);
+        if killed && !is_done && cancel_everything(&live).await {
+            is_done = true;
+            let delay = u64::try_from(clock::now().micros_since(latches.since)).unwrap_or_default();
+            metrics::histogram!("orderflow_control_seconds", "control" => "kill_at_venue")
+                .record(Duration::from_micros(delay));
+        }
+        is_done &= killed;
         if let Ok(heard) = tokio::time::timeout(LOOK, news.wait()).await {
             heard?;
         }

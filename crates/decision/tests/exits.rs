@@ -4,6 +4,7 @@
 
 mod shared;
 
+use decision::exits::{ExitState, Lead};
 use decision::portfolio::Holdings;
 use decision::{
     Bound, Command, Control, Engine, Event, EventKind, Exits, Guard, Last, Limits, Outcome, Policy, Record,
@@ -202,6 +203,27 @@ fn a_dispute_is_held_through_where_that_is_set() {
     let records = desk.run(EventKind::Market(Market { oracle: Some(Oracle::Disputed), ..market(1) }));
     assert_eq!(exits(&records), []);
     assert_eq!(exits(&desk.run(EventKind::Tick)), []);
+}
+
+/// A sale that the chain took back is no exit: what was to be left for it is held after all, and nothing else is.
+#[test]
+fn an_exit_whose_sale_was_taken_back_is_none() {
+    let lead = |left| Lead {
+        wallet: shared::wallet(1),
+        token: token(10),
+        entry: Shares::whole(1_200),
+        left: Shares::whole(left),
+    };
+    let whale = ExitReason::WhaleExit;
+    let mut desk = Desk::new(Limits::default());
+    desk.engine.remember_exits(ExitState {
+        leads: [(1, lead(100)), (2, lead(600)), (3, lead(0))].into(),
+        leaving: [(1, whale), (2, whale), (3, ExitReason::Person)].into(),
+        ..ExitState::default()
+    });
+    let held = [Record::Leaving { position: 1, reason: None, at: desk.at }];
+    assert_eq!(desk.engine.reconsider_leads(desk.at), held);
+    assert_eq!(desk.engine.reconsider_leads(desk.at), []);
 }
 
 #[test]

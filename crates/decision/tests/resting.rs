@@ -134,8 +134,9 @@ fn what_speaks_against_an_entry_takes_it_out_of_the_book() {
         let order = desk.follow();
         assert!(desk.rests());
         desk.run(kind.clone());
-        assert_eq!((desk.rests(), &desk.cancelled[..]), (false, &[order.id][..]), "{kind:?}");
-        assert_eq!(desk.engine.portfolio().slots_taken(), 0);
+        assert_eq!(desk.cancelled, [order.id], "{kind:?}");
+        let is_gone = desk.engine.portfolio().orders().all(|sent| sent.order.id != order.id);
+        assert!(is_gone && !desk.engine.portfolio().knows(order.position), "{kind:?}");
     }
     // What has nothing to do with it leaves it where it is.
     let mut desk = open();

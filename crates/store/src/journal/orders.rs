@@ -103,30 +103,39 @@ async fn accepted(connection: &mut PgConnection, news: &OrderNews) -> Result<(),
         .during("store that an order is accepted")
 }
 
+/// A match with its amounts, as the venue reports it or as the chain has it: the same row either way.
+async fn put_match(
+    connection: &mut PgConnection,
+    statement: &'static str,
+    news: &OrderNews,
+    execution: &Execution,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(statement)
+        .bind(news.order)
+        .bind(&execution.trade.0)
+        .bind(news.at.to_offset_date_time())
+        .bind(execution.shares.micros())
+        .bind(execution.usd.micros())
+        .bind(execution.fee.micros())
+        .execute(connection)
+        .await
+        .map(|_| ())
+}
+
 async fn filled(
     connection: &mut PgConnection,
     news: &OrderNews,
     execution: &Execution,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO orderflow_executions AS known (order_id, trade_id, matched_at, shares, usd, fee_usd)
+    let statement = "INSERT INTO orderflow_executions AS known
+             (order_id, trade_id, matched_at, shares, usd, fee_usd)
          VALUES ($1, $2, $3, $4::bigint::numeric / 1000000, $5::bigint::numeric / 1000000,
                  $6::bigint::numeric / 1000000)
          ON CONFLICT (order_id, trade_id) DO UPDATE
          SET matched_at = excluded.matched_at, shares = excluded.shares, usd = excluded.usd,
              fee_usd = excluded.fee_usd
-         WHERE known.shares IS NULL",
-    )
-    .bind(news.order)
-    .bind(&execution.trade.0)
-    .bind(news.at.to_offset_date_time())
-    .bind(execution.shares.micros())
-    .bind(execution.usd.micros())
-    .bind(execution.fee.micros())
-    .execute(connection)
-    .await
-    .map(|_| ())
-    .during("store a match")
+         WHERE known.shares IS NULL";
+    put_match(connection, statement, news, execution).await.during("store a match")
 }
 
 /// What the chain says counts; what the venue's report made of it stays beside it.
@@ -135,26 +144,16 @@ async fn corrected(
     news: &OrderNews,
     execution: &Execution,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO orderflow_executions AS known (order_id, trade_id, matched_at, shares, usd, fee_usd, chain_at)
+    let statement = "INSERT INTO orderflow_executions AS known
+             (order_id, trade_id, matched_at, shares, usd, fee_usd, chain_at)
          VALUES ($1, $2, $3, $4::bigint::numeric / 1000000, $5::bigint::numeric / 1000000,
                  $6::bigint::numeric / 1000000, $3)
          ON CONFLICT (order_id, trade_id) DO UPDATE
          SET matched_at = coalesce(known.matched_at, excluded.matched_at), chain_at = excluded.chain_at,
              shares = excluded.shares, usd = excluded.usd, fee_usd = excluded.fee_usd,
              told_shares = coalesce(known.told_shares, known.shares),
-             told_usd = coalesce(known.told_usd, known.usd), told_fee = coalesce(known.told_fee, known.fee_usd)",
-    )
-    .bind(news.order)
-    .bind(&execution.trade.0)
-    .bind(news.at.to_offset_date_time())
-    .bind(execution.shares.micros())
-    .bind(execution.usd.micros())
-    .bind(execution.fee.micros())
-    .execute(connection)
-    .await
-    .map(|_| ())
-    .during("store what the chain says of a match")
+             told_usd = coalesce(known.told_usd, known.usd), told_fee = coalesce(known.told_fee, known.fee_usd)";
+    put_match(connection, statement, news, execution).await.during("store what the chain says of a match")
 }
 
 /// What is known of a match only grows: matched, confirmed, failed.
