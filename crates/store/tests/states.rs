@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::{B256, U256};
 use domain::{ConditionId, Market, Shares, Tick, Timestamp, TokenId, Usd, Wallet};
+use futures_util::TryStreamExt as _;
 use store::scores::HeldShares;
 use store::states::{self, Published, Reached, WalletState, Wanted, WorldKey};
 use store::testing::TestDatabase;
@@ -143,7 +144,7 @@ async fn what_is_saved_is_found_by_whoever_needs_it() {
     assert_eq!(found(&store, &[4], None).await, BTreeSet::from([wallet(1), wallet(2)]));
     assert_eq!(found(&store, &[3, 9], Some(hours(10))).await, BTreeSet::from([wallet(1), wallet(3)]));
     let seasoned = states::seasoned(&mut connection, 30).await.unwrap();
-    let loaded = states::load_numbered(&mut connection, &seasoned).await.unwrap();
+    let loaded: Vec<_> = states::load_numbered(&mut connection, &seasoned).try_collect().await.unwrap();
     assert_eq!(loaded, [(wallet(2), b"two".to_vec())]);
 
     // Who has news is found; who has none, stays as it was.
