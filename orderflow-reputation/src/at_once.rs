@@ -61,12 +61,20 @@ impl Reputation {
         if let Some(transaction) = telling.transaction.take() {
             self.tell(&telling, transaction).await?;
         }
-        // What is here has been looked at, and there must be room when the next result comes.
+        self.known.is_seen = true;
+        Ok(verdicts)
+    }
+
+    /// Saves what is in memory, so that there is room for the holders of the next result: for when nobody waits.
+    ///
+    /// # Errors
+    /// If the database fails; the fold must be resumed anew then.
+    pub async fn make_room(&mut self) -> anyhow::Result<()> {
         if self.known.is_crowded() {
             self.known.save().await?;
-            self.known.forget_seen(&telling.seen);
+            self.known.forget();
         }
-        Ok(verdicts)
+        Ok(())
     }
 
     /// Looks at those in memory who have not been looked at: the database writes some verdicts while the next ones are

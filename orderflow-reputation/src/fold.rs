@@ -20,7 +20,7 @@ pub(crate) const LOOKED: &str = "orderflow-reputation results";
 /// is published anew.
 const RULES: u32 = 2;
 /// How many bytes of wallets are in memory, unless somebody says otherwise.
-const MEMORY: usize = 128 << 20;
+const MEMORY: usize = 160 << 20;
 
 /// Everything known of every wallet, and the place it is known up to.
 #[derive(Debug)]
@@ -171,7 +171,8 @@ impl Reputation {
         let judged: BTreeSet<Wallet> = news.iter().map(|belief| belief.verdict.wallet).collect();
         for (pages, are_due) in [(due.chunks(PAGE), true), (others.chunks(PAGE), false)] {
             for page in pages {
-                if self.known.is_full() {
+                // There need be no more of them together than a page.
+                if self.known.is_crowded() {
                     self.known.save_wallets(&mut transaction, &saving).await?;
                     self.known.forget();
                 }
@@ -216,7 +217,7 @@ impl Reputation {
         self.known.heeds_news = true;
         self.known.take_absent();
         self.known.take_paid();
-        if self.known.is_full() {
+        if self.known.is_crowded() {
             self.known.forget();
         }
         Ok(pass.pass)

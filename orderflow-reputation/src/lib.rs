@@ -85,6 +85,7 @@ async fn score(settings: &ReputationSettings, passes: Passes, store: Store) -> a
             if verdicts > 0 {
                 tracing::info!(verdicts, "scored at once");
             }
+            reputation.make_room().await?;
         }
         if let Ok(heard) = tokio::time::timeout(LOOK, news.wait()).await {
             heard?;

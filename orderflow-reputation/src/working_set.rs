@@ -20,9 +20,9 @@ pub(crate) const PAGE: usize = 2_000;
 const QUESTION: i16 = 1;
 const WORLD: i16 = 2;
 /// A wallet in memory is that much larger than its bytes.
-const UNPACKED: usize = 4;
+const UNPACKED: usize = 6;
 /// The part of the room that is left to news: the rest waits for a result's holders, who come all at once.
-const FOR_NEWS: usize = 4;
+const FOR_NEWS: usize = 5;
 
 /// Everything that is in memory, and where it stands.
 #[derive(Debug)]
@@ -43,6 +43,8 @@ pub(crate) struct WorkingSet {
     paid: BTreeSet<Wallet>,
     /// Results up to this item have been looked at already.
     pub(crate) looked: i64,
+    /// Whether everybody in memory with news has been looked at.
+    pub(crate) is_seen: bool,
     pub(crate) heeds_news: bool,
 }
 
@@ -68,6 +70,7 @@ impl WorkingSet {
             absent: BTreeSet::new(),
             paid: BTreeSet::new(),
             looked: 0,
+            is_seen: false,
             heeds_news: false,
         };
         let Some(standing) = standing else {
@@ -189,7 +192,7 @@ impl WorkingSet {
 
     /// Lets everybody go; what is not saved is lost.
     pub(crate) fn forget(&mut self) {
-        if self.heeds_news {
+        if self.heeds_news && !self.is_seen {
             self.absent.extend(self.history.with_news());
             self.paid.extend(self.history.with_results());
         }

@@ -34,7 +34,7 @@ const LAST: u32 = MARKETS - 1;
 /// Wallets saved at once.
 const PAGE: usize = 2_000;
 /// Megabytes of wallets the service may have in memory: what it has where nobody says otherwise.
-const MEMORY: usize = 128;
+const MEMORY: usize = 160;
 
 /// The last moment and the last block of the world.
 struct End {

@@ -86,6 +86,7 @@ impl WorkingSet {
     }
 
     async fn learn(&mut self, connection: &mut PgConnection, market: &Market) -> anyhow::Result<()> {
+        self.is_seen = false;
         let needs = self.history.needs_to_learn(market);
         self.load_needs(connection, &needs).await?;
         self.history.learn(market);
@@ -143,6 +144,7 @@ impl WorkingSet {
     }
 
     async fn take_in(&mut self, intake: &mut Intake, facts: &[Fact]) -> anyhow::Result<()> {
+        self.is_seen &= facts.is_empty();
         for slice in facts.chunks(SLICE) {
             self.make_room(intake).await?;
             let needs = self.history.needs(slice);
