@@ -78,6 +78,9 @@ impl Reputation {
         eligibility: Eligibility,
         memory: usize,
     ) -> anyhow::Result<Self> {
+        // A machine that fails may lose the last verdicts and saves, which are made again from the facts. Whatever was
+        // done on those verdicts was committed behind them, and is lost no sooner than they are.
+        let store = store.repeatable();
         let mut connection = store.connection().await?;
         let cursor = feed::cursor(&mut connection, READER).await?;
         let whales = published_whales(&mut connection).await?;
