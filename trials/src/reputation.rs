@@ -3,7 +3,7 @@
 //! The wallets in the database are copies of those of a synthetic world of more than a year, which are folded here;
 //! from then on the service does everything itself, in a process of its own.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use alloy_primitives::{B256, U256};
 use decision::History;

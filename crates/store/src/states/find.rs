@@ -206,9 +206,10 @@ pub fn load_numbered<'a>(
     numbers: &'a [WalletNumber],
 ) -> impl Stream<Item = Result<(Wallet, Vec<u8>), StoreError>> + Send + 'a {
     let rows = sqlx::query(
-        // The address by itself, so that no plan reads all wallets for the sake of some.
-        "SELECT (SELECT w.address FROM orderflow_wallets w WHERE w.id = s.id) AS address, s.state
-         FROM orderflow_wallet_states s WHERE s.kind = 0 AND s.id = ANY($1)",
+        // Each by itself, so that no plan reads all states, or all wallets, for the sake of some.
+        "SELECT (SELECT w.address FROM orderflow_wallets w WHERE w.id = n.id) AS address,
+                coalesce((SELECT s.state FROM orderflow_wallet_states s WHERE s.kind = 0 AND s.id = n.id), '') AS state
+         FROM UNNEST($1::bigint[]) AS n (id)",
     );
     let rows = rows.bind(numbers).fetch(connection);
     rows.map(|found| found.during("load wallets").and_then(|found| state_of(&found)))
