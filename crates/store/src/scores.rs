@@ -61,6 +61,12 @@ pub async fn write(
         return Ok(told);
     }
     make_stage(connection).await?;
+    // Newest verdicts are looked up one by one in an index. A plan made while there were few would read all of them for
+    // each, and this statement adds to them.
+    sqlx::query("SET LOCAL enable_seqscan = off")
+        .execute(&mut *connection)
+        .await
+        .during("ask for the index")?;
     for chunk in assessments.chunks(CHUNK) {
         // What came through in the same transaction before.
         sqlx::query("TRUNCATE orderflow_fresh_verdicts")
@@ -74,6 +80,10 @@ pub async fn write(
         let appended = sqlx::query(columns::PUBLISH.as_str()).fetch_one(&mut *connection).await;
         told += appended.during("write verdicts")?.try_get::<i64, _>(0).during("read a column")?;
     }
+    sqlx::query("SET LOCAL enable_seqscan = on")
+        .execute(&mut *connection)
+        .await
+        .during("ask for the index no more")?;
     Ok(told)
 }
 

@@ -149,8 +149,8 @@ pub(super) static PUBLISH: LazyLock<String> = LazyLock::new(|| {
              INSERT INTO orderflow_score_history (wallet_address, as_of, folded_seq, {names})
              SELECT wallet_address, as_of, folded_seq, {names} FROM orderflow_fresh_verdicts fresh
              WHERE trader_tier <> 'UNRATED'
-                OR EXISTS (SELECT FROM orderflow_wallet_stats known
-                           WHERE known.wallet_address = fresh.wallet_address AND known.trader_tier <> 'UNRATED')
+                OR (SELECT true FROM orderflow_wallet_stats known
+                    WHERE known.wallet_address = fresh.wallet_address AND known.trader_tier <> 'UNRATED')
              ON CONFLICT (wallet_address, as_of) DO UPDATE SET folded_seq = excluded.folded_seq, {replaced}
              RETURNING 1),
          newest AS (
