@@ -14,25 +14,27 @@ use crate::working_set::{PAGE, WorkingSet};
 
 /// The name of this reader's cursor.
 const READER: &str = crate::NAME;
+/// The name under which it says which results it has looked at between the passes.
+pub(crate) const LOOKED: &str = "orderflow-reputation results";
 /// Which rules verdicts are made by. Raised when the same facts come to say something else, or more: then everybody
 /// is published anew.
 const RULES: u32 = 2;
 /// How many bytes of wallets are in memory, unless somebody says otherwise.
-const MEMORY: usize = 128 << 20;
+const MEMORY: usize = 160 << 20;
 
 /// Everything known of every wallet, and the place it is known up to.
 #[derive(Debug)]
 pub struct Reputation {
-    store: Store,
+    pub(crate) store: Store,
     eligibility: Eligibility,
     /// What the verdicts are made under, in words: other settings make other verdicts of the same facts.
     settings: String,
-    known: WorkingSet,
+    pub(crate) known: WorkingSet,
     last_pass: Option<Timestamp>,
     /// The moment of the newest thing published.
-    last_told: Option<Timestamp>,
+    pub(crate) last_told: Option<Timestamp>,
     /// What was last published of those who were whales then: they are acted on, and cannot wait for a pass.
-    whales: BTreeMap<Wallet, Verdict>,
+    pub(crate) whales: BTreeMap<Wallet, Verdict>,
     published: Published,
 }
 
@@ -76,11 +78,16 @@ impl Reputation {
         eligibility: Eligibility,
         memory: usize,
     ) -> anyhow::Result<Self> {
+        // A machine that fails may lose the last verdicts and saves, which are made again from the facts. Whatever was
+        // done on those verdicts was committed behind them, and is lost no sooner than they are.
+        let store = store.repeatable();
         let mut connection = store.connection().await?;
         let cursor = feed::cursor(&mut connection, READER).await?;
         let whales = published_whales(&mut connection).await?;
+        let looked = feed::cursor(&mut connection, LOOKED).await?;
         drop(connection);
         let mut known = WorkingSet::open(store.clone(), eligibility, memory, cursor.seq).await?;
+        known.looked = looked.seq;
         let settings = format!("{eligibility:?}, rules {RULES}");
         let mut published = Published::Nothing;
         if cursor.settings.as_ref() == Some(&settings) {
@@ -94,7 +101,7 @@ impl Reputation {
             known.history.survey_again();
         }
         known.heeds_news = published == Published::Current;
-        let (last_pass, last_told) = (cursor.as_of, cursor.as_of);
+        let (last_pass, last_told) = (cursor.as_of, cursor.as_of.max(looked.as_of));
         Ok(Self { store, eligibility, settings, known, last_pass, last_told, whales, published })
     }
 
@@ -167,7 +174,8 @@ impl Reputation {
         let judged: BTreeSet<Wallet> = news.iter().map(|belief| belief.verdict.wallet).collect();
         for (pages, are_due) in [(due.chunks(PAGE), true), (others.chunks(PAGE), false)] {
             for page in pages {
-                if self.known.is_full() {
+                // There need be no more of them together than a page.
+                if self.known.is_crowded() {
                     self.known.save_wallets(&mut transaction, &saving).await?;
                     self.known.forget();
                 }
@@ -211,7 +219,8 @@ impl Reputation {
         self.published = Published::Current;
         self.known.heeds_news = true;
         self.known.take_absent();
-        if self.known.is_full() {
+        self.known.take_paid();
+        if self.known.is_crowded() {
             self.known.forget();
         }
         Ok(pass.pass)
@@ -237,65 +246,6 @@ impl Reputation {
         Store::commit(transaction).await?;
         Ok(())
     }
-
-    /// Publishes at once what is believed of the whales with news since the last pass, and of who has become one. It
-    /// is no pass: nobody else's news is forgotten by it, and after a crash it is made again.
-    ///
-    /// # Errors
-    /// If the database fails.
-    pub async fn publish_whales(&mut self, as_of: Timestamp, learned: Timestamp) -> anyhow::Result<usize> {
-        // What is newest must be told last, also where the clock was set back.
-        if self.is_outdated() || self.last_told.is_none_or(|last| as_of <= last) {
-            return Ok(0);
-        }
-        let mut beliefs = self.known.history.whales(as_of, |wallet| self.whales.contains_key(&wallet));
-        self.whales_among_absent(as_of, &mut beliefs).await?;
-        beliefs.retain(|belief| self.whales.get(&belief.verdict.wallet) != Some(&belief.essence()));
-        if beliefs.is_empty() {
-            return Ok(0);
-        }
-        let mut transaction = self.store.begin().await?;
-        let publication = Publication { as_of, learned, folded: self.known.seq() };
-        let told = scores::write(&mut transaction, publication, &beliefs).await?;
-        if told > 0 {
-            scores::tell(&mut transaction, as_of, learned).await?;
-        }
-        Store::commit(transaction).await?;
-        self.last_told = Some(as_of);
-        note_whales(&mut self.whales, &beliefs);
-        Ok(beliefs.len())
-    }
-
-    /// Loads who was forgotten with news, and finds the whales among them.
-    async fn whales_among_absent(
-        &mut self,
-        as_of: Timestamp,
-        beliefs: &mut Vec<Assessment>,
-    ) -> anyhow::Result<()> {
-        let absent = self.known.take_absent();
-        if absent.is_empty() {
-            return Ok(());
-        }
-        let mut seen: BTreeSet<Wallet> = self.known.history.with_news().collect();
-        for page in absent.chunks(PAGE) {
-            let mut connection = self.store.connection().await?;
-            self.known.load(&mut connection, page).await?;
-            drop(connection);
-            let whales = self.known.history.whales(as_of, |wallet| self.whales.contains_key(&wallet));
-            beliefs.extend(whales.into_iter().filter(|belief| !seen.contains(&belief.verdict.wallet)));
-            seen.extend(page);
-            if self.known.is_full() {
-                self.known.save().await?;
-                self.known.forget();
-                // They have been looked at.
-                let forgotten = self.known.take_absent().into_iter();
-                let unseen = forgotten.filter(|wallet| !seen.contains(wallet)).collect();
-                self.known.note_absent(unseen);
-            }
-        }
-        beliefs.sort_by_key(|belief| belief.verdict.wallet);
-        Ok(())
-    }
 }
 
 impl Passage {
@@ -315,7 +265,7 @@ impl Passage {
 }
 
 /// Remembers what was published of whales.
-fn note_whales(whales: &mut BTreeMap<Wallet, Verdict>, beliefs: &[Assessment]) {
+pub(crate) fn note_whales(whales: &mut BTreeMap<Wallet, Verdict>, beliefs: &[Assessment]) {
     for belief in beliefs {
         let wallet = belief.verdict.wallet;
         if belief.verdict.tier == Tier::Whale {

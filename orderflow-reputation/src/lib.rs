@@ -3,6 +3,7 @@
 //! The fold itself is pure and lives in `decision`; here it is fed from the outbox, in its order, and what it
 //! finds is published in one transaction with the place it was found at.
 
+mod at_once;
 mod fold;
 mod settings;
 mod working_set;
@@ -64,7 +65,7 @@ pub async fn once(settings: &ReputationSettings, passes: Passes, store: Store) -
     reputation.publish(now, now).await
 }
 
-/// Makes pass after pass, and tells of whales in between.
+/// Makes pass after pass, and tells of results and of whales in between.
 async fn score(settings: &ReputationSettings, passes: Passes, store: Store) -> anyhow::Result<()> {
     let mut only = store.become_only(NAME).await?;
     controls::refuse_tape(&mut *store.connection().await?).await?;
@@ -80,10 +81,11 @@ async fn score(settings: &ReputationSettings, passes: Passes, store: Store) -> a
             let pass = reputation.publish(now, now).await?;
             tracing::info!(verdicts = pass.verdicts, rated = pass.rated, wallets = pass.wallets, "scored");
         } else {
-            let whales = reputation.publish_whales(now, now).await?;
-            if whales > 0 {
-                tracing::info!(whales, "scored at once");
+            let verdicts = reputation.publish_at_once(now, now).await?;
+            if verdicts > 0 {
+                tracing::info!(verdicts, "scored at once");
             }
+            reputation.make_room().await?;
         }
         if let Ok(heard) = tokio::time::timeout(LOOK, news.wait()).await {
             heard?;

@@ -26,7 +26,7 @@ pub struct ReputationSettings {
     #[arg(long, env = "MIN_RATED_DAYS", default_value_t = 21, help_heading = "Reputation")]
     pub min_rated_days: u32,
     /// Megabytes of memory for the wallets that are worked on; the others wait in the database.
-    #[arg(long, env = "REPUTATION_MEMORY_MB", default_value_t = 128, help_heading = "Reputation")]
+    #[arg(long, env = "REPUTATION_MEMORY_MB", default_value_t = 160, help_heading = "Reputation")]
     pub reputation_memory_mb: u32,
 }
 

@@ -15,6 +15,7 @@ use orderflow_reputation::Reputation;
 use store::facts::{Block, Point, Stretch, Writer};
 use store::feed::{self, News, Wanted};
 use store::scores::{self, HeldShares, Publication};
+use store::states::{self, Reached};
 use store::testing::TestDatabase;
 use store::{Store, audit, facts, markets};
 
@@ -231,14 +232,14 @@ impl InMemory {
         let verdicts = self.history.pass(at);
         let held: Vec<HeldShares> = self.history.moved().into_iter().map(held).collect();
         let mut transaction = world.store.begin().await.unwrap();
-        scores::publish(
-            &mut transaction,
-            Publication { as_of: at, learned: at, folded: self.seq },
-            &verdicts,
-            &held,
-        )
-        .await
-        .unwrap();
+        let publication = Publication { as_of: at, learned: at, folded: self.seq };
+        if scores::write(&mut transaction, publication, &verdicts).await.unwrap() > 0 {
+            scores::tell(&mut transaction, at, at).await.unwrap();
+        }
+        let reached = Reached { seq: self.seq, block: Some(0), is_behind: false, settled: u64::MAX };
+        let saving = states::begin_save(&mut transaction, reached).await.unwrap();
+        saving.held(&mut transaction, &held).await.unwrap();
+        saving.end(&mut transaction).await.unwrap();
         Store::commit(transaction).await.unwrap();
     }
 }

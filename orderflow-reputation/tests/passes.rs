@@ -154,14 +154,14 @@ fn buy(who: u8, number: u8) -> ChainEvent {
 }
 
 #[tokio::test]
-async fn whales_are_told_of_at_once_and_everybody_else_at_the_pass() {
+async fn whom_a_result_concerns_is_told_of_at_once_and_everybody_else_at_the_pass() {
     let mut chain = Chain::begin().await;
     let mut reputation = Reputation::resume(chain.store.clone(), SOON).await.unwrap();
     chain.bet(1, 1, true).await;
     chain.bet(2, 5, false).await;
     reputation.catch_up(i64::MAX).await.unwrap();
     // Nobody has been rated yet: that is what a pass is for.
-    assert_eq!(reputation.publish_whales(chain.now(), chain.now()).await.unwrap(), 0);
+    assert_eq!(reputation.publish_at_once(chain.now(), chain.now()).await.unwrap(), 0);
     reputation.publish(chain.now(), chain.now()).await.unwrap();
     assert_eq!(chain.rated().await[0].tier, Tier::Whale);
     let (told, _) = chain.told().await;
@@ -169,22 +169,59 @@ async fn whales_are_told_of_at_once_and_everybody_else_at_the_pass() {
     chain.bet(1, 2, true).await;
     chain.bet(3, 3, true).await;
     chain.bet(4, 4, false).await;
+    // Nothing has ended for this one.
+    chain.block(vec![buy(5, 6)]).await;
     reputation.catch_up(i64::MAX).await.unwrap();
-    assert_eq!(reputation.publish_whales(chain.now(), chain.now()).await.unwrap(), 2);
+    assert_eq!(reputation.publish_at_once(chain.now(), chain.now()).await.unwrap(), 3);
     let (again, verdicts) = chain.told().await;
     let who: Vec<Wallet> = verdicts.iter().map(|verdict| verdict.wallet).collect();
-    assert_eq!((again, who), (told + 1, vec![wallet(1), wallet(3)]));
+    assert_eq!((again, who), (told + 1, vec![wallet(1), wallet(3), wallet(4)]));
     // What has been told is not told again.
     chain.block(vec![]).await;
-    assert_eq!(reputation.publish_whales(chain.now(), chain.now()).await.unwrap(), 0);
+    assert_eq!(reputation.publish_at_once(chain.now(), chain.now()).await.unwrap(), 0);
     // Nor after a crash in between, and the pass is made as if there had been none.
     let mut reputation = Reputation::resume(chain.store.clone(), SOON).await.unwrap();
     reputation.catch_up(i64::MAX).await.unwrap();
-    assert_eq!(reputation.publish_whales(chain.now(), chain.now()).await.unwrap(), 0);
+    assert_eq!(reputation.publish_at_once(chain.now(), chain.now()).await.unwrap(), 0);
 
     let pass = reputation.publish(chain.now(), chain.now()).await.unwrap();
-    assert_eq!((pass.verdicts, pass.wallets), (3, 4));
+    assert_eq!((pass.verdicts, pass.wallets), (4, 5));
     assert_eq!(chain.rated().await.len(), 4);
+}
+
+/// However few fit into memory, everybody who holds what a result is about has a new verdict at once, who was saved and
+/// forgotten before it came as well as who bought with the facts before it; and it is the verdict of the pass behind it.
+#[tokio::test]
+async fn every_holder_of_a_result_has_a_new_verdict_at_once() {
+    for memory in [0, 20_000, usize::MAX] {
+        let mut chain = Chain::begin().await;
+        let mut reputation = Reputation::resume_within(chain.store.clone(), SOON, memory).await.unwrap();
+        chain.bet(200, 9, true).await;
+        chain.block((1..=40).map(|who| buy(who, 1)).collect()).await;
+        reputation.catch_up(i64::MAX).await.unwrap();
+        reputation.publish(chain.now(), chain.now()).await.unwrap();
+
+        let mut events: Vec<ChainEvent> = (41..=60).map(|who| buy(who, 1)).collect();
+        events.push(buy(100, 2));
+        chain.block(events).await;
+        let payouts = Payouts::winner(1, 2).unwrap();
+        chain.block(vec![ChainEvent::Resolution { condition: condition(1), payouts }]).await;
+        reputation.catch_up(i64::MAX).await.unwrap();
+        assert_eq!(reputation.publish_at_once(chain.now(), chain.now()).await.unwrap(), 60);
+        let (_, at_once) = chain.told().await;
+        assert_eq!(
+            at_once.iter().map(|verdict| verdict.wallet).collect::<Vec<_>>(),
+            (1..=60).map(wallet).collect::<Vec<_>>()
+        );
+        assert!(at_once.iter().all(|verdict| verdict.tier != Tier::Unrated));
+        // Nobody is told of twice, and the pass finds the same.
+        chain.block(vec![]).await;
+        assert_eq!(reputation.publish_at_once(chain.now(), chain.now()).await.unwrap(), 0);
+        let pass = reputation.publish(chain.now(), chain.now()).await.unwrap();
+        assert_eq!(pass.verdicts, 61);
+        let (_, at_pass) = chain.told().await;
+        assert_eq!(at_pass, at_once);
+    }
 }
 
 #[tokio::test]
@@ -200,10 +237,10 @@ async fn a_whale_that_is_none_any_more_is_told_of_at_once() {
         chain.bet(1, number, false).await;
     }
     reputation.catch_up(i64::MAX).await.unwrap();
-    assert_eq!(reputation.publish_whales(chain.now(), chain.now()).await.unwrap(), 1);
+    assert_eq!(reputation.publish_at_once(chain.now(), chain.now()).await.unwrap(), 1);
     let (_, verdicts) = chain.told().await;
     assert!(verdicts[0].score < 6.5 && verdicts[0].tier != Tier::Whale, "{verdicts:?}");
-    assert_eq!(reputation.publish_whales(chain.now(), chain.now()).await.unwrap(), 0);
+    assert_eq!(reputation.publish_at_once(chain.now(), chain.now()).await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -235,9 +272,9 @@ async fn whoever_loses_all_fills_is_told_to_be_rated_no_more() {
     assert_eq!(reputation.publish(later, later).await.unwrap().verdicts, 1);
 }
 
-/// However little there is room for, the whales are told of between passes, and everybody else at the next one.
+/// However little there is room for, those whom results concern are told of between passes.
 #[tokio::test]
-async fn whales_that_were_forgotten_are_told_of_at_once() {
+async fn who_was_forgotten_is_told_of_at_once() {
     let mut chain = Chain::begin().await;
     let mut reputation = Reputation::resume_within(chain.store.clone(), SOON, 0).await.unwrap();
     chain.bet(1, 1, true).await;
@@ -246,11 +283,11 @@ async fn whales_that_were_forgotten_are_told_of_at_once() {
     chain.bet(2, 2, true).await;
     chain.bet(3, 3, false).await;
     reputation.catch_up(i64::MAX).await.unwrap();
-    assert_eq!(reputation.publish_whales(chain.now(), chain.now()).await.unwrap(), 1);
+    assert_eq!(reputation.publish_at_once(chain.now(), chain.now()).await.unwrap(), 2);
     let (_, verdicts) = chain.told().await;
-    assert_eq!(verdicts.iter().map(|verdict| verdict.wallet).collect::<Vec<_>>(), [wallet(2)]);
+    assert_eq!(verdicts.iter().map(|verdict| verdict.wallet).collect::<Vec<_>>(), [wallet(2), wallet(3)]);
     chain.block(vec![]).await;
-    assert_eq!(reputation.publish_whales(chain.now(), chain.now()).await.unwrap(), 0);
+    assert_eq!(reputation.publish_at_once(chain.now(), chain.now()).await.unwrap(), 0);
     let pass = reputation.publish(chain.now(), chain.now()).await.unwrap();
     assert_eq!((pass.verdicts, pass.wallets), (2, 3));
 }
@@ -271,7 +308,7 @@ async fn what_was_forgotten_is_found_anew() {
     let mut other = Reputation::resume(chain.store.clone(), strict).await.unwrap();
     let later = now.plus_micros(Timestamp::MINUTE);
     assert!(other.is_outdated());
-    assert_eq!(other.publish_whales(later, later).await.unwrap(), 0);
+    assert_eq!(other.publish_at_once(later, later).await.unwrap(), 0);
     // A resumed service has nothing to say; a rebuilt one says everything again, and it is the same.
     let mut again = Reputation::resume(chain.store.clone(), SOON).await.unwrap();
     let later = now.plus_micros(Timestamp::MINUTE);
@@ -310,7 +347,7 @@ async fn a_whale_without_facts_falls_and_can_rise_again() {
     // The same bet with the same result makes the same verdict, which must be told although it was told before.
     chain.bet(1, 2, true).await;
     reputation.catch_up(i64::MAX).await.unwrap();
-    assert_eq!(reputation.publish_whales(chain.now(), chain.now()).await.unwrap(), 1);
+    assert_eq!(reputation.publish_at_once(chain.now(), chain.now()).await.unwrap(), 1);
     let (_, verdicts) = chain.told().await;
     assert_eq!((verdicts[0].wallet, verdicts[0].tier), (wallet(1), Tier::Whale));
 }
@@ -341,7 +378,7 @@ async fn a_fact_of_the_same_instant_is_not_one_of_the_verdicts() {
     reputation.catch_up(i64::MAX).await.unwrap();
     let instant = chain.now();
     chain.block(vec![buy(1, 4)]).await;
-    assert_eq!(reputation.publish_whales(instant, instant).await.unwrap(), 1);
+    assert_eq!(reputation.publish_at_once(instant, instant).await.unwrap(), 1);
     let mut connection = chain.store.connection().await.unwrap();
     let row = reports::wallet(&mut connection, wallet(1), None).await.unwrap().unwrap();
     let folded = row["folded_seq"].as_i64().unwrap();

@@ -1,72 +1,11 @@
 //! What is believed of wallets, made up.
 
-use alloy_primitives::Address;
-use domain::{
-    Assessment, Clv, FactorScores, Figures, Flag, FlagKind, Probability, RawSkill, Skill, Tier, Timestamp,
-    Usd, Wallet, WalletScore,
-};
+use domain::{Assessment, Tier, Timestamp, Wallet, WalletScore};
+use store::testing::assessment;
 
 /// A whale that nothing speaks against.
 pub(crate) fn whale(wallet: Wallet, as_of: Timestamp) -> Assessment {
-    let one = assessment(1, as_of);
-    let verdict = WalletScore { wallet, score: 8.5, tier: Tier::Whale, ..one.verdict };
+    let one = assessment(wallet, Tier::Whale, as_of);
+    let verdict = WalletScore { score: 8.5, ..one.verdict };
     Assessment { verdict, flags: vec![], ..one }
-}
-
-/// A verdict with something in every column.
-pub(crate) fn assessment(number: u64, as_of: Timestamp) -> Assessment {
-    let wallet =
-        Wallet(Address::left_padding_from(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes()));
-    let factors =
-        FactorScores { win_rate: 9.5, profit_factor: 8.25, consistency: 7.5, volume: 6.125, timing: 5.5 };
-    Assessment {
-        verdict: WalletScore {
-            wallet,
-            as_of,
-            score: 7.9125,
-            tier: Tier::Average,
-            factors,
-            skill: Skill { kappa: 0.185, standard_error: 0.0707 },
-            skill_probability: Probability::clamped(0.9956),
-            win_rate: Some(0.7),
-            break_even_win_rate: Some(0.52),
-            profit_factor: Some(2.5),
-            roi: Some(0.1625),
-            profitable_weeks: Some(0.65),
-            mean_drift: Some(0.003),
-            volume_30d: Usd::whole(6_872),
-            volume: Usd::whole(123_456),
-            pnl: Usd::whole(-9_876),
-            trades: 321,
-            decisions: 100,
-            wins: 70,
-            events: 44,
-            active_days: 60,
-            first_trade: as_of.plus_micros(-100 * Timestamp::DAY),
-            last_trade: as_of.plus_micros(-Timestamp::HOUR),
-        },
-        figures: Figures {
-            win_rate_30d: Some(0.6),
-            break_even_win_rate_30d: Some(0.51),
-            decisions_30d: 20,
-            wins_30d: 12,
-            unknown_cost: 3,
-            unknown_cost_pnl: Usd::whole(-4),
-            tier_before: Some(Tier::Smart),
-        },
-        skill: Some(RawSkill { kappa: 0.4, z: 4.0, n_eff: 100.0 }),
-        roi: 0.045,
-        clv: Some(Clv {
-            observations: 37,
-            n_eff: 30.5,
-            drift: 0.012,
-            copyable: 0.008,
-            standardised: 0.05,
-            shrunk: 0.025,
-            t: 2.1,
-        }),
-        calibrated: factors,
-        is_verified: true,
-        flags: vec![Flag { kind: FlagKind::MarketMaker, figure: 0.72, limit: 0.6 }],
-    }
 }

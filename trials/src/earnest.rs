@@ -38,7 +38,8 @@ pub(crate) async fn believe(world: &Devnet, store: &Store) -> anyhow::Result<()>
     let believed: Vec<_> = world.truth().skilled.into_iter().map(|wallet| whale(wallet, as_of)).collect();
     let mut transaction = store.begin().await?;
     let publication = Publication { as_of, learned: as_of, folded: 0 };
-    scores::publish(&mut transaction, publication, &believed, &[]).await?;
+    scores::write(&mut transaction, publication, &believed).await?;
+    scores::tell(&mut transaction, as_of, as_of).await?;
     Ok(Store::commit(transaction).await?)
 }
 

@@ -3,17 +3,18 @@
 //! The wallets in the database are copies of those of a synthetic world of more than a year, which are folded here;
 //! from then on the service does everything itself, in a process of its own.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use alloy_primitives::{B256, U256};
 use decision::History;
 use domain::{
     BlockHash, ChainEvent, Exchange, Fact, Fee, Fill, Market, Payouts, Place, Role, Shares, Side, Timestamp,
-    TokenId, TxHash, Usd,
+    TokenId, TxHash, Usd, Wallet,
 };
 use orderflow_reputation::Reputation;
 use store::facts::{Block, Point, Stretch, Writer};
 use store::states::{self, Reached, WalletState, WorldKey};
+use store::testing::copy_wallets;
 use store::{Store, feed, markets};
 
 use crate::fold::ELIGIBILITY;
@@ -32,8 +33,8 @@ const SLOWER: i64 = 1_440;
 const LAST: u32 = MARKETS - 1;
 /// Wallets saved at once.
 const PAGE: usize = 2_000;
-/// Megabytes of wallets the service may have in memory.
-const MEMORY: usize = 32;
+/// Megabytes of wallets the service may have in memory: what it has where nobody says otherwise.
+const MEMORY: usize = 160;
 
 /// The last moment and the last block of the world.
 struct End {
@@ -45,6 +46,7 @@ struct End {
 struct Printed {
     resumed: f64,
     folded: f64,
+    told: f64,
     published: f64,
     verdicts: u64,
     peak: f64,
@@ -90,8 +92,8 @@ pub(crate) async fn resolution(holders: u32, wallets: u32) -> anyhow::Result<()>
         "resolution of {holders} holders among {wallets} wallets, none of them in memory: paid in {:.2} s, new scores \
          published in {:.2} s: {:.2} s, {} verdicts, {:.0} MB at most",
         result.folded,
-        result.published,
-        result.folded + result.published,
+        result.told,
+        result.folded + result.told,
         result.verdicts,
         result.peak
     ));
@@ -103,16 +105,16 @@ async fn measure(stage: &Stage, task: &str, from: Option<u64>) -> anyhow::Result
     let child = Child::new(task, stage, String::new(), from.unwrap_or(0));
     let (printed, peak) = Measured::spawn(&child)?.finish().await?;
     let numbers: Vec<f64> = printed.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
-    let [resumed, folded, published, verdicts] = numbers[..] else {
+    let [resumed, folded, told, published, verdicts] = numbers[..] else {
         anyhow::bail!("the measured process printed {printed:?}");
     };
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
     let verdicts = verdicts as u64;
-    Ok(Printed { resumed, folded, published, verdicts, peak })
+    Ok(Printed { resumed, folded, told, published, verdicts, peak })
 }
 
 /// What the measured process does: it goes on from the last save, makes the result known if it is told to, folds what
-/// it does not know, and makes a pass.
+/// it does not know, and publishes: whom the result concerns at once, or a pass.
 pub(crate) async fn child(task: &str, block: Option<u64>, store: Store) -> anyhow::Result<()> {
     let begun = Instant::now();
     let mut service = Reputation::resume_within(store.clone(), ELIGIBILITY, MEMORY << 20).await?;
@@ -129,10 +131,20 @@ pub(crate) async fn child(task: &str, block: Option<u64>, store: Store) -> anyho
     service.catch_up(i64::MAX).await?;
     let folded = begun.elapsed();
     let begun = Instant::now();
-    let pass = service.publish(at.plus_micros(Timestamp::MINUTE), at).await?;
-    let seconds = |taken: Duration| taken.as_secs_f64();
+    let mut verdicts = 0;
+    if task == "result" {
+        at = at.plus_micros(Timestamp::MINUTE);
+        verdicts = service.publish_at_once(at, at).await?;
+    }
+    let told = begun.elapsed();
+    let begun = Instant::now();
+    if task == "pass" {
+        verdicts = service.publish(at.plus_micros(Timestamp::MINUTE), at).await?.verdicts;
+    }
     let published = begun.elapsed();
-    say(&format!("{} {} {} {}", seconds(resumed), seconds(folded), seconds(published), pass.verdicts));
+    let [resumed, folded, told, published] =
+        [resumed, folded, told, published].map(|taken| taken.as_secs_f64());
+    say(&format!("{resumed} {folded} {told} {published} {verdicts}"));
     Ok(())
 }
 
@@ -221,36 +233,28 @@ async fn save(
         .collect();
     let bytes: usize = originals.iter().map(|state| state.bytes.len()).sum();
     say(&format!("           {wallets} wallets of {} bytes on average", bytes / originals.len().max(1)));
-    let mut numbers = 0..wallets;
-    loop {
-        let page: Vec<WalletState> = numbers
-            .by_ref()
-            .take(PAGE)
-            .map(|number| {
-                let original = &originals[number as usize % originals.len()];
-                WalletState { wallet: address(number), ..original.clone() }
-            })
-            .collect();
-        let is_last = numbers.is_empty();
-        let mut transaction = store.begin().await?;
-        let reached = Reached { seq, block: Some(block), is_behind: false, settled: u64::MAX };
-        let saving = states::begin_save(&mut transaction, reached).await?;
+    let mut transaction = store.begin().await?;
+    let reached = Reached { seq, block: Some(block), is_behind: false, settled: u64::MAX };
+    let saving = states::begin_save(&mut transaction, reached).await?;
+    let first = wallets.min(u32::try_from(originals.len())?);
+    for (page, numbers) in originals.chunks(PAGE).zip((0..first).collect::<Vec<_>>().chunks(PAGE)) {
+        let named = numbers.iter().zip(page);
+        let page: Vec<WalletState> =
+            named.map(|(number, state)| WalletState { wallet: address(*number), ..state.clone() }).collect();
         saving.wallets(&mut transaction, &page).await?;
-        if is_last {
-            let questions = history.changed_questions();
-            let world: Vec<(WorldKey, Vec<u8>)> =
-                questions.map(|(number, bytes)| ((1, i64::from(number)), bytes)).collect();
-            for some in world.chunks(PAGE) {
-                saving.world(&mut transaction, some).await?;
-            }
-            saving.world(&mut transaction, &[((2, 0), history.save_world())]).await?;
-        }
-        saving.end(&mut transaction).await?;
-        Store::commit(transaction).await?;
-        if is_last {
-            return Ok(());
-        }
     }
+    let copies: Vec<Wallet> = (first..wallets).map(address).collect();
+    copy_wallets(&mut transaction, &copies).await?;
+    let questions = history.changed_questions();
+    let world: Vec<(WorldKey, Vec<u8>)> =
+        questions.map(|(number, bytes)| ((1, i64::from(number)), bytes)).collect();
+    for some in world.chunks(PAGE) {
+        saving.world(&mut transaction, some).await?;
+    }
+    saving.world(&mut transaction, &[((2, 0), history.save_world())]).await?;
+    saving.end(&mut transaction).await?;
+    Store::commit(transaction).await?;
+    Ok(())
 }
 
 /// Some of the wallets, all over the database, buy shares of the last market within some minutes.

@@ -3,13 +3,14 @@
 use std::process::Stdio;
 use std::time::Instant;
 
+use alloy_primitives::Address;
 use anyhow::{Context as _, bail};
-use domain::{Assessment, Timestamp};
+use domain::{Assessment, Tier, Timestamp, Wallet};
 use store::Store;
 use store::scores::{self, Publication};
+use store::testing::assessment;
 use tokio::io::AsyncWriteExt as _;
 
-use crate::believed::assessment;
 use crate::machine::say;
 use crate::stage::Stage;
 
@@ -21,11 +22,13 @@ pub(crate) async fn run(wallets: u64) -> anyhow::Result<()> {
     let stage = Stage::set_up().await?;
     for pass in 0..PASSES {
         let as_of = Timestamp::from_seconds(1_780_000_000).plus_micros(pass * Timestamp::HOUR);
-        let verdicts: Vec<Assessment> = (1..=wallets).map(|number| assessment(number, as_of)).collect();
+        let verdicts: Vec<Assessment> =
+            (1..=wallets).map(|number| assessment(scattered(number), Tier::Average, as_of)).collect();
         let begun = Instant::now();
         let mut transaction = stage.database.store.begin().await?;
         let publication = Publication { as_of, learned: as_of, folded: 0 };
-        scores::publish(&mut transaction, publication, &verdicts, &[]).await?;
+        scores::write(&mut transaction, publication, &verdicts).await?;
+        scores::tell(&mut transaction, as_of, as_of).await?;
         Store::commit(transaction).await?;
         let which = if pass == 0 { "new" } else { "known" };
         say(&format!(
@@ -35,6 +38,11 @@ pub(crate) async fn run(wallets: u64) -> anyhow::Result<()> {
     }
     outbox(&stage).await?;
     stage.database.close().await
+}
+
+/// A wallet anywhere among the others, as addresses are.
+fn scattered(number: u64) -> Wallet {
+    Wallet(Address::left_padding_from(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes()))
 }
 
 async fn outbox(stage: &Stage) -> anyhow::Result<()> {

@@ -5,6 +5,7 @@
 //! they are cut into batches, and whenever the markets were described.
 
 mod act;
+mod at_once;
 mod beliefs;
 mod board;
 mod catalogue;
@@ -29,8 +30,7 @@ mod tally;
 use std::collections::BTreeMap;
 
 use domain::{
-    Assessment, ConditionId, Fact, MarketResult, Tier, Timestamp, TokenId, Usd, Wallet, WalletDay,
-    WalletScore,
+    Assessment, ConditionId, Fact, MarketResult, Timestamp, TokenId, Usd, Wallet, WalletDay, WalletScore,
 };
 
 use crate::ledger::Holding;
@@ -165,6 +165,7 @@ impl History {
                 shard.change_faded(WINDOW_DAYS, from, as_of.day());
             }
             for number in shard.take_changed() {
+                shard.records[usize_of(number)].is_paid = false;
                 let known = shard.known(number);
                 let world = (&self.catalogue, &self.beliefs);
                 beliefs.push(evidence::assess(world, known, (as_of, self.eligibility)));
@@ -172,35 +173,6 @@ impl History {
         }
         beliefs.sort_by_key(|belief| belief.verdict.wallet);
         beliefs
-    }
-
-    /// What is believed anew of those among the wallets with news that somebody might follow now: those who are whales,
-    /// and those `followed` so far. For between the passes: it stays their news, and everybody else's.
-    #[must_use]
-    pub fn whales(&self, as_of: Timestamp, followed: impl Fn(Wallet) -> bool) -> Vec<Assessment> {
-        let mut whales = Vec::new();
-        for shard in &self.shards {
-            for number in shard.changed() {
-                let known @ (_, record, _) = shard.known(*number);
-                let was_one = followed(record.wallet);
-                if was_one || self.eligibility.decisions <= record.decisions {
-                    let world = (&self.catalogue, &self.beliefs);
-                    let belief = evidence::assess(world, known, (as_of, self.eligibility));
-                    whales
-                        .extend(Some(belief).filter(|belief| was_one || belief.verdict.tier == Tier::Whale));
-                }
-            }
-        }
-        whales.sort_by_key(|belief| belief.verdict.wallet);
-        whales
-    }
-
-    /// Those in memory who have changed since the last pass.
-    pub fn with_news(&self) -> impl Iterator<Item = Wallet> {
-        let wallet = |shard: &Shard, number: u32| shard.records[usize_of(number)].wallet;
-        self.shards
-            .iter()
-            .flat_map(move |shard| shard.changed().iter().map(move |number| wallet(shard, *number)))
     }
 
     /// The holdings that changed since they were last asked for, by token and wallet.

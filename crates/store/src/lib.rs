@@ -4,6 +4,7 @@
 //! and on every reading side. So a crash anywhere loses nothing and doubles nothing.
 
 pub mod audit;
+mod bulk;
 pub mod controls;
 pub mod coverage;
 mod error;
@@ -67,8 +68,9 @@ impl Store {
             format!("{} on {}", options.get_database().unwrap_or("of the user's name"), options.get_host());
         // Tables grow from nothing to millions of rows under statements prepared once: a plan made for an empty
         // table must not be kept.
-        let options =
-            options.application_name("orderflow").options([("plan_cache_mode", "force_custom_plan")]);
+        let options = options
+            .application_name("orderflow")
+            .options([("plan_cache_mode", "force_custom_plan"), ("jit", "off")]);
         let pool =
             pool().connect_with(options).await.map_err(|source| StoreError::Connect { database, source })?;
         Self::over(pool).await

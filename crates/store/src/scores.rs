@@ -8,10 +8,10 @@ use domain::{Assessment, Shares, Skill, Tier, Timestamp, Timing, TokenId, Usd, V
 use sqlx::{PgConnection, Row as _};
 
 use crate::error::{During as _, StoreError};
-use crate::{announce, row, take_turn};
+use crate::{announce, bulk, row, take_turn};
 
-/// How many rows are written at once: few enough that their arrays are a few megabytes.
-const CHUNK: usize = 5_000;
+/// How many rows are written at once: few enough that the table they come through stays in memory.
+const CHUNK: usize = 10_000;
 
 /// The columns of a verdict, as [`verdict_of`] reads them. One from before copying was judged is not copied.
 macro_rules! verdict {
@@ -48,27 +48,6 @@ pub struct Publication {
     pub folded: i64,
 }
 
-/// Publishes one pass: the newest verdicts, the history of the rated ones, what wallets hold; and tells the
-/// readers.
-///
-/// # Errors
-/// If the database refuses.
-pub async fn publish(
-    connection: &mut PgConnection,
-    publication: Publication,
-    assessments: &[Assessment],
-    held: &[HeldShares],
-) -> Result<(), StoreError> {
-    let told = write(connection, publication, assessments).await?;
-    for chunk in held.chunks(CHUNK) {
-        upsert_held(connection, chunk).await?;
-    }
-    if told > 0 {
-        tell(connection, publication.as_of, publication.learned).await?;
-    }
-    Ok(())
-}
-
 /// Writes verdicts, of which readers are told by [`tell`] in the same transaction; how many they have to hear of.
 ///
 /// # Errors
@@ -79,11 +58,48 @@ pub async fn write(
     assessments: &[Assessment],
 ) -> Result<i64, StoreError> {
     let mut told = 0;
+    if assessments.is_empty() {
+        return Ok(told);
+    }
+    make_stage(connection).await?;
+    // Newest verdicts are looked up one by one in an index. A plan made while there were few would read all of them for
+    // each, and this statement adds to them.
+    sqlx::query("SET LOCAL enable_seqscan = off")
+        .execute(&mut *connection)
+        .await
+        .during("ask for the index")?;
     for chunk in assessments.chunks(CHUNK) {
-        let appended = columns::publish(publication, chunk).fetch_one(&mut *connection).await;
+        // What came through in the same transaction before.
+        sqlx::query("TRUNCATE orderflow_fresh_verdicts")
+            .execute(&mut *connection)
+            .await
+            .during("make room for more verdicts")?;
+        bulk::copy(connection, columns::COPY.as_str(), columns::count(), chunk, |to, assessment| {
+            columns::encode(to, publication, assessment);
+        })
+        .await?;
+        let appended = sqlx::query(columns::PUBLISH.as_str()).fetch_one(&mut *connection).await;
         told += appended.during("write verdicts")?.try_get::<i64, _>(0).during("read a column")?;
     }
+    sqlx::query("SET LOCAL enable_seqscan = on")
+        .execute(&mut *connection)
+        .await
+        .during("ask for the index no more")?;
     Ok(told)
+}
+
+/// Makes the table that verdicts come through, where this connection has none.
+async fn make_stage(connection: &mut PgConnection) -> Result<(), StoreError> {
+    let has_one: bool =
+        sqlx::query_scalar("SELECT to_regclass('pg_temp.orderflow_fresh_verdicts') IS NOT NULL")
+            .fetch_one(&mut *connection)
+            .await
+            .during("look for the table that verdicts come through")?;
+    if has_one {
+        return Ok(());
+    }
+    let made = sqlx::query(columns::STAGE.as_str()).execute(connection).await;
+    made.map(|_| ()).during("make the table that verdicts come through")
 }
 
 /// Tells the readers of the verdicts of a moment. From here to the end of the transaction nobody else tells anything,
@@ -120,29 +136,6 @@ pub async fn whales(connection: &mut PgConnection) -> Result<Vec<Verdict>, Store
     .await
     .during("read the whales")?;
     rows.iter().map(verdict_of).collect()
-}
-
-async fn upsert_held(connection: &mut PgConnection, held: &[HeldShares]) -> Result<(), StoreError> {
-    let numbers = |column: fn(&HeldShares) -> i64| -> Vec<i64> { held.iter().map(column).collect() };
-    sqlx::query(
-        "INSERT INTO orderflow_wallet_positions (wallet_address, token_id, shares, cost_usd, realized_pnl_usd)
-         SELECT wallet, token::numeric, shares::numeric / 1000000, cost::numeric / 1000000,
-                realized::numeric / 1000000
-         FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[])
-              AS fresh (wallet, token, shares, cost, realized)
-         ON CONFLICT (wallet_address, token_id) DO UPDATE SET
-             shares = excluded.shares, cost_usd = excluded.cost_usd,
-             realized_pnl_usd = excluded.realized_pnl_usd",
-    )
-    .bind(held.iter().map(|held| held.wallet.to_string()).collect::<Vec<_>>())
-    .bind(held.iter().map(|held| held.token.to_string()).collect::<Vec<_>>())
-    .bind(numbers(|held| held.shares.micros()))
-    .bind(numbers(|held| held.cost.micros()))
-    .bind(numbers(|held| held.realized.micros()))
-    .execute(connection)
-    .await
-    .map(|_| ())
-    .during("write what wallets hold")
 }
 
 /// The verdicts of the pass made for a moment.

@@ -13,8 +13,8 @@ use crate::row;
 use crate::scores::HeldShares;
 
 pub use find::{
-    WalletNumber, Wanted, count, due, everybody, find, load, load_numbered, named, restless, seasoned,
-    unknown, world,
+    WalletNumber, Wanted, count, due, everybody, find, holders, load, load_numbered, named, restless,
+    seasoned, unknown, world,
 };
 pub use held::clear_stale;
 pub use undo::{changed_from, forget_all, go_back};

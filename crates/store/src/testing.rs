@@ -1,7 +1,10 @@
-//! Databases for tests, on a real server.
+//! Databases for tests, on a real server, and what to put into them.
 //!
 //! It is here rather than behind a feature because the tests of several crates need it; programs have no use
 //! for it.
+
+mod believed;
+mod wallets;
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -14,6 +17,9 @@ use nix::unistd::geteuid;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use tokio::sync::OnceCell;
+
+pub use believed::assessment;
+pub use wallets::copy_wallets;
 
 use crate::managed::{self, Durability, ManagedError, ManagedPostgres, ManagedSettings};
 

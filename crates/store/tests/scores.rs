@@ -3,14 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 use alloy_primitives::Address;
-use domain::{
-    Assessment, Clv, FactorScores, Figures, Flag, FlagKind, Probability, RawSkill, Skill, Tier, Timestamp,
-    Verdict, Wallet, WalletScore,
-};
+use domain::{Assessment, Figures, Tier, Timestamp, Verdict, Wallet, WalletScore};
 use serde_json::{Value, json};
 use store::reports::{self, WantedWallets};
 use store::scores::{Publication, Standing};
-use store::testing::TestDatabase;
+use store::testing::{self, TestDatabase};
 use store::{Store, feed, scores};
 
 fn wallet(number: u64) -> Wallet {
@@ -22,61 +19,7 @@ fn hour(number: i64) -> Timestamp {
 }
 
 fn assessment(number: u64, tier: Tier, as_of: Timestamp) -> Assessment {
-    let factors =
-        FactorScores { win_rate: 9.5, profit_factor: 8.25, consistency: 7.5, volume: 6.125, timing: 5.5 };
-    Assessment {
-        verdict: WalletScore {
-            wallet: wallet(number),
-            as_of,
-            score: 7.9125,
-            tier,
-            factors,
-            skill: Skill { kappa: 0.185, standard_error: 0.0707 },
-            skill_probability: Probability::clamped(0.9956),
-            win_rate: Some(0.7),
-            break_even_win_rate: Some(0.52),
-            profit_factor: Some(2.5),
-            roi: Some(0.1625),
-            profitable_weeks: Some(0.65),
-            mean_drift: Some(0.003),
-            volume_30d: "6872.5".parse().unwrap(),
-            volume: "123456.789012".parse().unwrap(),
-            pnl: "-9876.543211".parse().unwrap(),
-            trades: 321,
-            decisions: 100,
-            wins: 70,
-            events: 44,
-            active_days: 60,
-            first_trade: hour(-1_000),
-            last_trade: hour(-1),
-        },
-        figures: Figures {
-            win_rate_30d: Some(0.6),
-            break_even_win_rate_30d: Some(0.51),
-            decisions_30d: 20,
-            wins_30d: 12,
-            unknown_cost: 3,
-            unknown_cost_pnl: "-4.25".parse().unwrap(),
-            tier_before: Some(Tier::Smart),
-        },
-        skill: Some(RawSkill { kappa: 0.4, z: 4.0, n_eff: 100.0 }),
-        roi: 0.045,
-        clv: Some(Clv {
-            observations: 37,
-            n_eff: 30.5,
-            drift: 0.012,
-            copyable: 0.008,
-            standardised: 0.05,
-            shrunk: 0.025,
-            t: 2.1,
-        }),
-        calibrated: FactorScores { win_rate: 9.625, ..factors },
-        is_verified: true,
-        flags: vec![
-            Flag { kind: FlagKind::MarketMaker, figure: 0.72, limit: 0.6 },
-            Flag { kind: FlagKind::ShortHolds, figure: 4.0, limit: 15.0 },
-        ],
-    }
+    testing::assessment(wallet(number), tier, as_of)
 }
 
 /// Nothing has happened but that it was seen.
@@ -122,7 +65,10 @@ async fn publish(store: &Store, as_of: Timestamp, assessments: &[Assessment]) {
 
 async fn publish_as(store: &Store, publication: Publication, assessments: &[Assessment]) {
     let mut transaction = store.begin().await.unwrap();
-    scores::publish(&mut transaction, publication, assessments, &[]).await.unwrap();
+    let told = scores::write(&mut transaction, publication, assessments).await.unwrap();
+    if told > 0 {
+        scores::tell(&mut transaction, publication.as_of, publication.learned).await.unwrap();
+    }
     Store::commit(transaction).await.unwrap();
 }
 

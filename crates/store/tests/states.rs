@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::{B256, U256};
 use domain::{ConditionId, Market, Shares, Tick, Timestamp, TokenId, Usd, Wallet};
+use futures_util::TryStreamExt as _;
 use store::scores::HeldShares;
 use store::states::{self, Published, Reached, WalletState, Wanted, WorldKey};
 use store::testing::TestDatabase;
@@ -143,8 +144,17 @@ async fn what_is_saved_is_found_by_whoever_needs_it() {
     assert_eq!(found(&store, &[], Some(hours(5))).await, BTreeSet::from([wallet(1)]));
     assert_eq!(found(&store, &[4], None).await, BTreeSet::from([wallet(1), wallet(2)]));
     assert_eq!(found(&store, &[3, 9], Some(hours(10))).await, BTreeSet::from([wallet(1), wallet(3)]));
+    for (resolved, expected) in
+        [(vec![3], vec![wallet(1)]), (vec![3, 4], vec![wallet(1), wallet(2)]), (vec![9], vec![])]
+    {
+        let resolved: Vec<ConditionId> = resolved.into_iter().map(condition).collect();
+        let holders = states::holders(&mut connection, &resolved).await.unwrap();
+        assert!(holders.is_sorted());
+        let loaded: Vec<_> = states::load_numbered(&mut connection, &holders).try_collect().await.unwrap();
+        assert_eq!(loaded.into_iter().map(|(wallet, _)| wallet).collect::<Vec<_>>(), expected);
+    }
     let seasoned = states::seasoned(&mut connection, 30).await.unwrap();
-    let loaded = states::load_numbered(&mut connection, &seasoned).await.unwrap();
+    let loaded: Vec<_> = states::load_numbered(&mut connection, &seasoned).try_collect().await.unwrap();
     assert_eq!(loaded, [(wallet(2), b"two".to_vec())]);
 
     // Who has news is found; who has none, stays as it was.

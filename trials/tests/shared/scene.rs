@@ -95,7 +95,8 @@ impl Scene {
         let verdicts: Vec<Assessment> = skilled.into_iter().map(|wallet| whale(wallet, as_of)).collect();
         let publication = Publication { as_of, learned: as_of, folded: 0 };
         let mut transaction = self.store.begin().await.unwrap();
-        scores::publish(&mut transaction, publication, &verdicts, &[]).await.unwrap();
+        scores::write(&mut transaction, publication, &verdicts).await.unwrap();
+        scores::tell(&mut transaction, as_of, as_of).await.unwrap();
         Store::commit(transaction).await.unwrap();
     }
 

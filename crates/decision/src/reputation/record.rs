@@ -37,6 +37,8 @@ pub(super) struct Record {
     pub(super) decisions: u32,
     /// Whether it changed since the last pass.
     pub(super) is_changed: bool,
+    /// Whether a result was among what changed it.
+    pub(super) is_paid: bool,
 }
 
 /// The days and decisions of many records.
@@ -128,6 +130,7 @@ impl Record {
             ended: END,
             decisions: 0,
             is_changed: false,
+            is_paid: false,
         }
     }
 
@@ -198,9 +201,9 @@ impl Record {
         closed
     }
 
-    /// The record without where its days and decisions are, and without the mark of change.
+    /// The record without where its days and decisions are, and without the marks of change.
     pub(super) fn alone(&self) -> Self {
-        Self { day: END, ended: END, is_changed: false, ..self.clone() }
+        Self { day: END, ended: END, is_changed: false, is_paid: false, ..self.clone() }
     }
 
     /// Whether a day with a fill, a result or anything else of the wallet's is in the window of `length` days that ends

@@ -403,6 +403,7 @@ impl Shard {
     /// Pays a result.
     fn pay(&mut self, scene: Scene, pays: [Usd; 2]) {
         self.change(scene.wallet);
+        self.records[usize_of(scene.wallet)].is_paid = true;
         self.touch(scene.place);
         let stake = &mut self.stakes[usize_of(scene.place)];
         let done = stake.settle(pays);

@@ -1,16 +1,12 @@
 //! What is kept of an assessment, column by column: the one list that `orderflow_wallet_stats` and
 //! `orderflow_score_history` are both written from.
 
-use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use domain::{Assessment, Clv, Flag, RawSkill, Tier, Timestamp, Usd};
-use sqlx::Postgres;
-use sqlx::postgres::PgArguments;
-use sqlx::query::Query;
-use time::OffsetDateTime;
 
 use super::Publication;
+use crate::{bulk, row};
 
 /// A column's name and how it is read off an assessment.
 struct Column {
@@ -18,11 +14,15 @@ struct Column {
     values: Values,
 }
 
-/// A column's values, by the type of the array in which they travel.
+/// A column's values, by the type that they have in `orderflow_wallet_stats`.
 enum Values {
-    /// A score of 0 to 10, kept to four decimals.
+    /// A score of 0 to 10, a decimal of four places.
     Score(fn(&Assessment) -> f64),
-    /// Any other statistic, kept to six.
+    /// The same as a float, of as many places.
+    Calibrated(fn(&Assessment) -> f64),
+    /// A statistic, a decimal of six places.
+    Decimal(fn(&Assessment) -> Option<f64>),
+    /// The same as a float, of as many places.
     Number(fn(&Assessment) -> Option<f64>),
     Count(fn(&Assessment) -> Option<u32>),
     Dollars(fn(&Assessment) -> Usd),
@@ -32,7 +32,7 @@ enum Values {
     Json(fn(&Assessment) -> String),
 }
 
-use Values::{Count, Dollars, Json, Name, Number, Score, Time, Truth};
+use Values::{Calibrated, Count, Decimal, Dollars, Json, Name, Number, Score, Time, Truth};
 
 const fn column(name: &'static str, values: Values) -> Column {
     Column { name, values }
@@ -47,18 +47,18 @@ const COLUMNS: [Column; 53] = [
     column("consistency_score", Score(|a| a.verdict.factors.consistency)),
     column("volume_score", Score(|a| a.verdict.factors.volume)),
     column("timing_score", Score(|a| a.verdict.factors.timing)),
-    column("calibrated_score", Score(|a| a.calibrated.total())),
-    column("calibrated_win_rate_score", Score(|a| a.calibrated.win_rate)),
-    column("calibrated_profit_factor_score", Score(|a| a.calibrated.profit_factor)),
-    column("calibrated_consistency_score", Score(|a| a.calibrated.consistency)),
-    column("calibrated_volume_score", Score(|a| a.calibrated.volume)),
-    column("calibrated_timing_score", Score(|a| a.calibrated.timing)),
-    column("win_rate", Number(|a| a.verdict.win_rate)),
-    column("break_even_win_rate", Number(|a| a.verdict.break_even_win_rate)),
-    column("profit_factor", Number(|a| a.verdict.profit_factor)),
-    column("roi", Number(|a| a.verdict.roi)),
-    column("profitable_weeks", Number(|a| a.verdict.profitable_weeks)),
-    column("mean_drift_24h", Number(|a| a.verdict.mean_drift)),
+    column("calibrated_score", Calibrated(|a| a.calibrated.total())),
+    column("calibrated_win_rate_score", Calibrated(|a| a.calibrated.win_rate)),
+    column("calibrated_profit_factor_score", Calibrated(|a| a.calibrated.profit_factor)),
+    column("calibrated_consistency_score", Calibrated(|a| a.calibrated.consistency)),
+    column("calibrated_volume_score", Calibrated(|a| a.calibrated.volume)),
+    column("calibrated_timing_score", Calibrated(|a| a.calibrated.timing)),
+    column("win_rate", Decimal(|a| a.verdict.win_rate)),
+    column("break_even_win_rate", Decimal(|a| a.verdict.break_even_win_rate)),
+    column("profit_factor", Decimal(|a| a.verdict.profit_factor)),
+    column("roi", Decimal(|a| a.verdict.roi)),
+    column("profitable_weeks", Decimal(|a| a.verdict.profitable_weeks)),
+    column("mean_drift_24h", Decimal(|a| a.verdict.mean_drift)),
     column("win_rate_30d", Number(|a| a.figures.win_rate_30d)),
     column("break_even_win_rate_30d", Number(|a| a.figures.break_even_win_rate_30d)),
     column("decisions_30d", Count(|a| Some(a.figures.decisions_30d))),
@@ -73,9 +73,9 @@ const COLUMNS: [Column; 53] = [
     column("winning_decisions", Count(|a| Some(a.verdict.wins))),
     column("distinct_events", Count(|a| Some(a.verdict.events))),
     column("active_days", Count(|a| Some(a.verdict.active_days))),
-    column("skill_kappa", Number(|a| Some(a.verdict.skill.kappa))),
-    column("skill_se", Number(|a| Some(a.verdict.skill.standard_error))),
-    column("skill_probability", Number(|a| Some(a.verdict.skill_probability.to_f64()))),
+    column("skill_kappa", Decimal(|a| Some(a.verdict.skill.kappa))),
+    column("skill_se", Decimal(|a| Some(a.verdict.skill.standard_error))),
+    column("skill_probability", Decimal(|a| Some(a.verdict.skill_probability.to_f64()))),
     column("raw_kappa", Number(|a| raw(a, |skill| skill.kappa))),
     column("raw_z", Number(|a| raw(a, |skill| skill.z))),
     column("raw_n_eff", Number(|a| raw(a, |skill| skill.n_eff))),
@@ -113,74 +113,97 @@ fn rounded(number: f64, parts: f64) -> f64 {
     (number.clamp(-1e12, 1e12) * parts).round() / parts
 }
 
+/// A statistic in millionths, of which only so many parts count; what is no number is nothing.
+#[expect(clippy::cast_possible_truncation, reason = "cut off far below the largest number")]
+fn millionths(number: f64, parts: f64) -> i64 {
+    ((number.clamp(-1e12, 1e12) * parts).round() * (1e6 / parts)) as i64
+}
+
+/// The table of a connection that verdicts pass through. Its columns are those of the newest verdicts, so that only what
+/// goes into the history is turned into that table's types.
+pub(super) static STAGE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "CREATE TEMPORARY TABLE IF NOT EXISTS orderflow_fresh_verdicts ON COMMIT DELETE ROWS AS
+         SELECT wallet_address, as_of, folded_seq, {} FROM orderflow_wallet_stats WITH NO DATA",
+        names()
+    )
+});
+
+/// The statement that takes verdicts into it.
+pub(super) static COPY: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "COPY orderflow_fresh_verdicts (wallet_address, as_of, folded_seq, {}) FROM STDIN (FORMAT binary)",
+        names()
+    )
+});
+
 /// Appends the verdicts about rated wallets, and about those that were rated until now, to the history: whoever acts
-/// on verdicts must hear of both. Replaces the newest ones. Says how many were appended. `$1` is the moment, `$2`
-/// the place of the last fact folded, `$3` the wallets, what follows the columns.
+/// on verdicts must hear of both. Replaces the newest ones. Says how many were appended.
 ///
 /// One statement, because every part of it sees the newest verdicts as they were before it.
 pub(super) static PUBLISH: LazyLock<String> = LazyLock::new(|| {
-    let list = |part: &dyn Fn(&Column) -> String| COLUMNS.iter().map(part).collect::<Vec<_>>().join(", ");
-    let names = list(&|column| column.name.to_owned());
-    let replaced = list(&|column| format!("{0} = excluded.{0}", column.name));
-    let typed = list(&|column| match column.values {
-        Dollars(_) => format!("{0}::numeric / 1000000 AS {0}", column.name),
-        Json(_) => format!("{0}::jsonb AS {0}", column.name),
-        _ => column.name.to_owned(),
-    });
-    let mut arrays = "$3::text[]".to_owned();
-    for (column, number) in COLUMNS.iter().zip(4..) {
-        let of = match column.values {
-            Score(_) | Number(_) => "float8",
-            Count(_) | Dollars(_) => "bigint",
-            Time(_) => "timestamptz",
-            Truth(_) => "boolean",
-            Name(_) | Json(_) => "text",
-        };
-        // Writing to a string cannot fail.
-        let _ = write!(arrays, ", ${number}::{of}[]");
-    }
+    let names = names();
+    let replaced = list(|column| format!("{0} = excluded.{0}", column.name));
     format!(
-        "WITH fresh AS MATERIALIZED (
-             SELECT wallet_address, $1::timestamptz AS as_of, $2::bigint AS folded_seq, {typed}
-             FROM UNNEST({arrays}) AS fresh (wallet_address, {names})),
-         told AS (
+        "WITH told AS (
              INSERT INTO orderflow_score_history (wallet_address, as_of, folded_seq, {names})
-             SELECT wallet_address, as_of, folded_seq, {names} FROM fresh
+             SELECT wallet_address, as_of, folded_seq, {names} FROM orderflow_fresh_verdicts fresh
              WHERE trader_tier <> 'UNRATED'
-                OR EXISTS (SELECT FROM orderflow_wallet_stats known
-                           WHERE known.wallet_address = fresh.wallet_address AND known.trader_tier <> 'UNRATED')
+                OR (SELECT true FROM orderflow_wallet_stats known
+                    WHERE known.wallet_address = fresh.wallet_address AND known.trader_tier <> 'UNRATED')
              ON CONFLICT (wallet_address, as_of) DO UPDATE SET folded_seq = excluded.folded_seq, {replaced}
              RETURNING 1),
          newest AS (
              INSERT INTO orderflow_wallet_stats (wallet_address, as_of, folded_seq, {names})
-             SELECT wallet_address, as_of, folded_seq, {names} FROM fresh
+             SELECT wallet_address, as_of, folded_seq, {names} FROM orderflow_fresh_verdicts
              ON CONFLICT (wallet_address) DO UPDATE SET
-                 as_of = excluded.as_of, folded_seq = excluded.folded_seq, {replaced})
+                 as_of = excluded.as_of, folded_seq = excluded.folded_seq, updated_at = now(), {replaced})
          SELECT count(*) FROM told"
     )
 });
 
-/// The statement with what a pass was made for, and assessments in their columns.
-pub(super) fn publish(
-    publication: Publication,
-    assessments: &[Assessment],
-) -> Query<'static, Postgres, PgArguments> {
-    let addresses: Vec<String> = assessments.iter().map(|a| a.verdict.wallet.to_string()).collect();
-    let query = sqlx::query(PUBLISH.as_str())
-        .bind(publication.as_of.to_offset_date_time())
-        .bind(publication.folded)
-        .bind(addresses);
-    let all = || assessments.iter();
-    COLUMNS.iter().fold(query, |query, column| match column.values {
-        Score(of) => query.bind(all().map(|a| rounded(of(a), 1e4)).collect::<Vec<f64>>()),
-        Number(of) => {
-            query.bind(all().map(|a| of(a).map(|number| rounded(number, 1e6))).collect::<Vec<Option<f64>>>())
+fn list(part: impl Fn(&Column) -> String) -> String {
+    COLUMNS.iter().map(part).collect::<Vec<_>>().join(", ")
+}
+
+fn names() -> String {
+    list(|column| column.name.to_owned())
+}
+
+/// How many columns a row has on its way in.
+pub(super) fn count() -> i16 {
+    i16::try_from(COLUMNS.len() + 3).unwrap_or(i16::MAX)
+}
+
+/// An assessment as a row of the statement that takes them in.
+pub(super) fn encode(to: &mut bulk::Row<'_>, publication: Publication, assessment: &Assessment) {
+    to.text(&assessment.verdict.wallet.to_string());
+    to.time(publication.as_of);
+    to.big(publication.folded);
+    for column in &COLUMNS {
+        match column.values {
+            Score(of) => to.millionths(millionths(of(assessment), 1e4)),
+            Calibrated(of) => to.float(rounded(of(assessment), 1e4)),
+            Decimal(of) => match of(assessment) {
+                Some(number) => to.millionths(millionths(number, 1e6)),
+                None => to.null(),
+            },
+            Number(of) => match of(assessment) {
+                Some(number) => to.float(rounded(number, 1e6)),
+                None => to.null(),
+            },
+            Count(of) => match of(assessment) {
+                Some(count) => to.integer(row::small(count)),
+                None => to.null(),
+            },
+            Dollars(of) => to.millionths(of(assessment).micros()),
+            Time(of) => to.time(of(assessment)),
+            Truth(of) => to.flag(of(assessment)),
+            Name(of) => match of(assessment) {
+                Some(name) => to.text(name),
+                None => to.null(),
+            },
+            Json(of) => to.json(&of(assessment)),
         }
-        Count(of) => query.bind(all().map(|a| of(a).map(i64::from)).collect::<Vec<Option<i64>>>()),
-        Dollars(of) => query.bind(all().map(|a| of(a).micros()).collect::<Vec<i64>>()),
-        Time(of) => query.bind(all().map(|a| of(a).to_offset_date_time()).collect::<Vec<OffsetDateTime>>()),
-        Truth(of) => query.bind(all().map(of).collect::<Vec<bool>>()),
-        Name(of) => query.bind(all().map(of).collect::<Vec<Option<&'static str>>>()),
-        Json(of) => query.bind(all().map(of).collect::<Vec<String>>()),
-    })
+    }
 }

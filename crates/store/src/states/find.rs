@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use domain::{ConditionId, Timestamp, TokenId, Wallet};
+use futures_util::{Stream, StreamExt as _};
 use sqlx::{PgConnection, Row as _};
 
 use super::{WALLET, WalletState, WorldKey};
@@ -68,6 +69,26 @@ pub async fn find(connection: &mut PgConnection, wanted: Wanted<'_>) -> Result<V
         found.extend(rows.during("find who is awake")?);
     }
     found.iter().map(|found| row::text(found, "address", "an address")).collect()
+}
+
+/// Everybody whom the results of these conditions concern, in order.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn holders(
+    connection: &mut PgConnection,
+    resolved: &[ConditionId],
+) -> Result<Vec<WalletNumber>, StoreError> {
+    sqlx::query_scalar(
+        "SELECT DISTINCT h.wallet::bigint FROM orderflow_markets m
+         JOIN orderflow_tokens k ON k.token_id = ANY(m.token_ids)
+         JOIN orderflow_token_holders h ON h.token = k.id
+         WHERE m.condition_id = ANY($1) ORDER BY 1",
+    )
+    .bind(resolved.iter().map(ToString::to_string).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await
+    .during("find holders")
 }
 
 /// The bytes of those wallets of which something is known.
@@ -175,24 +196,23 @@ pub async fn seasoned(
     .during("find the wallets with enough decisions")
 }
 
-/// The wallets with these numbers and their bytes, which are empty where nothing is known any more.
+/// The wallets with these numbers and their bytes, which are empty where nothing is known any more: one by one, so that
+/// whoever takes them in does so while the server looks for the next ones.
 ///
 /// # Errors
 /// If the database refuses, or holds what it should not.
-pub async fn load_numbered(
-    connection: &mut PgConnection,
-    numbers: &[WalletNumber],
-) -> Result<Vec<(Wallet, Vec<u8>)>, StoreError> {
+pub fn load_numbered<'a>(
+    connection: &'a mut PgConnection,
+    numbers: &'a [WalletNumber],
+) -> impl Stream<Item = Result<(Wallet, Vec<u8>), StoreError>> + Send + 'a {
     let rows = sqlx::query(
-        // The address by itself, so that no plan reads all wallets for the sake of some.
-        "SELECT (SELECT w.address FROM orderflow_wallets w WHERE w.id = s.id) AS address, s.state
-         FROM orderflow_wallet_states s WHERE s.kind = 0 AND s.id = ANY($1)",
-    )
-    .bind(numbers)
-    .fetch_all(connection)
-    .await
-    .during("load wallets")?;
-    rows.iter().map(state_of).collect()
+        // Each by itself, so that no plan reads all states, or all wallets, for the sake of some.
+        "SELECT (SELECT w.address FROM orderflow_wallets w WHERE w.id = n.id) AS address,
+                coalesce((SELECT s.state FROM orderflow_wallet_states s WHERE s.kind = 0 AND s.id = n.id), '') AS state
+         FROM UNNEST($1::bigint[]) AS n (id)",
+    );
+    let rows = rows.bind(numbers).fetch(connection);
+    rows.map(|found| found.during("load wallets").and_then(|found| state_of(&found)))
 }
 
 /// The wallets with these numbers.

@@ -51,7 +51,7 @@ impl Writer {
     }
 
     pub(crate) fn whole(&mut self, number: impl Into<u64>) {
-        self.wide(u128::from(number.into()));
+        self.narrow(number.into());
     }
 
     pub(crate) fn length(&mut self, length: usize) {
@@ -59,7 +59,7 @@ impl Writer {
     }
 
     pub(crate) fn signed(&mut self, number: impl Into<i64>) {
-        self.wide(fold(number.into()));
+        self.narrow(fold(number.into()));
     }
 
     /// An amount in millionths.
@@ -82,10 +82,24 @@ impl Writer {
     }
 
     fn short(&mut self, number: i64, unit: i64) {
-        if number % unit == 0 {
-            self.wide(fold(number / unit) << 1);
-        } else {
-            self.wide(fold(number) << 1 | 1);
+        let is_exact = number % unit != 0;
+        let folded = fold(if is_exact { number } else { number / unit });
+        let bit = u64::from(is_exact);
+        match folded.checked_mul(2) {
+            Some(doubled) => self.narrow(doubled | bit),
+            None => self.wide(u128::from(folded) << 1 | u128::from(bit)),
+        }
+    }
+
+    fn narrow(&mut self, mut number: u64) {
+        loop {
+            let [low, ..] = number.to_le_bytes();
+            number >>= 7;
+            if number == 0 {
+                self.byte(low & 0x7f);
+                return;
+            }
+            self.byte(low | 0x80);
         }
     }
 
@@ -138,11 +152,19 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn whole<T: TryFrom<u128>>(&mut self) -> Result<T, Damaged> {
-        T::try_from(self.wide()?).map_err(|_| Damaged::Number)
+        let number = match self.narrow() {
+            Some(number) => u128::from(number),
+            None => self.wide()?,
+        };
+        T::try_from(number).map_err(|_| Damaged::Number)
     }
 
     pub(crate) fn signed<T: TryFrom<i64>>(&mut self) -> Result<T, Damaged> {
-        T::try_from(unfold(self.wide()?)?).map_err(|_| Damaged::Number)
+        let number = match self.narrow() {
+            Some(number) => unfold(number),
+            None => unfold(u64::try_from(self.wide()?).map_err(|_| Damaged::Number)?),
+        };
+        T::try_from(number).map_err(|_| Damaged::Number)
     }
 
     pub(crate) fn amount(&mut self) -> Result<i64, Damaged> {
@@ -178,7 +200,7 @@ impl<'a> Reader<'a> {
         if self.0.len() < length {
             return Err(Damaged::Short);
         }
-        let mut list = Vec::new();
+        let mut list = Vec::with_capacity(length);
         for _ in 0..length {
             list.push(item(self)?);
         }
@@ -186,9 +208,29 @@ impl<'a> Reader<'a> {
     }
 
     fn short(&mut self, unit: i64) -> Result<i64, Damaged> {
-        let number = self.wide()?;
-        let value = unfold(number >> 1)?;
-        if number & 1 == 1 { Ok(value) } else { value.checked_mul(unit).ok_or(Damaged::Number) }
+        let (folded, is_exact) = match self.narrow() {
+            Some(number) => (number >> 1, number & 1 == 1),
+            None => {
+                let number = self.wide()?;
+                (u64::try_from(number >> 1).map_err(|_| Damaged::Number)?, number & 1 == 1)
+            }
+        };
+        let value = unfold(folded);
+        if is_exact { Ok(value) } else { value.checked_mul(unit).ok_or(Damaged::Number) }
+    }
+
+    /// A number of nine bytes at most, as nearly all are: a machine's word holds it, and reading wallets is mostly
+    /// reading numbers.
+    fn narrow(&mut self) -> Option<u64> {
+        let mut number = 0u64;
+        for (place, byte) in self.0.iter().take(9).enumerate() {
+            number |= u64::from(byte & 0x7f) << (7 * place);
+            if byte & 0x80 == 0 {
+                self.0 = &self.0[place + 1..];
+                return Some(number);
+            }
+        }
+        None
     }
 
     fn wide(&mut self) -> Result<u128, Damaged> {
@@ -229,14 +271,12 @@ impl Saved for Side {
 }
 
 /// The sign in the lowest bit.
-fn fold(number: i64) -> u128 {
-    let doubled = i128::from(number) << 1;
-    u128::try_from(if number < 0 { -doubled - 1 } else { doubled }).unwrap_or(0)
+const fn fold(number: i64) -> u64 {
+    (number.cast_unsigned() << 1) ^ (number >> 63).cast_unsigned()
 }
 
-fn unfold(number: u128) -> Result<i64, Damaged> {
-    let half = i128::try_from(number >> 1).map_err(|_| Damaged::Number)?;
-    i64::try_from(if number & 1 == 1 { -half - 1 } else { half }).map_err(|_| Damaged::Number)
+const fn unfold(number: u64) -> i64 {
+    (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
 }
 
 #[cfg(test)]
