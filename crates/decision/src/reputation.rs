@@ -16,9 +16,11 @@ mod entry;
 mod evidence;
 mod factors;
 mod fold;
+mod front;
 mod glance;
 mod interner;
 mod late;
+mod person;
 mod record;
 pub(crate) mod saved;
 mod shard;
@@ -116,7 +118,7 @@ impl History {
     /// How many wallets there are facts about.
     #[must_use]
     pub fn wallets(&self) -> usize {
-        self.shards.iter().map(|shard| shard.records.len()).sum()
+        self.shards.iter().map(|shard| shard.people.len()).sum()
     }
 
     /// Takes in a fact. Facts come in the order they happened.
@@ -197,7 +199,7 @@ impl History {
 
     /// Those in memory who have changed since the last pass.
     pub fn with_news(&self) -> impl Iterator<Item = Wallet> {
-        let wallet = |shard: &Shard, number: u32| shard.records[usize_of(number)].wallet;
+        let wallet = |shard: &Shard, number: u32| shard.people[usize_of(number)].record.wallet;
         self.shards
             .iter()
             .flat_map(move |shard| shard.changed().iter().map(move |number| wallet(shard, *number)))
@@ -210,7 +212,7 @@ impl History {
             let (places, bare) = shard.take_moved();
             for place in places {
                 let stake = &shard.stakes[usize_of(place)];
-                let wallet = shard.records[usize_of(stake.wallet)].wallet;
+                let wallet = shard.people[usize_of(stake.wallet)].record.wallet;
                 let tokens = self.catalogue.question(stake.question).tokens;
                 for (token, holding) in tokens.into_iter().zip(stake.holdings) {
                     let held = token.filter(|_| holding != Holding::default());
@@ -218,7 +220,7 @@ impl History {
                 }
             }
             for (number, token) in bare {
-                let wallet = shard.records[usize_of(number)].wallet;
+                let wallet = shard.people[usize_of(number)].record.wallet;
                 let held = shard.bare.get(&(number, token));
                 moved.extend(held.map(|bare| WalletPosition { wallet, token, holding: bare.holding }));
             }

@@ -19,6 +19,13 @@ impl<T> Default for Chain<T> {
 }
 
 impl<T: Copy> Chain<T> {
+    /// Adds an item to the list whose newest one is at `head`, which is known to be no later: the list needs not be
+    /// looked at.
+    pub(super) fn push(&mut self, head: &mut u32, item: T) {
+        let place = u32::try_from(self.items.len()).unwrap_or(END);
+        self.items.push((item, std::mem::replace(head, place)));
+    }
+
     /// Adds an item to the list whose newest one is at `head`, behind all that are not later. Items come nearly
     /// always in their order, so that the place is at the head or near it.
     pub(super) fn add<K: Ord>(&mut self, head: &mut u32, item: T, key: impl Fn(&T) -> K) {

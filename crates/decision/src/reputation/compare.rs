@@ -10,6 +10,7 @@ use domain::{ConditionId, Side, Timestamp, TokenId, Wallet};
 use super::History;
 use super::entry::Timer;
 use super::interner::usize_of;
+use super::person::Person;
 use super::record::{Closed, Day, Record};
 use super::shard::Bare;
 use super::stake::Stake;
@@ -49,9 +50,9 @@ impl History {
     fn by_wallet(&self) -> BTreeMap<Wallet, Known> {
         let mut known: BTreeMap<Wallet, Known> = BTreeMap::new();
         for shard in &self.shards {
-            let wallet = |number: u32| shard.records[usize_of(number)].wallet;
+            let wallet = |number: u32| shard.people[usize_of(number)].record.wallet;
             let token = |question: u32| self.catalogue.question(question).tokens[0];
-            for (record, copying) in shard.records.iter().zip(&shard.copying) {
+            for Person { record, copying } in &shard.people {
                 let known = known.entry(record.wallet).or_default();
                 let closed = record.closed(&shard.books).into_iter();
                 known.closed = closed

@@ -73,14 +73,14 @@ impl History {
         let [front, back] = room;
         let middle = if facts.len() < WORTH_THREADS { facts.len() } else { facts.len() / 2 };
         let (before, after) = facts.split_at(middle);
-        let catalogue = &self.catalogue;
+        let (catalogue, shards) = (&self.catalogue, self.shards.len());
         if after.is_empty() {
-            front.take(catalogue, before, 0);
-            back.take(catalogue, after, middle);
+            front.take(catalogue, shards, before, 0);
+            back.take(catalogue, shards, after, middle);
         } else {
             std::thread::scope(|scope| {
-                scope.spawn(|| back.take(catalogue, after, middle));
-                front.take(catalogue, before, 0);
+                scope.spawn(|| back.take(catalogue, shards, after, middle));
+                front.take(catalogue, shards, before, 0);
             });
         }
         let mut acts: Vec<Act<'_>> = Vec::new();

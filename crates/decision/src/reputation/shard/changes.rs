@@ -18,7 +18,7 @@ impl Shard {
                 self.book(scene, usize::from(seat.outcome), Usd::ZERO, *shares);
             }
             Own::Bare { token, shares } => self.book_bare(wallet, *token, Usd::ZERO, *shares, at),
-            Own::Dollars(usd) => self.records[usize_of(wallet)].realize(&mut self.books, *usd, at),
+            Own::Dollars(usd) => self.people[usize_of(wallet)].record.realize(&mut self.books, *usd, at),
             Own::Collect { question, payout } => {
                 let scene = self.scene(wallet, *question, seq, at);
                 let stake = &mut self.stakes[usize_of(scene.place)];
@@ -41,7 +41,7 @@ impl Shard {
         seq: u64,
         at: Timestamp,
     ) {
-        let sums = &mut self.copying[usize_of(wallet)].sums;
+        let sums = &mut self.people[usize_of(wallet)].copying.sums;
         if amount.is_positive() {
             sums.split()
         } else {
@@ -102,7 +102,7 @@ impl Shard {
         }
         stake.owed = Usd::ZERO;
         stake.holdings[0].realized += excess;
-        let record = &mut self.records[usize_of(scene.wallet)];
+        let record = &mut self.people[usize_of(scene.wallet)].record;
         record.realize(&mut self.books, excess, scene.at);
         if ROUNDING < excess {
             record.close(
@@ -135,14 +135,14 @@ impl Shard {
         if realized != Usd::ZERO {
             bare.days.push((at, realized));
         }
-        self.records[usize_of(wallet)].realize(&mut self.books, realized, at);
+        self.people[usize_of(wallet)].record.realize(&mut self.books, realized, at);
         self.moved_bare.push((wallet, token));
     }
 
     /// What was booked of a token by itself is taken back, because it comes again with what it means.
     pub(super) fn forget_bare(&mut self, wallet: u32, token: TokenId) {
         for (at, realized) in self.bare.remove(&(wallet, token)).unwrap_or_default().days {
-            self.records[usize_of(wallet)].realize(&mut self.books, -realized, at);
+            self.people[usize_of(wallet)].record.realize(&mut self.books, -realized, at);
         }
     }
 }

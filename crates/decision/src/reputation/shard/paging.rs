@@ -8,6 +8,7 @@ use super::super::SavedWallet;
 use super::super::catalogue::Catalogue;
 use super::super::entry::Timer;
 use super::super::interner::{Index, Spread as _, next_number, usize_of};
+use super::super::person::Person;
 use super::super::record::Books;
 use super::super::saved::{Damaged, Reader, Saved, WalletState, Writer, behind, digest};
 use super::super::stake::{Bet, Stake};
@@ -76,8 +77,8 @@ impl Shard {
         clock: Clock,
     ) -> impl Iterator<Item = SavedWallet> + 'a {
         let belongings = Belongings::of(self, catalogue);
-        self.saved.resize(self.records.len(), 0);
-        (0..next_number(&self.records)).filter_map(move |number| {
+        self.saved.resize(self.people.len(), 0);
+        (0..next_number(&self.people)).filter_map(move |number| {
             let bytes = self.bytes_of(number, &belongings);
             let digest = digest(&bytes);
             let is_new = std::mem::replace(&mut self.saved[usize_of(number)], digest) != digest;
@@ -88,7 +89,7 @@ impl Shard {
     fn bytes_of(&self, number: u32, belongings: &Belongings) -> Vec<u8> {
         let mut to = Writer::new();
         let to_ref = &mut to;
-        let record = &self.records[usize_of(number)];
+        let record = &self.people[usize_of(number)].record;
         to_ref.flag(record.is_changed);
         record.save(&self.books, to_ref);
         let places = part(&belongings.places, number, |place| self.stakes[usize_of(*place)].wallet);
@@ -112,7 +113,7 @@ impl Shard {
             behind(to_ref, &mut next, *question);
             to_ref.whole(*count);
         }
-        let copying = &self.copying[usize_of(number)];
+        let copying = &self.people[usize_of(number)].copying;
         copying.sums.save(to_ref);
         copying.clv.save(to_ref);
         let timers = part(&belongings.timers, number, |(_, timer)| timer.wallet);
@@ -150,7 +151,7 @@ impl Shard {
         catalogue: &Catalogue,
         clock: Clock,
     ) -> SavedWallet {
-        let record = &self.records[usize_of(number)];
+        let record = &self.people[usize_of(number)].record;
         let places = part(&belongings.places, number, |place| self.stakes[usize_of(*place)].wallet);
         let stakes = || places.iter().map(|place| &self.stakes[usize_of(*place)]);
         let has_moved_bare =
@@ -160,7 +161,7 @@ impl Shard {
         let watched = part(&belongings.watched, number, |watched| watched.0);
         let looked = clock.scored.unwrap_or(i64::MIN);
         let fades = record.fades_on(&self.books, looked).into_iter();
-        let fades = fades.chain(self.copying[usize_of(number)].sums.fades_on(looked)).min();
+        let fades = fades.chain(self.people[usize_of(number)].copying.sums.fades_on(looked)).min();
         let fades = fades.map(|day| Timestamp::from_micros(day.saturating_mul(Timestamp::DAY)));
         let due = timers.iter().map(|(_, timer)| timer.due);
         let wake = due.chain(watched.iter().map(|(_, _, watched)| watched.due)).min();
@@ -191,8 +192,8 @@ impl Shard {
     /// Goes on from a question's last price after so many prints.
     pub(in crate::reputation) fn restore_price(&mut self, question: u32, price: u32, prints: u64) {
         self.boards[usize_of(question)].watch.restore(f64::from(price) / 1e6, prints);
-        let quote = &mut self.quotes[usize_of(question)];
-        (quote.price, quote.untold) = (price, 0);
+        let front = &mut self.fronts[usize_of(question)];
+        (front.price, front.untold) = (price, 0);
     }
 
     /// Keeps in mind what the copiers pay of entries in a question that are away.
@@ -203,7 +204,7 @@ impl Shard {
 
     /// How many prints there were of a question.
     pub(in crate::reputation) fn prints(&self, question: u32) -> u64 {
-        let untold = u64::from(self.quotes[usize_of(question)].untold);
+        let untold = u64::from(self.fronts[usize_of(question)].untold);
         self.boards[usize_of(question)].watch.prints() + untold
     }
 
@@ -211,13 +212,12 @@ impl Shard {
     pub(in crate::reputation) fn take_in(&mut self, state: WalletState, digest: u64, catalogue: &Catalogue) {
         let first = next_number(&self.stakes);
         let WalletState { is_changed, told, stakes, bare, legs, copying, timers, watched } = state;
-        let number = next_number(&self.records);
+        let number = next_number(&self.people);
         let record = told.enter(&mut self.books);
         self.wallets.insert(record.wallet.spread(), number);
-        self.saved.resize(self.records.len(), 0);
+        self.saved.resize(self.people.len(), 0);
         self.saved.push(digest);
-        self.records.push(record);
-        self.copying.push(copying);
+        self.people.push(Person { record, copying });
         if is_changed {
             self.change(number);
         }
@@ -266,7 +266,7 @@ impl Shard {
         }
         let Some(result) = self.boards[usize_of(question)].result.clone() else { return };
         let siblings = catalogue.question(question).siblings.map(|number| catalogue.siblings(number));
-        let address = self.records[usize_of(wallet)].wallet;
+        let address = self.people[usize_of(wallet)].record.wallet;
         if siblings.is_none_or(|siblings| !siblings.waiters.contains_key(&address)) {
             let pays = result.pays(&self.stakes[usize_of(place)]);
             self.pay(Scene { wallet, question, place, seq: result.seq, at: result.at }, pays);
@@ -284,7 +284,7 @@ impl Shard {
             }
         }
         (self.wallets, self.places, self.legs) = (Index::default(), Index::default(), Index::default());
-        (self.records, self.books, self.copying) = (Vec::new(), Books::default(), Vec::new());
+        (self.people, self.books) = (Vec::new(), Books::default());
         (self.stakes, self.leg_counts, self.bare) = Default::default();
         (self.timers, self.changed, self.moved) = Default::default();
         (self.moved_bare, self.saved, self.looked) = Default::default();
