@@ -17,7 +17,7 @@ const QUARTERS: [f64; 3] = [1.189_207_115_002_721, std::f64::consts::SQRT_2, 1.6
 pub(crate) struct Sizes<T>(SmallVec<[(i16, T); FEW]>);
 
 /// Sizes that need no room of their own: most wallets have no more.
-const FEW: usize = 4;
+const FEW: usize = 3;
 
 impl<T> Default for Sizes<T> {
     fn default() -> Self {

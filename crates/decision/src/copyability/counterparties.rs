@@ -17,6 +17,7 @@ const SOON: i64 = 10 * Timestamp::MINUTE;
 /// A space-saving sketch (Metwally, Agrawal and El Abbadi 2005): a newcomer takes the smallest one's place and
 /// inherits its count as an error, so whoever has more than an eighth of the volume is always in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub(super) struct Counterparties<W, T> {
     volume: Usd,
     round_trips: Usd,

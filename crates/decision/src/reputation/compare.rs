@@ -52,7 +52,7 @@ impl History {
         for shard in &self.shards {
             let wallet = |number: u32| shard.people[usize_of(number)].record.wallet;
             let token = |question: u32| self.catalogue.question(question).tokens[0];
-            for Person { record, copying } in &shard.people {
+            for Person { record, copying, .. } in &shard.people {
                 let known = known.entry(record.wallet).or_default();
                 let closed = record.closed(&shard.books).into_iter();
                 known.closed = closed

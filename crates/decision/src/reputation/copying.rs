@@ -9,7 +9,7 @@ use crate::copyability::{CopyabilitySums, Dealt, DecisionClosed};
 
 /// A wallet's ways.
 #[derive(Clone, Debug, Default)]
-#[repr(align(64))]
+#[repr(C)]
 pub(super) struct Copying {
     /// Wallets and tokens are told apart by 32 bits of their hashes: enough to tell the few that matter, and the
     /// same whatever has been described.

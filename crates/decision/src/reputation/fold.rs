@@ -18,8 +18,9 @@ use crate::ledger::apportion;
 
 /// Fewer acts are not worth a second thread.
 const WORTH_THREADS: usize = 4_096;
-/// How many facts are understood before the shards fold them.
-const STRETCH: usize = 131_072;
+/// How many facts are understood before the shards fold them: as many as are still near at hand then, and enough that
+/// waiting for each other between them costs nothing.
+const STRETCH: usize = 32_768;
 
 /// Which facts come, and why.
 #[derive(Clone, Debug)]

@@ -207,6 +207,9 @@ impl Shard {
     }
 
     fn place(&self, wallet: u32, question: u32) -> Option<u32> {
+        if let Some(place) = self.people[usize_of(wallet)].recent(question) {
+            return Some(place);
+        }
         let is_it = |number| {
             let stake: &Stake = &self.stakes[usize_of(number)];
             (stake.wallet, stake.question) == (wallet, question)
@@ -255,13 +258,15 @@ impl Shard {
     }
 
     fn scene_at(&mut self, spot: Spot, wallet: u32, question: u32, seq: u64, at: Timestamp) -> Scene {
-        let place = spot.place.or_else(|| self.place(wallet, question)).unwrap_or_else(|| {
+        let known = spot.place.or_else(|| self.place(wallet, question));
+        let place = known.unwrap_or_else(|| {
             let place = next_number(&self.stakes);
             self.stakes.push(Stake { wallet, question, ..Stake::default() });
             self.places.insert((wallet, question).spread(), place);
             self.boards[usize_of(question)].holders.push(place);
             place
         });
+        self.people[usize_of(wallet)].remember(question, place);
         self.touch(place);
         Scene { wallet, question, place, seq, at }
     }

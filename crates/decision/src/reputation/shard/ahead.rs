@@ -61,12 +61,16 @@ impl Shard {
                 spot.wallet = self.find(trade.fill.wallet, glance.spread);
             }
         }
-        for (spot, index) in spots.iter().zip(own) {
-            let Some(wallet) = spot.wallet else { continue };
-            read ^= self.places.peek((wallet, glances[*index].question).spread());
-            read ^= self.people[usize_of(wallet)].touch();
-        }
         for (spot, index) in spots.iter_mut().zip(own) {
+            let Some(wallet) = spot.wallet else { continue };
+            let (person, question) = (&self.people[usize_of(wallet)], glances[*index].question);
+            read ^= person.touch();
+            spot.place = person.recent(question);
+            if spot.place.is_none() {
+                read ^= self.places.peek((wallet, question).spread());
+            }
+        }
+        for (spot, index) in spots.iter_mut().zip(own).filter(|(spot, _)| spot.place.is_none()) {
             let Some(wallet) = spot.wallet else { continue };
             spot.place = self.place(wallet, glances[*index].question);
         }

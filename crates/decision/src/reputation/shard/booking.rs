@@ -79,7 +79,7 @@ impl Shard {
 
     /// Takes over what a change did. What is done after the result is worth the result at once, and no decision.
     pub(super) fn finish(&mut self, scene: Scene, done: Done) -> Done {
-        let Person { record, copying } = &mut self.people[usize_of(scene.wallet)];
+        let Person { record, copying, .. } = &mut self.people[usize_of(scene.wallet)];
         record.realize(&mut self.books, done.realized, scene.at);
         let is_over = self.fronts[usize_of(scene.question)].is_over();
         let result = || self.boards[usize_of(scene.question)].result.as_ref();

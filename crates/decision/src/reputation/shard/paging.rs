@@ -217,7 +217,7 @@ impl Shard {
         self.wallets.insert(record.wallet.spread(), number);
         self.saved.resize(self.people.len(), 0);
         self.saved.push(digest);
-        self.people.push(Person { record, copying });
+        self.people.push(Person::of(record, copying));
         if is_changed {
             self.change(number);
         }

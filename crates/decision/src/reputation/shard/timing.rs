@@ -100,7 +100,9 @@ impl Shard {
         let board = &mut self.boards[usize_of(timer.question)];
         if let Some(entry) = Entry::new(timer.wallet, at, paid, paid, board.end) {
             board.watch.enter(if timer.direction == Side::Buy { entry } else { entry.mirrored() });
-            self.fronts[usize_of(timer.question)].quiet = board.watch.quiet_until();
+            let front = &mut self.fronts[usize_of(timer.question)];
+            // It may be that the others are quiet for longer: then one print is looked at for nothing.
+            front.quiet = front.quiet.min(entry.quiet_until());
         }
     }
 
