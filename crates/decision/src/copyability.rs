@@ -218,16 +218,19 @@ impl<W: Copy + Ord, T: Copy + Eq> CopyabilitySums<W, T> {
         self.days.iter().map(|day| i64::from(day.number)).any(|day| from - window < day && day <= to - window)
     }
 
-    /// Reads what the next fill will need: something of each line.
+    /// Reads what every fill needs.
     pub(crate) fn touch(&self) -> u64 {
-        let sums = self.opened.micros() ^ self.hedged.micros();
-        sums.unsigned_abs() ^ u64::from(self.cost_unknown) ^ self.days.len() as u64 ^ self.counterparties.touch()
+        self.opened.micros().unsigned_abs() ^ self.counterparties.touch()
     }
 
-    /// Reads what hangs on that.
-    pub(crate) fn touch_more(&self) -> u64 {
-        let day = self.days.last().map_or(0, |day| u64::from(day.decisions));
-        day ^ self.holds.touch() ^ self.counterparties.touch_more()
+    /// Reads whom fills were dealt with, beside that.
+    pub(crate) fn touch_dealt(&self) -> u64 {
+        self.counterparties.touch_more()
+    }
+
+    /// Reads what a decision that closes needs, beside that.
+    pub(crate) fn touch_closing(&self) -> u64 {
+        self.hedged.micros().unsigned_abs() ^ self.holds.touch()
     }
 
     fn figure(&self, kind: FlagKind, as_of: Timestamp) -> Option<f64> {

@@ -26,6 +26,7 @@ pub(crate) mod saved;
 mod shard;
 mod stake;
 mod states;
+mod table;
 mod tally;
 
 use std::collections::BTreeMap;
@@ -41,7 +42,7 @@ use beliefs::Beliefs;
 pub use beliefs::Survey;
 use catalogue::Catalogue;
 use copying::Copying;
-use interner::{Spread as _, usize_of};
+use interner::Spread as _;
 use late::Late;
 use record::{Books, Record};
 pub use saved::Damaged;
@@ -199,7 +200,7 @@ impl History {
 
     /// Those in memory who have changed since the last pass.
     pub fn with_news(&self) -> impl Iterator<Item = Wallet> {
-        let wallet = |shard: &Shard, number: u32| shard.people[usize_of(number)].record.wallet;
+        let wallet = |shard: &Shard, number: u32| shard.people[number].record.wallet;
         self.shards
             .iter()
             .flat_map(move |shard| shard.changed().iter().map(move |number| wallet(shard, *number)))
@@ -211,8 +212,8 @@ impl History {
         for shard in &mut self.shards {
             let (places, bare) = shard.take_moved();
             for place in places {
-                let stake = &shard.stakes[usize_of(place)];
-                let wallet = shard.people[usize_of(stake.wallet)].record.wallet;
+                let stake = &shard.stakes[place];
+                let wallet = shard.people[stake.wallet].record.wallet;
                 let tokens = self.catalogue.question(stake.question).tokens;
                 for (token, holding) in tokens.into_iter().zip(stake.holdings) {
                     let held = token.filter(|_| holding != Holding::default());
@@ -220,7 +221,7 @@ impl History {
                 }
             }
             for (number, token) in bare {
-                let wallet = shard.people[usize_of(number)].record.wallet;
+                let wallet = shard.people[number].record.wallet;
                 let held = shard.bare.get(&(number, token));
                 moved.extend(held.map(|bare| WalletPosition { wallet, token, holding: bare.holding }));
             }

@@ -67,7 +67,7 @@ impl<W: Copy + Ord, T: Copy + Eq> Counterparties<W, T> {
         } else if self.kept.len() < KEPT {
             // Most wallets know few others, and there are millions of wallets.
             if self.kept.len() == self.kept.capacity() {
-                self.kept.reserve_exact(self.kept.len().min(KEPT - self.kept.len()));
+                self.kept.reserve_exact(KEPT - self.kept.len());
             }
             self.kept.push(Counterparty { wallet, last, usd: dealt.usd, error: Usd::ZERO });
         } else if let Some(known) = self.kept.iter_mut().min_by_key(|known| known.usd) {

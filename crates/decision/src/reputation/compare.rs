@@ -9,7 +9,6 @@ use domain::{ConditionId, Side, Timestamp, TokenId, Wallet};
 
 use super::History;
 use super::entry::Timer;
-use super::interner::usize_of;
 use super::person::Person;
 use super::record::{Closed, Day, Record};
 use super::shard::Bare;
@@ -50,9 +49,9 @@ impl History {
     fn by_wallet(&self) -> BTreeMap<Wallet, Known> {
         let mut known: BTreeMap<Wallet, Known> = BTreeMap::new();
         for shard in &self.shards {
-            let wallet = |number: u32| shard.people[usize_of(number)].record.wallet;
+            let wallet = |number: u32| shard.people[number].record.wallet;
             let token = |question: u32| self.catalogue.question(question).tokens[0];
-            for Person { record, copying, .. } in &shard.people {
+            for Person { record, copying, .. } in shard.people.iter() {
                 let known = known.entry(record.wallet).or_default();
                 let closed = record.closed(&shard.books).into_iter();
                 known.closed = closed
@@ -63,7 +62,7 @@ impl History {
                 known.days = record.days(&shard.books);
                 known.record = Some(record.alone());
             }
-            for stake in &shard.stakes {
+            for stake in shard.stakes.iter() {
                 // One that is empty says nothing.
                 let alone = stake.alone();
                 if let Some(token) = token(stake.question).filter(|_| alone != Stake::default()) {

@@ -41,9 +41,14 @@ impl Copying {
         self.sums.touch()
     }
 
-    /// Reads what hangs on that.
-    pub(super) fn touch_more(&self) -> u64 {
-        self.sums.touch_more()
+    /// Reads whom fills were dealt with.
+    pub(super) fn touch_dealt(&self) -> u64 {
+        self.sums.touch_dealt()
+    }
+
+    /// Reads what the end of a decision will need.
+    pub(super) fn touch_closing(&self) -> u64 {
+        self.sums.touch_closing()
     }
 }
 

@@ -20,10 +20,11 @@ use super::board::{Board, Outcome};
 use super::copying::Copying;
 use super::entry::Timers;
 use super::front::Front;
-use super::interner::{Index, Spread as _, next_number, usize_of};
+use super::interner::{Index, Spread as _, usize_of};
 use super::person::Person;
 use super::record::{Books, Record};
 use super::stake::Stake;
+use super::table::Table;
 use crate::clv::Matured;
 use crate::ledger::Holding;
 use ahead::{AHEAD, Spot};
@@ -38,12 +39,12 @@ pub(super) struct Shard {
     shards: usize,
     wallets: Index,
     /// By the wallet's number.
-    pub(super) people: Vec<Person>,
+    pub(super) people: Table<Person>,
     pub(super) books: Books,
     /// By the wallet's and the question's number.
     places: Index,
     /// By the place's number.
-    pub(super) stakes: Vec<Stake>,
+    pub(super) stakes: Table<Stake>,
     /// By the question's number.
     pub(super) boards: Vec<Board>,
     /// By the question's number too.
@@ -119,7 +120,7 @@ impl Shard {
         let board = &mut self.boards[usize_of(question)];
         board.prices = Default::default();
         for place in &board.holders.clone() {
-            let (books, record, _) = self.known(self.stakes[usize_of(*place)].wallet);
+            let (books, record, _) = self.known(self.stakes[*place].wallet);
             for closed in record.closed(books).iter().filter(|closed| closed.question == question) {
                 self.boards[usize_of(question)].note_paid(closed);
             }
@@ -178,10 +179,10 @@ impl Shard {
                 for places in holders.chunks(AHEAD) {
                     self.look_at(places);
                     for place in places {
-                        let stake = &self.stakes[usize_of(*place)];
+                        let stake = &self.stakes[*place];
                         let wallet = stake.wallet;
                         if (!stake.is_empty() || stake.owed != Usd::ZERO)
-                            && whom.includes(self.people[usize_of(wallet)].record.wallet)
+                            && whom.includes(self.people[wallet].record.wallet)
                         {
                             let pays = result.pays(stake);
                             self.pay(Scene { wallet, question: *question, place: *place, seq, at }, pays);
@@ -203,15 +204,15 @@ impl Shard {
 
     /// The number of a wallet that is at home here.
     pub(super) fn find(&self, wallet: Wallet, spread: u64) -> Option<u32> {
-        self.wallets.find(spread, |number| self.people[usize_of(number)].record.wallet == wallet)
+        self.wallets.find(spread, |number| self.people[number].record.wallet == wallet)
     }
 
     fn place(&self, wallet: u32, question: u32) -> Option<u32> {
-        if let Some(place) = self.people[usize_of(wallet)].recent(question) {
+        if let Some(place) = self.people[wallet].recent(question) {
             return Some(place);
         }
         let is_it = |number| {
-            let stake: &Stake = &self.stakes[usize_of(number)];
+            let stake: &Stake = &self.stakes[number];
             (stake.wallet, stake.question) == (wallet, question)
         };
         self.places.find((wallet, question).spread(), is_it)
@@ -219,7 +220,7 @@ impl Shard {
 
     /// What is kept of a wallet whose number came from here.
     pub(super) fn known(&self, number: u32) -> (&Books, &Record, &Copying) {
-        (&self.books, &self.people[usize_of(number)].record, &self.people[usize_of(number)].copying)
+        (&self.books, &self.people[number].record, &self.people[number].copying)
     }
 
     /// Puts down a question's result.
@@ -231,10 +232,10 @@ impl Shard {
     /// Who holds how many shares of a question's outcomes.
     pub(super) fn held(&self, question: u32) -> impl Iterator<Item = (Wallet, [Shares; 2])> {
         self.boards[usize_of(question)].holders.iter().filter_map(|place| {
-            let stake = &self.stakes[usize_of(*place)];
+            let stake = &self.stakes[*place];
             let shares = stake.holdings.map(|holding| holding.shares);
             let has = !stake.is_empty() || stake.owed != Usd::ZERO;
-            has.then(|| (self.people[usize_of(stake.wallet)].record.wallet, shares))
+            has.then(|| (self.people[stake.wallet].record.wallet, shares))
         })
     }
 
@@ -244,12 +245,11 @@ impl Shard {
 
     fn wallet_at(&mut self, spot: Spot, wallet: Wallet, spread: u64, at: Timestamp) -> u32 {
         let number = spot.wallet.or_else(|| self.find(wallet, spread)).unwrap_or_else(|| {
-            let number = next_number(&self.people);
-            self.people.push(Person::new(wallet, at));
+            let number = self.people.push(Person::new(wallet, at));
             self.wallets.insert(spread, number);
             number
         });
-        self.people[usize_of(number)].record.see(at);
+        self.people[number].record.see(at);
         number
     }
 
@@ -260,19 +260,18 @@ impl Shard {
     fn scene_at(&mut self, spot: Spot, wallet: u32, question: u32, seq: u64, at: Timestamp) -> Scene {
         let known = spot.place.or_else(|| self.place(wallet, question));
         let place = known.unwrap_or_else(|| {
-            let place = next_number(&self.stakes);
-            self.stakes.push(Stake { wallet, question, ..Stake::default() });
+            let place = self.stakes.push(Stake { wallet, question, ..Stake::default() });
             self.places.insert((wallet, question).spread(), place);
             self.boards[usize_of(question)].holders.push(place);
             place
         });
-        self.people[usize_of(wallet)].remember(question, place);
+        self.people[wallet].remember(question, place);
         self.touch(place);
         Scene { wallet, question, place, seq, at }
     }
 
     fn touch(&mut self, place: u32) {
-        let stake = &mut self.stakes[usize_of(place)];
+        let stake = &mut self.stakes[place];
         if !stake.is_moved {
             stake.is_moved = true;
             self.moved.push(place);

@@ -5,7 +5,7 @@
 
 use std::hint::black_box;
 
-use domain::Timestamp;
+use domain::{Role, Timestamp};
 
 use super::super::act::{Glance, Stretch};
 use super::super::interner::{Spread as _, usize_of};
@@ -19,6 +19,7 @@ pub(super) const AHEAD: usize = 128;
 pub(super) struct Spot {
     pub(super) wallet: Option<u32>,
     pub(super) place: Option<u32>,
+    is_maker: bool,
 }
 
 /// The spots of the trades that are at home here, in their order.
@@ -58,12 +59,13 @@ impl Shard {
         for (spot, index) in spots.iter_mut().zip(own) {
             let glance = &glances[*index];
             if let Some(trade) = stretch.trade(glance) {
+                spot.is_maker = trade.fill.role == Role::Maker;
                 spot.wallet = self.find(trade.fill.wallet, glance.spread);
             }
         }
         for (spot, index) in spots.iter_mut().zip(own) {
             let Some(wallet) = spot.wallet else { continue };
-            let (person, question) = (&self.people[usize_of(wallet)], glances[*index].question);
+            let (person, question) = (&self.people[wallet], glances[*index].question);
             read ^= person.touch();
             spot.place = person.recent(question);
             if spot.place.is_none() {
@@ -76,15 +78,18 @@ impl Shard {
         }
         for (spot, index) in spots.iter().zip(own) {
             let Some(wallet) = spot.wallet else { continue };
-            read ^= self.people[usize_of(wallet)].copying.touch_more();
+            // Opposite a taker stands the exchange itself.
+            if spot.is_maker {
+                read ^= self.people[wallet].copying.touch_dealt();
+            }
             read ^= match spot.place {
-                Some(place) => self.stakes[usize_of(place)].touch(),
+                Some(place) => self.stakes[place].touch(),
                 // Who comes to a question makes a decision in it, which is counted among its siblings.
                 None => self.touch_legs(wallet, glances[*index].question),
             };
         }
         for spot in &spots[..count] {
-            let bet = spot.place.and_then(|place| self.stakes[usize_of(place)].bet.as_ref());
+            let bet = spot.place.and_then(|place| self.stakes[place].bet.as_ref());
             read ^= bet.and_then(|bet| bet.entry).map_or(0, |making| self.timers.touch(&making));
         }
         read ^= self.look_at_timers(last);
@@ -101,27 +106,27 @@ impl Shard {
     fn look_at_timers(&self, by: Timestamp) -> u64 {
         let due = self.timers.upcoming(by).take(4 * AHEAD);
         let open = due.filter(|timer| !self.fronts[usize_of(timer.question)].is_over_before(timer.due));
-        open.fold(0, |read, timer| read ^ self.people[usize_of(timer.wallet)].record.touch())
+        open.fold(0, |read, timer| read ^ self.people[timer.wallet].record.touch())
     }
 
     /// The same for entries whose time has come.
     pub(super) fn look_at_matured(&self) {
-        let wallets = self.matured.iter().map(|matured| usize_of(matured.wallet));
+        let wallets = self.matured.iter().map(|matured| matured.wallet);
         let read = wallets
             .fold(0, |read, wallet| read ^ self.people[wallet].copying.clv.touch() ^ self.people[wallet].record.touch());
-        let wallets = self.matured.iter().map(|matured| usize_of(matured.wallet));
+        let wallets = self.matured.iter().map(|matured| matured.wallet);
         black_box(wallets.fold(read, |read, wallet| read ^ self.people[wallet].copying.clv.touch_more()));
     }
 
     /// The same for holders who are to be paid.
     pub(super) fn look_at(&self, places: &[u32]) {
-        let read = places.iter().fold(0, |read, place| read ^ self.stakes[usize_of(*place)].touch());
-        let wallets = places.iter().map(|place| usize_of(self.stakes[usize_of(*place)].wallet));
+        let read = places.iter().fold(0, |read, place| read ^ self.stakes[*place].touch());
+        let wallets = places.iter().map(|place| self.stakes[*place].wallet);
         let read = wallets
-            .fold(read, |read, wallet| read ^ self.people[wallet].record.touch() ^ self.people[wallet].copying.touch());
-        let wallets = places.iter().map(|place| usize_of(self.stakes[usize_of(*place)].wallet));
+            .fold(read, |read, wallet| read ^ self.people[wallet].record.touch() ^ self.people[wallet].copying.touch_closing());
+        let wallets = places.iter().map(|place| self.stakes[*place].wallet);
         let read = wallets.fold(read, |read, wallet| {
-            read ^ self.people[wallet].record.touch_ended(&self.books) ^ self.people[wallet].copying.touch_more()
+            read ^ self.people[wallet].record.touch_ended(&self.books)
         });
         black_box(read);
     }

@@ -21,8 +21,8 @@ impl Shard {
         let wallet = self.wallet_at(spot, fill.wallet, trade.spread, at);
         self.change(wallet);
         if is_new {
-            self.people[usize_of(wallet)].record.trade(&mut self.books, fill.usd, at);
-            self.people[usize_of(wallet)].copying.trade(fill, at);
+            self.people[wallet].record.trade(&mut self.books, fill.usd, at);
+            self.people[wallet].copying.trade(fill, at);
         }
         match trade.seat {
             Some(seat) if trade.is_ripe => self.fill((wallet, spot), seat, trade, is_new, seq, at),
@@ -44,13 +44,13 @@ impl Shard {
     ) {
         let fill = trade.fill;
         let scene = self.scene_at(spot, wallet, seat.question, seq, at);
-        let making = self.stakes[usize_of(scene.place)].bet.and_then(|bet| bet.entry);
+        let making = self.stakes[scene.place].bet.and_then(|bet| bet.entry);
         let outcome = usize::from(seat.outcome);
         let done = self.book(scene, outcome, fill.cash_change(), fill.share_change());
         let Some((direction, shares, cost)) = done.grown else { return };
-        self.people[usize_of(wallet)].record.open(&mut self.books, cost, at);
+        self.people[wallet].record.open(&mut self.books, cost, at);
         let is_ultra_short = self.fronts[usize_of(seat.question)].is_ultra_short;
-        self.people[usize_of(wallet)].copying.sums.open(cost, fill.role, is_ultra_short);
+        self.people[wallet].copying.sums.open(cost, fill.role, is_ultra_short);
         if shares < Shares::DUST {
             return;
         }
@@ -62,7 +62,7 @@ impl Shard {
             shares,
             cost: trade.gross(seat.outcome, direction, shares),
         };
-        if let Some(bet) = &mut self.stakes[usize_of(scene.place)].bet {
+        if let Some(bet) = &mut self.stakes[scene.place].bet {
             let making = making.filter(|_| !done.opens);
             let (making, begins) = self.timers.enter(making, at, !is_new, timer);
             bet.entry = Some(making);
@@ -73,19 +73,19 @@ impl Shard {
     }
 
     pub(super) fn book(&mut self, scene: Scene, outcome: usize, cash: Usd, change: Shares) -> Done {
-        let done = self.stakes[usize_of(scene.place)].book(outcome, cash, change, scene.at);
+        let done = self.stakes[scene.place].book(outcome, cash, change, scene.at);
         self.finish(scene, done)
     }
 
     /// Takes over what a change did. What is done after the result is worth the result at once, and no decision.
     pub(super) fn finish(&mut self, scene: Scene, done: Done) -> Done {
-        let Person { record, copying, .. } = &mut self.people[usize_of(scene.wallet)];
+        let Person { record, copying, .. } = &mut self.people[scene.wallet];
         record.realize(&mut self.books, done.realized, scene.at);
         let is_over = self.fronts[usize_of(scene.question)].is_over();
         let result = || self.boards[usize_of(scene.question)].result.as_ref();
         let result = is_over.then(result).flatten().filter(|result| result.seq < scene.seq);
         if let Some(result) = result {
-            let stake = &mut self.stakes[usize_of(scene.place)];
+            let stake = &mut self.stakes[scene.place];
             let pays = result.pays(stake);
             let settled = stake.settle(pays);
             // Who sells more than the result has paid for has nothing more to collect.
@@ -119,7 +119,7 @@ impl Shard {
     pub(super) fn pay(&mut self, scene: Scene, pays: [Usd; 2]) {
         self.change(scene.wallet);
         self.touch(scene.place);
-        let stake = &mut self.stakes[usize_of(scene.place)];
+        let stake = &mut self.stakes[scene.place];
         let done = stake.settle(pays);
         // Shares that were never seen arriving are nobody's debt.
         stake.owed += pays[0].max(Usd::ZERO) + pays[1].max(Usd::ZERO);

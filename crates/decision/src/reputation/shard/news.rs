@@ -2,7 +2,7 @@
 
 use domain::TokenId;
 
-use super::super::interner::{next_number, usize_of};
+use super::super::interner::usize_of;
 use super::Shard;
 
 impl Shard {
@@ -15,7 +15,7 @@ impl Shard {
     pub(in crate::reputation) fn take_changed(&mut self) -> Vec<u32> {
         let changed = std::mem::take(&mut self.changed);
         for wallet in &changed {
-            self.people[usize_of(*wallet)].record.is_changed = false;
+            self.people[*wallet].record.is_changed = false;
         }
         changed
     }
@@ -28,8 +28,8 @@ impl Shard {
     /// Marks the wallets, among those that were not looked at in this pass, with a day in the window of `length` days
     /// that ends with `from` and not in the one that ends with `to`, or whose pace changes with the day.
     pub(in crate::reputation) fn change_faded(&mut self, length: i64, from: i64, to: i64) {
-        let first = std::mem::replace(&mut self.looked, next_number(&self.people));
-        for number in first..next_number(&self.people) {
+        let first = std::mem::replace(&mut self.looked, self.people.next());
+        for number in first..self.people.next() {
             let (books, record, copying) = self.known(number);
             if record.loses_days(books, length, from, to) || copying.sums.loses_pace(from, to) {
                 self.change(number);
@@ -41,7 +41,7 @@ impl Shard {
     pub(in crate::reputation) fn take_moved(&mut self) -> (Vec<u32>, Vec<(u32, TokenId)>) {
         let moved = std::mem::take(&mut self.moved);
         for place in &moved {
-            self.stakes[usize_of(*place)].is_moved = false;
+            self.stakes[*place].is_moved = false;
         }
         (moved, std::mem::take(&mut self.moved_bare))
     }
@@ -49,12 +49,12 @@ impl Shard {
     /// Marks everybody who ever held a question as changed.
     pub(in crate::reputation) fn change_holders(&mut self, question: u32) {
         for place in self.boards[usize_of(question)].holders.clone() {
-            self.change(self.stakes[usize_of(place)].wallet);
+            self.change(self.stakes[place].wallet);
         }
     }
 
     pub(in crate::reputation) fn change(&mut self, wallet: u32) {
-        let record = &mut self.people[usize_of(wallet)].record;
+        let record = &mut self.people[wallet].record;
         if !record.is_changed {
             record.is_changed = true;
             self.changed.push(wallet);

@@ -59,7 +59,7 @@ impl Shard {
             return;
         }
         if let Some(drift) = price.and_then(|price| timer.drift(price)) {
-            self.people[usize_of(timer.wallet)].record.drift(&mut self.books, drift, timer.due);
+            self.people[timer.wallet].record.drift(&mut self.books, drift, timer.due);
             self.change(timer.wallet);
         }
     }
@@ -67,13 +67,13 @@ impl Shard {
     /// Counts a decision that opened.
     pub(super) fn decide(&mut self, scene: Scene, done: &Done) {
         let Some((_, shares, cost)) = done.grown else { return };
-        let stake = &mut self.stakes[usize_of(scene.place)];
+        let stake = &mut self.stakes[scene.place];
         let is_new_market = !std::mem::replace(&mut stake.was_decided, true);
         let siblings = self.fronts[usize_of(scene.question)].siblings();
         let neg_risk_legs = siblings.map_or(0, |siblings| self.count_leg(scene.wallet, siblings));
         let price = (cost.to_f64() / shares.to_f64()).clamp(0.0, 1.0);
         let opened = DecisionOpened { at: scene.at, price, is_new_market, neg_risk_legs };
-        self.people[usize_of(scene.wallet)].copying.sums.decide(&opened);
+        self.people[scene.wallet].copying.sums.decide(&opened);
     }
 
     /// How many decisions a wallet has made among siblings, with one more.
@@ -144,7 +144,7 @@ impl Shard {
     pub(super) fn count_matured(&mut self) {
         self.look_at_matured();
         while let Some(matured) = self.matured.pop() {
-            self.people[usize_of(matured.wallet)].copying.clv.add(&matured);
+            self.people[matured.wallet].copying.clv.add(&matured);
             self.change(matured.wallet);
         }
     }
