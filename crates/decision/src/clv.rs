@@ -173,9 +173,8 @@ impl<W: Copy> Watch<W> {
     /// The outcome is known: settles what was due before, and forgets the rest, whose price it has overtaken.
     pub fn resolve(&mut self, at: Timestamp, out: &mut Vec<Matured<W>>) {
         self.mature(at, out);
-        self.fresh.clear();
-        self.running.clear();
-        self.left.clear();
+        // Their room is for the next market: there is hardly ever another entry in this one.
+        (self.fresh, self.running, self.left) = Default::default();
     }
 
     /// When the next entry is due.

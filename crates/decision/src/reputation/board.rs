@@ -9,16 +9,17 @@ use super::stake::Stake;
 use crate::calibration::{Horizon, PaidPrices};
 use crate::clv::Watch;
 
-/// A question, seen from a shard.
+/// A question, seen from a shard; four lines of memory, of which prints and entries need the first two.
 #[derive(Clone, Debug, Default)]
+#[repr(C, align(64))]
 pub(super) struct Board {
+    /// Entries that wait for the price to have moved. Wallets are the shard's numbers.
+    pub(super) watch: Watch<u32>,
     /// When it is expected to end.
     pub(super) end: Option<Timestamp>,
     /// The places of those who hold or held it.
     pub(super) holders: Vec<u32>,
     pub(super) result: Option<Arc<Outcome>>,
-    /// Entries that wait for the price to have moved. Wallets are the shard's numbers.
-    pub(super) watch: Watch<u32>,
     /// What the decisions of known cost that have ended paid, for who wants to know what prices are worth: for the
     /// first outcome, and against it.
     pub(super) prices: [PaidPrices; 2],

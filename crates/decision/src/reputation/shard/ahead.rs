@@ -112,8 +112,9 @@ impl Shard {
     /// The same for entries whose time has come.
     pub(super) fn look_at_matured(&self) {
         let wallets = self.matured.iter().map(|matured| matured.wallet);
-        let read = wallets
-            .fold(0, |read, wallet| read ^ self.people[wallet].copying.clv.touch() ^ self.people[wallet].record.touch());
+        let read = wallets.fold(0, |read, wallet| {
+            read ^ self.people[wallet].copying.clv.touch() ^ self.people[wallet].record.touch()
+        });
         let wallets = self.matured.iter().map(|matured| matured.wallet);
         black_box(wallets.fold(read, |read, wallet| read ^ self.people[wallet].copying.clv.touch_more()));
     }
@@ -122,12 +123,12 @@ impl Shard {
     pub(super) fn look_at(&self, places: &[u32]) {
         let read = places.iter().fold(0, |read, place| read ^ self.stakes[*place].touch());
         let wallets = places.iter().map(|place| self.stakes[*place].wallet);
-        let read = wallets
-            .fold(read, |read, wallet| read ^ self.people[wallet].record.touch() ^ self.people[wallet].copying.touch_closing());
-        let wallets = places.iter().map(|place| self.stakes[*place].wallet);
         let read = wallets.fold(read, |read, wallet| {
-            read ^ self.people[wallet].record.touch_ended(&self.books)
+            read ^ self.people[wallet].record.touch() ^ self.people[wallet].copying.touch_closing()
         });
+        let wallets = places.iter().map(|place| self.stakes[*place].wallet);
+        let read =
+            wallets.fold(read, |read, wallet| read ^ self.people[wallet].record.touch_ended(&self.books));
         black_box(read);
     }
 }

@@ -241,8 +241,7 @@ impl Shard {
         for (timer, last) in timers {
             let making = self.timers.take_in(Timer { wallet: number, ..timer }, last);
             let place = self.place(number, timer.question);
-            if let Some(Bet { entry, .. }) = place.and_then(|place| self.stakes[place].bet.as_mut())
-            {
+            if let Some(Bet { entry, .. }) = place.and_then(|place| self.stakes[place].bet.as_mut()) {
                 *entry = making.or(*entry);
             }
         }
