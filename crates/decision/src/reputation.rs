@@ -20,6 +20,7 @@ mod front;
 mod glance;
 mod interner;
 mod late;
+mod meaning;
 mod person;
 mod record;
 pub(crate) mod saved;
