@@ -9,8 +9,7 @@ use domain::{Timestamp, Usd};
 use service::clock;
 use store::Store;
 use store::scores::{self, Publication};
-
-use crate::believed::whale;
+use store::testing::whale;
 
 /// What a run is told beside the addresses: a lot of money in small bets, so that nothing but the strategy's own
 /// judgement of each fill stands between a whale and an order.

@@ -31,6 +31,16 @@ pub(crate) fn memory(pid: u32) -> Option<f64> {
     megabytes(pid, "VmRSS:")
 }
 
+/// The processor time a process has used, all its threads and the system on its behalf together.
+pub(crate) fn processor_time(pid: u32) -> Option<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The program's name stands in parentheses and may contain anything.
+    let (_, numbers) = stat.rsplit_once(')')?;
+    let mut ticks = numbers.split_ascii_whitespace().skip(11).map_while(|number| number.parse::<u64>().ok());
+    // Linux tells them in hundredths of a second, whatever it counts in itself.
+    Some(Duration::from_millis(10 * (ticks.next()? + ticks.next()?)))
+}
+
 fn megabytes(pid: u32, name: &str) -> Option<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;

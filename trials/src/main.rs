@@ -5,7 +5,6 @@
 //! Figures depend on the machine: the first lines say which one it was.
 
 mod backfill;
-mod believed;
 mod beside;
 mod cost;
 mod decode;

@@ -3,8 +3,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
-#[path = "../src/believed.rs"]
-mod believed;
 #[path = "../src/earnest.rs"]
 mod earnest;
 

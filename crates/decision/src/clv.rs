@@ -102,6 +102,11 @@ impl<W> Entry<W> {
         self.due
     }
 
+    /// Until when, that moment included, a print changes nothing for it.
+    pub(crate) fn quiet_until(&self) -> Timestamp {
+        self.due.min(self.at.plus_micros(LATENCY - 1))
+    }
+
     fn sees(&self, price: f64) -> f64 {
         if self.is_mirrored { 1.0 - price } else { price }
     }
@@ -117,6 +122,10 @@ impl<W: Copy> Watch<W> {
     /// Watches an entry.
     pub fn enter(&mut self, entry: Entry<W>) {
         // Entries come in time's order but for markets described late, so the place is at or near the back.
+        if self.fresh.back().is_none_or(|last| last.at <= entry.at) {
+            self.fresh.push_back(entry);
+            return;
+        }
         let place = self.fresh.iter().rposition(|other| other.at <= entry.at).map_or(0, |before| before + 1);
         self.fresh.insert(place, entry);
     }
@@ -131,8 +140,12 @@ impl<W: Copy> Watch<W> {
         self.prints += 1;
         while let Some(entry) = self.fresh.pop_front_if(|entry| entry.at.plus_micros(LATENCY) <= at) {
             // Within a market an earlier entry is never due later, so this place too is at or near the back.
-            let place = self.running.iter().rposition(|other| other.entry.due <= entry.due);
             let running = Running { entry, copier_pays: entry.sees(price), print: self.prints };
+            if self.running.back().is_none_or(|last| last.entry.due <= entry.due) {
+                self.running.push_back(running);
+                continue;
+            }
+            let place = self.running.iter().rposition(|other| other.entry.due <= entry.due);
             self.running.insert(place.map_or(0, |before| before + 1), running);
         }
         self.left.iter_mut().for_each(|left| left.see(at, price, self.prints));
@@ -160,9 +173,8 @@ impl<W: Copy> Watch<W> {
     /// The outcome is known: settles what was due before, and forgets the rest, whose price it has overtaken.
     pub fn resolve(&mut self, at: Timestamp, out: &mut Vec<Matured<W>>) {
         self.mature(at, out);
-        self.fresh.clear();
-        self.running.clear();
-        self.left.clear();
+        // Their room is for the next market: there is hardly ever another entry in this one.
+        (self.fresh, self.running, self.left) = Default::default();
     }
 
     /// When the next entry is due.
@@ -176,7 +188,7 @@ impl<W: Copy> Watch<W> {
     /// Until when, that moment included, a print changes nothing but the price.
     #[must_use]
     pub fn quiet_until(&self) -> Timestamp {
-        let fresh = self.fresh.front().map(|entry| entry.due.min(entry.at.plus_micros(LATENCY - 1)));
+        let fresh = self.fresh.front().map(Entry::quiet_until);
         let running = self.running.front().map(|running| running.entry.due);
         // The copiers of entries that are away pay the next price too.
         let left = self.left.iter().find(|left| left.paid.is_none());

@@ -7,6 +7,7 @@
 mod saved;
 
 use domain::Timestamp;
+use smallvec::SmallVec;
 
 /// What 1 is in the sums: 2³².
 const UNIT: f64 = 4_294_967_296.0;
@@ -23,8 +24,11 @@ pub(crate) struct Fading<const N: usize> {
 }
 
 /// `N` sums by half-life, oldest first.
+///
+/// Most wallets have one span, which stands where its sums are: there are millions of wallets, and a second place in
+/// memory would cost each of them a wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Faded<const N: usize>(Vec<Span<N>>);
+pub(crate) struct Faded<const N: usize>(SmallVec<[Span<N>; 1]>);
 
 /// The terms of one half-life, with weights from 1 to 2 (or its square).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +39,7 @@ struct Span<const N: usize> {
 
 impl<const N: usize> Default for Faded<N> {
     fn default() -> Self {
-        Self(vec![])
+        Self(SmallVec::new())
     }
 }
 
@@ -101,7 +105,6 @@ impl<const N: usize> Faded<N> {
             }
             Err(_) if change == [0; N] => {}
             Err(place) => {
-                // Most wallets have one span, and there are millions of wallets.
                 self.0.reserve_exact(1);
                 self.0.insert(place, Span { number, sums: change });
                 self.0.retain(|span| oldest <= span.number);

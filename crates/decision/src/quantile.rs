@@ -2,6 +2,8 @@
 //! need no amounts kept. An estimator that moves its markers with each amount (P²) would take less room and
 //! give other answers for another order.
 
+use smallvec::SmallVec;
+
 /// How a float of 64 bits is laid out.
 const MANTISSA_BITS: u32 = 52;
 const MANTISSA: u64 = (1 << MANTISSA_BITS) - 1;
@@ -10,13 +12,16 @@ const ONE: u64 = 1023 << MANTISSA_BITS;
 /// Where the quarters of an octave start: 2^(1/4), 2^(1/2), 2^(3/4).
 const QUARTERS: [f64; 3] = [1.189_207_115_002_721, std::f64::consts::SQRT_2, 1.681_792_830_507_429];
 
-/// What is kept for each size that occurred, smallest first.
+/// What is kept for each size that occurred, smallest first. The first few stand where the whole does.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Sizes<T>(Vec<(i16, T)>);
+pub(crate) struct Sizes<T>(SmallVec<[(i16, T); FEW]>);
+
+/// Sizes that need no room of their own: most wallets have no more.
+const FEW: usize = 3;
 
 impl<T> Default for Sizes<T> {
     fn default() -> Self {
-        Self(vec![])
+        Self(SmallVec::new())
     }
 }
 
@@ -43,7 +48,7 @@ impl<T> Sizes<T> {
 
     /// Back from [`Self::bins`]; `None` unless they are in order.
     pub(crate) fn from_bins(bins: Vec<(i16, T)>) -> Option<Self> {
-        bins.is_sorted_by(|one, next| one.0 < next.0).then_some(Self(bins))
+        bins.is_sorted_by(|one, next| one.0 < next.0).then(|| Self(bins.into_iter().collect()))
     }
 
     /// Reads what the next amount will need.

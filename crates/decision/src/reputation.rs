@@ -17,14 +17,18 @@ mod entry;
 mod evidence;
 mod factors;
 mod fold;
+mod front;
 mod glance;
 mod interner;
 mod late;
+mod meaning;
+mod person;
 mod record;
 pub(crate) mod saved;
 mod shard;
 mod stake;
 mod states;
+mod table;
 mod tally;
 
 use std::collections::BTreeMap;
@@ -39,7 +43,7 @@ use beliefs::Beliefs;
 pub use beliefs::Survey;
 use catalogue::Catalogue;
 use copying::Copying;
-use interner::{Spread as _, usize_of};
+use interner::Spread as _;
 use late::Late;
 use record::{Books, Record};
 pub use saved::Damaged;
@@ -116,7 +120,7 @@ impl History {
     /// How many wallets there are facts about.
     #[must_use]
     pub fn wallets(&self) -> usize {
-        self.shards.iter().map(|shard| shard.records.len()).sum()
+        self.shards.iter().map(|shard| shard.people.len()).sum()
     }
 
     /// Takes in a fact. Facts come in the order they happened.
@@ -165,7 +169,7 @@ impl History {
                 shard.change_faded(WINDOW_DAYS, from, as_of.day());
             }
             for number in shard.take_changed() {
-                shard.records[usize_of(number)].is_paid = false;
+                shard.people[number].record.is_paid = false;
                 let known = shard.known(number);
                 let world = (&self.catalogue, &self.beliefs);
                 beliefs.push(evidence::assess(world, known, (as_of, self.eligibility)));
@@ -181,8 +185,8 @@ impl History {
         for shard in &mut self.shards {
             let (places, bare) = shard.take_moved();
             for place in places {
-                let stake = &shard.stakes[usize_of(place)];
-                let wallet = shard.records[usize_of(stake.wallet)].wallet;
+                let stake = &shard.stakes[place];
+                let wallet = shard.people[stake.wallet].record.wallet;
                 let tokens = self.catalogue.question(stake.question).tokens;
                 for (token, holding) in tokens.into_iter().zip(stake.holdings) {
                     let held = token.filter(|_| holding != Holding::default());
@@ -190,7 +194,7 @@ impl History {
                 }
             }
             for (number, token) in bare {
-                let wallet = shard.records[usize_of(number)].wallet;
+                let wallet = shard.people[number].record.wallet;
                 let held = shard.bare.get(&(number, token));
                 moved.extend(held.map(|bare| WalletPosition { wallet, token, holding: bare.holding }));
             }

@@ -40,6 +40,7 @@ fn market(number: u8) -> Market {
         tick: Tick::CENT,
         fee_rate_ppm: 0,
         end: None,
+        oracle: None,
     }
 }
 

@@ -85,6 +85,10 @@ macro_rules! amount {
                 if part == whole {
                     return self;
                 }
+                let narrow = self.0.checked_mul(part.0).and_then(|scaled| scaled.checked_div(whole.0));
+                if let Some(scaled) = narrow {
+                    return Self(scaled);
+                }
                 let scaled = i128::from(self.0) * i128::from(part.0) / i128::from(whole.0);
                 Self(saturate(scaled))
             }

@@ -18,7 +18,7 @@ use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use tokio::sync::OnceCell;
 
-pub use believed::assessment;
+pub use believed::{assessment, whale};
 pub use wallets::copy_wallets;
 
 use crate::managed::{self, Durability, ManagedError, ManagedPostgres, ManagedSettings};

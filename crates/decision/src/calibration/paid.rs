@@ -6,7 +6,15 @@ use crate::half_lives::fixed;
 
 /// The prices that decisions for an outcome paid.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct PaidPrices(Vec<(u8, Paid)>);
+pub(crate) struct PaidPrices(Vec<InSlot>);
+
+/// The prices of one horizon and bin, flat: with the sums as a part of their own a third of the room would be gaps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct InSlot {
+    slot: u8,
+    decisions: u32,
+    prices: i64,
+}
 
 /// How many horizons and bins there are.
 const SLOTS: u8 = 60;
@@ -18,13 +26,7 @@ impl PaidPrices {
             return;
         }
         let slot = u8::try_from(horizon as u16 * BINS + bin(price)).unwrap_or(SLOTS - 1);
-        let place = self.0.binary_search_by_key(&slot, |(slot, _)| *slot).unwrap_or_else(|place| {
-            self.0.insert(place, (slot, Paid::default()));
-            place
-        });
-        let paid = &mut self.0[place].1;
-        paid.decisions = paid.decisions.saturating_add(1);
-        paid.prices = paid.prices.saturating_add(fixed(price));
+        self.in_slot(slot).add(1, fixed(price));
     }
 
     /// Whether there were none.
@@ -34,8 +36,8 @@ impl PaidPrices {
 
     /// What tells them from others. Of two parts it is the wrapping sum of theirs.
     pub(crate) fn mark(&self) -> u64 {
-        self.0.iter().fold(0u64, |mark, (slot, paid)| {
-            let weight = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(2 * u64::from(*slot) + 1);
+        self.0.iter().fold(0u64, |mark, paid| {
+            let weight = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(2 * u64::from(paid.slot) + 1);
             let sum = u64::from(paid.decisions).wrapping_mul(31).wrapping_add(paid.prices.cast_unsigned());
             mark.wrapping_add(weight.wrapping_mul(sum))
         })
@@ -43,28 +45,37 @@ impl PaidPrices {
 
     /// Counts those of another as well.
     pub(crate) fn add_all(&mut self, other: &Self) {
-        for (slot, more) in &other.0 {
-            let place = self.0.binary_search_by_key(slot, |(slot, _)| *slot).unwrap_or_else(|place| {
-                self.0.insert(place, (*slot, Paid::default()));
-                place
-            });
-            self.0[place].1.add(*more);
+        for more in &other.0 {
+            self.in_slot(more.slot).add(more.decisions, more.prices);
         }
     }
 
     /// Slot by slot, in order: the slot, how many decisions, and their prices' sum.
     pub(crate) fn parts(&self) -> impl ExactSizeIterator<Item = (u8, u32, i64)> {
-        self.0.iter().map(|(slot, paid)| (*slot, paid.decisions, paid.prices))
+        self.0.iter().map(|paid| (paid.slot, paid.decisions, paid.prices))
     }
 
     /// Back from [`Self::parts`]; `None` unless they are in order and there are such slots.
     pub(crate) fn from_parts(parts: &[(u8, u32, i64)]) -> Option<Self> {
         let is_sound =
             parts.is_sorted_by(|one, next| one.0 < next.0) && parts.iter().all(|part| part.0 < SLOTS);
-        let paid = |(slot, decisions, prices): &(u8, u32, i64)| {
-            (*slot, Paid { decisions: *decisions, prices: *prices })
-        };
+        let paid = |&(slot, decisions, prices): &(u8, u32, i64)| InSlot { slot, decisions, prices };
         is_sound.then(|| Self(parts.iter().map(paid).collect()))
+    }
+
+    fn in_slot(&mut self, slot: u8) -> &mut InSlot {
+        let place = self.0.binary_search_by_key(&slot, |paid| paid.slot).unwrap_or_else(|place| {
+            self.0.insert(place, InSlot { slot, decisions: 0, prices: 0 });
+            place
+        });
+        &mut self.0[place]
+    }
+}
+
+impl InSlot {
+    fn add(&mut self, decisions: u32, prices: i64) {
+        self.decisions = self.decisions.saturating_add(decisions);
+        self.prices = self.prices.saturating_add(prices);
     }
 }
 
@@ -78,9 +89,9 @@ impl Paid {
 impl Calibration {
     /// Remembers decisions for an outcome, as [`Calibration::enter`] would one by one.
     pub(crate) fn enter_paid(&mut self, outcome: (u32, u16), category: Category, prices: &PaidPrices) {
-        for (slot, paid) in &prices.0 {
-            let cell = category as u16 * 3 * BINS + u16::from(*slot);
-            self.open.entry((outcome, cell)).or_default().add(*paid);
+        for &InSlot { slot, decisions, prices } in &prices.0 {
+            let cell = category as u16 * 3 * BINS + u16::from(slot);
+            self.open.entry((outcome, cell)).or_default().add(Paid { decisions, prices });
         }
     }
 }

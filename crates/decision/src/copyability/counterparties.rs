@@ -3,12 +3,13 @@
 mod saved;
 
 use domain::{Side, Timestamp, Usd};
+use smallvec::SmallVec;
 
 use super::{Dealt, ratio};
 
 /// How many are kept: a wallet whose index exceeds 0.3 has at most three that matter.
 const KEPT: usize = 8;
-/// Room for as many at first.
+/// As many need no room of their own.
 const FEW: usize = 2;
 /// Trading back within this time is a round trip.
 const SOON: i64 = 10 * Timestamp::MINUTE;
@@ -16,10 +17,11 @@ const SOON: i64 = 10 * Timestamp::MINUTE;
 /// A space-saving sketch (Metwally, Agrawal and El Abbadi 2005): a newcomer takes the smallest one's place and
 /// inherits its count as an error, so whoever has more than an eighth of the volume is always in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub(super) struct Counterparties<W, T> {
     volume: Usd,
     round_trips: Usd,
-    pub(super) kept: Vec<Counterparty<W, T>>,
+    pub(super) kept: SmallVec<[Counterparty<W, T>; FEW]>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +49,7 @@ struct Last<T> {
 
 impl<W, T> Default for Counterparties<W, T> {
     fn default() -> Self {
-        Self { volume: Usd::ZERO, round_trips: Usd::ZERO, kept: vec![] }
+        Self { volume: Usd::ZERO, round_trips: Usd::ZERO, kept: SmallVec::new() }
     }
 }
 
@@ -65,7 +67,7 @@ impl<W: Copy + Ord, T: Copy + Eq> Counterparties<W, T> {
         } else if self.kept.len() < KEPT {
             // Most wallets know few others, and there are millions of wallets.
             if self.kept.len() == self.kept.capacity() {
-                self.kept.reserve_exact(if self.kept.is_empty() { FEW } else { KEPT - FEW });
+                self.kept.reserve_exact(KEPT - self.kept.len());
             }
             self.kept.push(Counterparty { wallet, last, usd: dealt.usd, error: Usd::ZERO });
         } else if let Some(known) = self.kept.iter_mut().min_by_key(|known| known.usd) {

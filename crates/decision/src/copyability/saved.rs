@@ -1,7 +1,5 @@
 //! A wallet's ways as bytes.
 
-use std::collections::VecDeque;
-
 use super::counterparties::Counterparties;
 use super::{CopyabilitySums, Day, WINDOW};
 use crate::quantile::Sizes;
@@ -10,7 +8,7 @@ use crate::reputation::saved::{Damaged, Reader, Saved, Writer};
 impl CopyabilitySums<u32, u32> {
     /// The day on which the next of its days leaves the window, for who has looked at it on a day.
     pub(crate) fn fades_on(&self, looked: i64) -> Option<i64> {
-        let leave = self.days.iter().map(|day| day.number.saturating_add(WINDOW));
+        let leave = self.days.iter().map(|day| i64::from(day.number) + i64::from(WINDOW));
         leave.filter(|leaves| looked < *leaves).min()
     }
 }
@@ -40,8 +38,8 @@ impl Saved for CopyabilitySums<u32, u32> {
         to.length(self.days.len());
         let mut before = 0i64;
         for day in &self.days {
-            to.signed(day.number.wrapping_sub(before));
-            before = day.number;
+            to.signed(i64::from(day.number) - before);
+            before = i64::from(day.number);
             to.whole(day.decisions);
             to.whole(day.new_markets);
         }
@@ -59,8 +57,8 @@ impl Saved for CopyabilitySums<u32, u32> {
         let holds = Sizes::from_bins(holds).ok_or(Damaged::Order)?;
         let mut before = 0i64;
         let days = from.list(|from| {
-            let number = before.wrapping_add(from.signed()?);
-            before = number;
+            before = before.checked_add(from.signed()?).ok_or(Damaged::Number)?;
+            let number = i32::try_from(before).map_err(|_| Damaged::Number)?;
             Ok(Day { number, decisions: from.whole()?, new_markets: from.whole()? })
         })?;
         if !days.is_sorted_by(|one, next| one.number < next.number) {
@@ -81,7 +79,7 @@ impl Saved for CopyabilitySums<u32, u32> {
             cost,
             hedged,
             holds,
-            days: VecDeque::from(days),
+            days: days.into_iter().collect(),
             counterparties: Counterparties::load(from)?,
         })
     }

@@ -27,6 +27,6 @@ impl<const N: usize> Saved for Faded<N> {
         if !is_short || !spans.is_sorted_by(|one, next| one.number < next.number) {
             return Err(Damaged::Order);
         }
-        Ok(Self(spans))
+        Ok(Self(spans.into_iter().collect()))
     }
 }

@@ -3,12 +3,11 @@
 use domain::Wallet;
 
 use super::History;
-use super::interner::usize_of;
 
 impl History {
     /// Those in memory who have changed since the last pass.
     pub fn with_news(&self) -> impl Iterator<Item = Wallet> {
-        let wallet = |shard: &super::Shard, number: u32| shard.records[usize_of(number)].wallet;
+        let wallet = |shard: &super::Shard, number: u32| shard.people[number].record.wallet;
         self.shards
             .iter()
             .flat_map(move |shard| shard.changed().iter().map(move |number| wallet(shard, *number)))
@@ -19,7 +18,7 @@ impl History {
     pub fn urgent(&self, wanted: impl Fn(Wallet) -> bool) -> Vec<Wallet> {
         let mut urgent = Vec::new();
         for shard in &self.shards {
-            let news = shard.changed().iter().map(|number| &shard.records[usize_of(*number)]);
+            let news = shard.changed().iter().map(|number| &shard.people[*number].record);
             let is_urgent = |wallet, decisions| self.eligibility.decisions <= decisions || wanted(wallet);
             urgent.extend(
                 news.filter(|record| is_urgent(record.wallet, record.decisions)).map(|record| record.wallet),
@@ -33,7 +32,7 @@ impl History {
     /// was last forgotten.
     pub fn with_results(&self) -> impl Iterator<Item = Wallet> {
         self.shards.iter().flat_map(|shard| {
-            let news = shard.changed().iter().map(|number| &shard.records[usize_of(*number)]);
+            let news = shard.changed().iter().map(|number| &shard.people[*number].record);
             news.filter(|record| record.is_paid).map(|record| record.wallet)
         })
     }
@@ -43,7 +42,7 @@ impl History {
         for shard in &mut self.shards {
             for place in 0..shard.changed().len() {
                 let number = shard.changed()[place];
-                shard.records[usize_of(number)].is_paid = false;
+                shard.people[number].record.is_paid = false;
             }
         }
     }

@@ -2,47 +2,27 @@
 
 use std::sync::Arc;
 
-use domain::{Market, Payouts, Side, Timestamp, Usd};
+use domain::{Payouts, Side, Timestamp, Usd};
 
 use super::record::Closed;
 use super::stake::Stake;
 use crate::calibration::{Horizon, PaidPrices};
 use crate::clv::Watch;
-use crate::copyability::is_ultra_short;
 
-/// A question, seen from a shard.
+/// A question, seen from a shard; four lines of memory, of which prints and entries need the first two.
 #[derive(Clone, Debug, Default)]
+#[repr(C, align(64))]
 pub(super) struct Board {
-    pub(super) is_ultra_short: bool,
+    /// Entries that wait for the price to have moved. Wallets are the shard's numbers.
+    pub(super) watch: Watch<u32>,
     /// When it is expected to end.
     pub(super) end: Option<Timestamp>,
-    /// The number of those among which it stands.
-    pub(super) siblings: Option<u32>,
     /// The places of those who hold or held it.
     pub(super) holders: Vec<u32>,
     pub(super) result: Option<Arc<Outcome>>,
-    /// Entries that wait for the price to have moved. Wallets are the shard's numbers.
-    pub(super) watch: Watch<u32>,
     /// What the decisions of known cost that have ended paid, for who wants to know what prices are worth: for the
     /// first outcome, and against it.
     pub(super) prices: [PaidPrices; 2],
-}
-
-/// What every print of a question is asked; the rest of the board is looked at when it has something to do.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Quote {
-    /// No print up to this moment, itself included, changes anything for the entries that wait.
-    pub(super) quiet: Timestamp,
-    /// The last price of the first token in millionths; zero before the first.
-    pub(super) price: u32,
-    /// How many prints the watch has not been told of.
-    pub(super) untold: u32,
-}
-
-impl Default for Quote {
-    fn default() -> Self {
-        Self { quiet: Timestamp::from_micros(i64::MAX), price: 0, untold: 0 }
-    }
 }
 
 /// A question's result.
@@ -56,13 +36,6 @@ pub(super) struct Outcome {
 }
 
 impl Board {
-    /// Takes over what a description says.
-    pub(super) fn describe(&mut self, market: &Market, siblings: Option<u32>) {
-        self.is_ultra_short = is_ultra_short(&market.slug);
-        self.end = market.end;
-        self.siblings = siblings;
-    }
-
     /// Notes what a decision that has ended paid, if that is known.
     pub(super) fn note_paid(&mut self, closed: &Closed) {
         if let Some(ppm) = u32::try_from(closed.paid_ppm()).ok().filter(|_| closed.counts()) {

@@ -1,7 +1,7 @@
 //! Many short lists in one long one: what is added for anybody is written at the end, next to what was just written
 //! for somebody else, and found again from whoever's list it is, newest first.
 
-use super::interner::usize_of;
+use super::table::Table;
 
 /// Where a list ends.
 pub(super) const END: u32 = u32::MAX;
@@ -9,31 +9,36 @@ pub(super) const END: u32 = u32::MAX;
 /// The items of all lists, each with the place of the one before it in its own list.
 #[derive(Clone, Debug)]
 pub(super) struct Chain<T> {
-    items: Vec<(T, u32)>,
+    items: Table<(T, u32)>,
 }
 
 impl<T> Default for Chain<T> {
     fn default() -> Self {
-        Self { items: Vec::new() }
+        Self { items: Table::default() }
     }
 }
 
 impl<T: Copy> Chain<T> {
+    /// Adds an item to the list whose newest one is at `head`, which is known to be no later: the list needs not be
+    /// looked at.
+    pub(super) fn push(&mut self, head: &mut u32, item: T) {
+        *head = self.items.push((item, *head));
+    }
+
     /// Adds an item to the list whose newest one is at `head`, behind all that are not later. Items come nearly
     /// always in their order, so that the place is at the head or near it.
     pub(super) fn add<K: Ord>(&mut self, head: &mut u32, item: T, key: impl Fn(&T) -> K) {
-        let place = u32::try_from(self.items.len()).unwrap_or(END);
         let mut later = None;
         let mut before = *head;
-        while let Some((other, earlier)) = self.items.get(usize_of(before)) {
+        while let Some((other, earlier)) = self.items.get(before) {
             if key(other) <= key(&item) {
                 break;
             }
             later = Some(before);
             before = *earlier;
         }
-        self.items.push((item, before));
-        match later.and_then(|later| self.items.get_mut(usize_of(later))) {
+        let place = self.items.push((item, before));
+        match later.and_then(|later| self.items.get_mut(later)) {
             Some((_, link)) => *link = place,
             None => *head = place,
         }
@@ -47,9 +52,9 @@ impl<T: Copy> Chain<T> {
         is_past: impl Fn(&T) -> bool,
     ) -> Option<&mut T> {
         let mut place = head;
-        while let Some((item, before)) = self.items.get(usize_of(place)) {
+        while let Some((item, before)) = self.items.get(place) {
             if is_it(item) {
-                return self.items.get_mut(usize_of(place)).map(|(item, _)| item);
+                return self.items.get_mut(place).map(|(item, _)| item);
             }
             if is_past(item) {
                 return None;
@@ -63,7 +68,7 @@ impl<T: Copy> Chain<T> {
     pub(super) fn back_from(&self, head: u32) -> impl Iterator<Item = &T> {
         let mut place = head;
         std::iter::from_fn(move || {
-            let (item, before) = self.items.get(usize_of(place))?;
+            let (item, before) = self.items.get(place)?;
             place = *before;
             Some(item)
         })

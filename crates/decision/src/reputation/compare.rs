@@ -9,7 +9,7 @@ use domain::{ConditionId, Side, Timestamp, TokenId, Wallet};
 
 use super::History;
 use super::entry::Timer;
-use super::interner::usize_of;
+use super::person::Person;
 use super::record::{Closed, Day, Record};
 use super::shard::Bare;
 use super::stake::Stake;
@@ -49,9 +49,9 @@ impl History {
     fn by_wallet(&self) -> BTreeMap<Wallet, Known> {
         let mut known: BTreeMap<Wallet, Known> = BTreeMap::new();
         for shard in &self.shards {
-            let wallet = |number: u32| shard.records[usize_of(number)].wallet;
+            let wallet = |number: u32| shard.people[number].record.wallet;
             let token = |question: u32| self.catalogue.question(question).tokens[0];
-            for (record, copying) in shard.records.iter().zip(&shard.copying) {
+            for Person { record, copying, .. } in shard.people.iter() {
                 let known = known.entry(record.wallet).or_default();
                 let closed = record.closed(&shard.books).into_iter();
                 known.closed = closed
@@ -62,7 +62,7 @@ impl History {
                 known.days = record.days(&shard.books);
                 known.record = Some(record.alone());
             }
-            for stake in &shard.stakes {
+            for stake in shard.stakes.iter() {
                 // One that is empty says nothing.
                 let alone = stake.alone();
                 if let Some(token) = token(stake.question).filter(|_| alone != Stake::default()) {

@@ -9,7 +9,7 @@ use crate::copyability::{CopyabilitySums, Dealt, DecisionClosed};
 
 /// A wallet's ways.
 #[derive(Clone, Debug, Default)]
-#[repr(align(64))]
+#[repr(C)]
 pub(super) struct Copying {
     /// Wallets and tokens are told apart by 32 bits of their hashes: enough to tell the few that matter, and the
     /// same whatever has been described.
@@ -41,9 +41,14 @@ impl Copying {
         self.sums.touch()
     }
 
-    /// Reads what hangs on that.
-    pub(super) fn touch_more(&self) -> u64 {
-        self.sums.touch_more()
+    /// Reads whom fills were dealt with.
+    pub(super) fn touch_dealt(&self) -> u64 {
+        self.sums.touch_dealt()
+    }
+
+    /// Reads what the end of a decision will need.
+    pub(super) fn touch_closing(&self) -> u64 {
+        self.sums.touch_closing()
     }
 }
 

@@ -5,6 +5,7 @@ use domain::{ChainEvent, Fact};
 use super::act::Glance;
 use super::catalogue::Catalogue;
 use super::interner::{Spread as _, usize_of};
+use super::shard::home;
 
 /// What a look at facts in a row gave.
 #[derive(Debug, Default)]
@@ -16,13 +17,13 @@ pub(super) struct Glances {
 
 impl Glances {
     /// Looks at facts of which the first has this place.
-    pub(super) fn take(&mut self, catalogue: &Catalogue, facts: &[Fact], first: usize) {
+    pub(super) fn take(&mut self, catalogue: &Catalogue, shards: usize, facts: &[Fact], first: usize) {
         self.fills.clear();
         self.others.clear();
         self.fills.reserve(facts.len());
         let first = u32::try_from(first).unwrap_or(u32::MAX);
         for (fact, place) in facts.iter().zip(first..) {
-            match glance(catalogue, fact, place) {
+            match glance(catalogue, shards, fact, place) {
                 Some(glance) => self.fills.push(glance),
                 None => self.others.push(place),
             }
@@ -38,10 +39,11 @@ impl Glances {
 }
 
 /// A fill of a token that is described, among whose siblings nobody waits.
-fn glance(catalogue: &Catalogue, fact: &Fact, place: u32) -> Option<Glance> {
+fn glance(catalogue: &Catalogue, shards: usize, fact: &Fact, place: u32) -> Option<Glance> {
     let ChainEvent::Fill(fill) = &fact.event else { return None };
     let seat = catalogue.seat(fill.token).filter(|seat| !catalogue.is_awaited(seat.question))?;
     let price = seat.price_of(fill).unwrap_or(0);
     let spread = fill.wallet.spread();
-    Some(Glance { spread, place, question: seat.question, price, outcome: seat.outcome })
+    let (at, home) = (fact.place.block_time, home(spread, shards));
+    Some(Glance { spread, at, place, question: seat.question, price, home, outcome: seat.outcome })
 }

@@ -218,7 +218,8 @@ impl Record {
         let number = Day::of(at);
         if self.today.number < number {
             if self.today.number != NO_DAY {
-                books.days.add(&mut self.day, self.today, |day| day.number);
+                // All days in the books are before today.
+                books.days.push(&mut self.day, self.today);
             }
             self.today = Day { number, ..Day::default() };
         }

@@ -64,3 +64,11 @@ pub fn assessment(wallet: Wallet, tier: Tier, as_of: Timestamp) -> Assessment {
         ],
     }
 }
+
+/// A whale that nothing speaks against.
+#[must_use]
+pub fn whale(wallet: Wallet, as_of: Timestamp) -> Assessment {
+    let one = assessment(wallet, Tier::Whale, as_of);
+    let verdict = WalletScore { score: 8.5, ..one.verdict };
+    Assessment { verdict, flags: vec![], ..one }
+}

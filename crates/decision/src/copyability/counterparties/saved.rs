@@ -38,6 +38,6 @@ impl Saved for Counterparties<u32, u32> {
         if KEPT < kept.len() {
             return Err(Damaged::Number);
         }
-        Ok(Self { volume, round_trips, kept })
+        Ok(Self { volume, round_trips, kept: kept.into_iter().collect() })
     }
 }

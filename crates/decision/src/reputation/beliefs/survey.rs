@@ -51,7 +51,8 @@ impl History {
         // The moment itself belongs to what comes after.
         let before = survey.start().plus_micros(-1);
         for shard in &self.shards {
-            let known = shard.records.iter().filter(|record| self.eligibility.decisions <= record.decisions);
+            let known = shard.people.iter().map(|person| &person.record);
+            let known = known.filter(|record| self.eligibility.decisions <= record.decisions);
             for record in known {
                 let mut tally = Tally::new(&self.catalogue, &shard.books, record);
                 tally.advance(before, self.eligibility);

@@ -62,7 +62,9 @@ impl History {
             Arc::new(Outcome { seq, at, payouts: Arc::new(payouts), first })
         });
         for shard in &mut self.shards {
-            shard.boards[usize_of(number)].result.clone_from(&result);
+            if let Some(result) = &result {
+                shard.end(number, Arc::clone(result));
+            }
             shard.restore_price(number, state.price, state.prints);
         }
         if let Some(shard) = self.shards.first_mut() {

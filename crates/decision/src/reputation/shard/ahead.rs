@@ -5,7 +5,7 @@
 
 use std::hint::black_box;
 
-use domain::Timestamp;
+use domain::{Role, Timestamp};
 
 use super::super::act::{Glance, Stretch};
 use super::super::interner::{Spread as _, usize_of};
@@ -19,6 +19,7 @@ pub(super) const AHEAD: usize = 128;
 pub(super) struct Spot {
     pub(super) wallet: Option<u32>,
     pub(super) place: Option<u32>,
+    is_maker: bool,
 }
 
 /// The spots of the trades that are at home here, in their order.
@@ -39,49 +40,56 @@ impl Shard {
     /// Reads what the next trades will need: the slots of all wallets first, then all wallets, the slots of all
     /// stakes, all stakes.
     pub(super) fn look_ahead(&self, stretch: &Stretch<'_>, glances: &[Glance]) -> Known {
-        let last = glances.last().and_then(|glance| stretch.time(glance)).unwrap_or_default();
+        let last = glances.last().map(|glance| glance.at).unwrap_or_default();
         let mut own = [0usize; AHEAD];
         let mut count = 0;
         let mut read = 0u64;
         for (index, glance) in glances.iter().enumerate().take(AHEAD) {
             own[count] = index;
-            let is_home = self.is_home(glance.spread);
-            count += usize::from(is_home);
-            let quote = &self.quotes[usize_of(glance.question)];
-            if quote.quiet < last {
+            if glance.home == self.number {
+                read ^= self.wallets.peek(glance.spread);
+                count += 1;
+            }
+            if self.fronts[usize_of(glance.question)].quiet < last {
                 read ^= self.boards[usize_of(glance.question)].watch.touch();
             }
         }
         let own = &own[..count];
-        for index in own {
-            read ^= self.wallets.peek(glances[*index].spread);
-        }
         let mut spots = [Spot::default(); AHEAD];
         for (spot, index) in spots.iter_mut().zip(own) {
             let glance = &glances[*index];
-            if let Some((_, _, trade)) = stretch.trade(glance) {
+            if let Some(trade) = stretch.trade(glance) {
+                spot.is_maker = trade.fill.role == Role::Maker;
                 spot.wallet = self.find(trade.fill.wallet, glance.spread);
             }
         }
-        for (spot, index) in spots.iter().zip(own) {
-            let Some(wallet) = spot.wallet else { continue };
-            let question = glances[*index].question;
-            read ^= self.places.peek((wallet, question).spread());
-            let board = &self.boards[usize_of(question)];
-            read ^= board.siblings.map_or(0, |siblings| self.legs.peek((wallet, siblings).spread()));
-            read ^= self.records[usize_of(wallet)].touch() ^ self.copying[usize_of(wallet)].touch();
-        }
         for (spot, index) in spots.iter_mut().zip(own) {
+            let Some(wallet) = spot.wallet else { continue };
+            let (person, question) = (&self.people[wallet], glances[*index].question);
+            read ^= person.touch();
+            spot.place = person.recent(question);
+            if spot.place.is_none() {
+                read ^= self.places.peek((wallet, question).spread());
+            }
+        }
+        for (spot, index) in spots.iter_mut().zip(own).filter(|(spot, _)| spot.place.is_none()) {
             let Some(wallet) = spot.wallet else { continue };
             spot.place = self.place(wallet, glances[*index].question);
         }
-        for spot in &spots[..count] {
+        for (spot, index) in spots.iter().zip(own) {
             let Some(wallet) = spot.wallet else { continue };
-            read ^= self.copying[usize_of(wallet)].touch_more();
-            read ^= spot.place.map_or(0, |place| self.stakes[usize_of(place)].touch());
+            // Opposite a taker stands the exchange itself.
+            if spot.is_maker {
+                read ^= self.people[wallet].copying.touch_dealt();
+            }
+            read ^= match spot.place {
+                Some(place) => self.stakes[place].touch(),
+                // Who comes to a question makes a decision in it, which is counted among its siblings.
+                None => self.touch_legs(wallet, glances[*index].question),
+            };
         }
         for spot in &spots[..count] {
-            let bet = spot.place.and_then(|place| self.stakes[usize_of(place)].bet.as_ref());
+            let bet = spot.place.and_then(|place| self.stakes[place].bet.as_ref());
             read ^= bet.and_then(|bet| bet.entry).map_or(0, |making| self.timers.touch(&making));
         }
         read ^= self.look_at_timers(last);
@@ -89,35 +97,38 @@ impl Shard {
         Known { spots, taken: 0 }
     }
 
-    /// The same for entries that will be due by a moment.
+    fn touch_legs(&self, wallet: u32, question: u32) -> u64 {
+        let siblings = self.fronts[usize_of(question)].siblings();
+        siblings.map_or(0, |siblings| self.legs.peek((wallet, siblings).spread()))
+    }
+
+    /// The same for entries that will be due by a moment. Those whose question is over by then need nothing.
     fn look_at_timers(&self, by: Timestamp) -> u64 {
         let due = self.timers.upcoming(by).take(4 * AHEAD);
-        due.fold(0, |read, timer| {
-            let board = &self.boards[usize_of(timer.question)];
-            let is_over = u64::from(board.result.is_some());
-            read ^ is_over ^ self.records[usize_of(timer.wallet)].touch()
-        })
+        let open = due.filter(|timer| !self.fronts[usize_of(timer.question)].is_over_before(timer.due));
+        open.fold(0, |read, timer| read ^ self.people[timer.wallet].record.touch())
     }
 
     /// The same for entries whose time has come.
     pub(super) fn look_at_matured(&self) {
-        let wallets = self.matured.iter().map(|matured| usize_of(matured.wallet));
-        let read = wallets
-            .fold(0, |read, wallet| read ^ self.copying[wallet].clv.touch() ^ self.records[wallet].touch());
-        let wallets = self.matured.iter().map(|matured| usize_of(matured.wallet));
-        black_box(wallets.fold(read, |read, wallet| read ^ self.copying[wallet].clv.touch_more()));
+        let wallets = self.matured.iter().map(|matured| matured.wallet);
+        let read = wallets.fold(0, |read, wallet| {
+            read ^ self.people[wallet].copying.clv.touch() ^ self.people[wallet].record.touch()
+        });
+        let wallets = self.matured.iter().map(|matured| matured.wallet);
+        black_box(wallets.fold(read, |read, wallet| read ^ self.people[wallet].copying.clv.touch_more()));
     }
 
     /// The same for holders who are to be paid.
     pub(super) fn look_at(&self, places: &[u32]) {
-        let read = places.iter().fold(0, |read, place| read ^ self.stakes[usize_of(*place)].touch());
-        let wallets = places.iter().map(|place| usize_of(self.stakes[usize_of(*place)].wallet));
-        let read = wallets
-            .fold(read, |read, wallet| read ^ self.records[wallet].touch() ^ self.copying[wallet].touch());
-        let wallets = places.iter().map(|place| usize_of(self.stakes[usize_of(*place)].wallet));
+        let read = places.iter().fold(0, |read, place| read ^ self.stakes[*place].touch());
+        let wallets = places.iter().map(|place| self.stakes[*place].wallet);
         let read = wallets.fold(read, |read, wallet| {
-            read ^ self.records[wallet].touch_ended(&self.books) ^ self.copying[wallet].touch_more()
+            read ^ self.people[wallet].record.touch() ^ self.people[wallet].copying.touch_closing()
         });
+        let wallets = places.iter().map(|place| self.stakes[*place].wallet);
+        let read =
+            wallets.fold(read, |read, wallet| read ^ self.people[wallet].record.touch_ended(&self.books));
         black_box(read);
     }
 }

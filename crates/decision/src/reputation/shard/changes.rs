@@ -18,10 +18,10 @@ impl Shard {
                 self.book(scene, usize::from(seat.outcome), Usd::ZERO, *shares);
             }
             Own::Bare { token, shares } => self.book_bare(wallet, *token, Usd::ZERO, *shares, at),
-            Own::Dollars(usd) => self.records[usize_of(wallet)].realize(&mut self.books, *usd, at),
+            Own::Dollars(usd) => self.people[wallet].record.realize(&mut self.books, *usd, at),
             Own::Collect { question, payout } => {
                 let scene = self.scene(wallet, *question, seq, at);
-                let stake = &mut self.stakes[usize_of(scene.place)];
+                let stake = &mut self.stakes[scene.place];
                 stake.owed -= *payout;
                 if self.boards[usize_of(*question)].result.is_some() {
                     self.reckon(scene);
@@ -41,7 +41,7 @@ impl Shard {
         seq: u64,
         at: Timestamp,
     ) {
-        let sums = &mut self.copying[usize_of(wallet)].sums;
+        let sums = &mut self.people[wallet].copying.sums;
         if amount.is_positive() {
             sums.split()
         } else {
@@ -50,7 +50,7 @@ impl Shard {
         let lone = questions.len();
         if lone == 1 {
             let scene = self.scene(wallet, questions.start, seq, at);
-            let done = self.stakes[usize_of(scene.place)].book_pairs(amount);
+            let done = self.stakes[scene.place].book_pairs(amount);
             self.finish(scene, done);
             return;
         }
@@ -73,7 +73,7 @@ impl Shard {
         let mut is_unknown = false;
         for question in against {
             let scene = self.scene(wallet, *question, seq, at);
-            let stake = &mut self.stakes[usize_of(scene.place)];
+            let stake = &mut self.stakes[scene.place];
             let part = parts.next().unwrap_or_default();
             let own_cost = stake.holdings[1].cost_of(*amount);
             let brings = if others.is_empty() { part } else { own_cost };
@@ -88,21 +88,21 @@ impl Shard {
             let scene = self.scene(wallet, *question, seq, at);
             self.book(scene, 0, -part, *amount);
             if is_unknown {
-                self.stakes[usize_of(scene.place)].doubt();
+                self.stakes[scene.place].doubt();
             }
         }
     }
 
     /// Whoever collected more than the result has paid for had shares that were never seen arriving.
     pub(super) fn reckon(&mut self, scene: Scene) {
-        let stake = &mut self.stakes[usize_of(scene.place)];
+        let stake = &mut self.stakes[scene.place];
         let excess = -stake.owed;
         if excess <= Usd::ZERO {
             return;
         }
         stake.owed = Usd::ZERO;
         stake.holdings[0].realized += excess;
-        let record = &mut self.records[usize_of(scene.wallet)];
+        let record = &mut self.people[scene.wallet].record;
         record.realize(&mut self.books, excess, scene.at);
         if ROUNDING < excess {
             record.close(
@@ -135,14 +135,14 @@ impl Shard {
         if realized != Usd::ZERO {
             bare.days.push((at, realized));
         }
-        self.records[usize_of(wallet)].realize(&mut self.books, realized, at);
+        self.people[wallet].record.realize(&mut self.books, realized, at);
         self.moved_bare.push((wallet, token));
     }
 
     /// What was booked of a token by itself is taken back, because it comes again with what it means.
     pub(super) fn forget_bare(&mut self, wallet: u32, token: TokenId) {
         for (at, realized) in self.bare.remove(&(wallet, token)).unwrap_or_default().days {
-            self.records[usize_of(wallet)].realize(&mut self.books, -realized, at);
+            self.people[wallet].record.realize(&mut self.books, -realized, at);
         }
     }
 }

@@ -8,9 +8,11 @@ use super::super::SavedWallet;
 use super::super::catalogue::Catalogue;
 use super::super::entry::Timer;
 use super::super::interner::{Index, Spread as _, next_number, usize_of};
+use super::super::person::Person;
 use super::super::record::Books;
 use super::super::saved::{Damaged, Reader, Saved, WalletState, Writer, behind, digest};
 use super::super::stake::{Bet, Stake};
+use super::super::table::Table;
 use super::{Bare, Scene, Shard};
 use crate::clv::{Left, Watched};
 use crate::ledger::Holding;
@@ -37,8 +39,8 @@ struct Belongings {
 
 impl Belongings {
     fn of(shard: &Shard, catalogue: &Catalogue) -> Self {
-        let stake = |place: &u32| &shard.stakes[usize_of(*place)];
-        let mut places: Vec<u32> = (0..next_number(&shard.stakes)).collect();
+        let stake = |place: &u32| &shard.stakes[*place];
+        let mut places: Vec<u32> = (0..shard.stakes.next()).collect();
         places.retain(|place| stake(place).alone() != Stake::default());
         places.sort_unstable_by_key(|place| (stake(place).wallet, stake(place).question));
         let legs = shard.leg_counts.iter();
@@ -76,8 +78,8 @@ impl Shard {
         clock: Clock,
     ) -> impl Iterator<Item = SavedWallet> + 'a {
         let belongings = Belongings::of(self, catalogue);
-        self.saved.resize(self.records.len(), 0);
-        (0..next_number(&self.records)).filter_map(move |number| {
+        self.saved.resize(self.people.len(), 0);
+        (0..self.people.next()).filter_map(move |number| {
             let bytes = self.bytes_of(number, &belongings);
             let digest = digest(&bytes);
             let is_new = std::mem::replace(&mut self.saved[usize_of(number)], digest) != digest;
@@ -88,13 +90,13 @@ impl Shard {
     fn bytes_of(&self, number: u32, belongings: &Belongings) -> Vec<u8> {
         let mut to = Writer::new();
         let to_ref = &mut to;
-        let record = &self.records[usize_of(number)];
+        let record = &self.people[number].record;
         to_ref.flag(record.is_changed);
         record.save(&self.books, to_ref);
-        let places = part(&belongings.places, number, |place| self.stakes[usize_of(*place)].wallet);
+        let places = part(&belongings.places, number, |place| self.stakes[*place].wallet);
         to_ref.length(places.len());
         let mut next = 0;
-        for stake in places.iter().map(|place| &self.stakes[usize_of(*place)]) {
+        for stake in places.iter().map(|place| &self.stakes[*place]) {
             behind(to_ref, &mut next, stake.question);
             stake.save(to_ref);
         }
@@ -112,7 +114,7 @@ impl Shard {
             behind(to_ref, &mut next, *question);
             to_ref.whole(*count);
         }
-        let copying = &self.copying[usize_of(number)];
+        let copying = &self.people[number].copying;
         copying.sums.save(to_ref);
         copying.clv.save(to_ref);
         let timers = part(&belongings.timers, number, |(_, timer)| timer.wallet);
@@ -131,7 +133,7 @@ impl Shard {
 
     /// When the last fill was of the entry with a number, if it is still being made.
     fn last_fill(&self, wallet: u32, question: u32, number: u64) -> Option<Timestamp> {
-        let stake = &self.stakes[usize_of(self.place(wallet, question)?)];
+        let stake = &self.stakes[self.place(wallet, question)?];
         let (making, last) = stake.bet?.entry?.state();
         (making == number).then_some(last)
     }
@@ -150,9 +152,9 @@ impl Shard {
         catalogue: &Catalogue,
         clock: Clock,
     ) -> SavedWallet {
-        let record = &self.records[usize_of(number)];
-        let places = part(&belongings.places, number, |place| self.stakes[usize_of(*place)].wallet);
-        let stakes = || places.iter().map(|place| &self.stakes[usize_of(*place)]);
+        let record = &self.people[number].record;
+        let places = part(&belongings.places, number, |place| self.stakes[*place].wallet);
+        let stakes = || places.iter().map(|place| &self.stakes[*place]);
         let has_moved_bare =
             self.bare_of(number).any(|(token, _)| belongings.moved_bare.contains(&(number, token)));
         let is_due = record.is_changed || has_moved_bare || stakes().any(|stake| stake.is_moved);
@@ -160,14 +162,14 @@ impl Shard {
         let watched = part(&belongings.watched, number, |watched| watched.0);
         let looked = clock.scored.unwrap_or(i64::MIN);
         let fades = record.fades_on(&self.books, looked).into_iter();
-        let fades = fades.chain(self.copying[usize_of(number)].sums.fades_on(looked)).min();
+        let fades = fades.chain(self.people[number].copying.sums.fades_on(looked)).min();
         let fades = fades.map(|day| Timestamp::from_micros(day.saturating_mul(Timestamp::DAY)));
         let due = timers.iter().map(|(_, timer)| timer.due);
         let wake = due.chain(watched.iter().map(|(_, _, watched)| watched.due)).min();
         let (wallet, decisions) = (record.wallet, record.decisions);
         let mut tokens: Vec<TokenId> = Vec::new();
         for place in places {
-            let stake = &mut self.stakes[usize_of(*place)];
+            let stake = &mut self.stakes[*place];
             let untold = open_tokens(stake) & !stake.told;
             stake.told |= untold;
             let names = catalogue.question(stake.question).tokens.into_iter().zip([1, 2]);
@@ -191,8 +193,8 @@ impl Shard {
     /// Goes on from a question's last price after so many prints.
     pub(in crate::reputation) fn restore_price(&mut self, question: u32, price: u32, prints: u64) {
         self.boards[usize_of(question)].watch.restore(f64::from(price) / 1e6, prints);
-        let quote = &mut self.quotes[usize_of(question)];
-        (quote.price, quote.untold) = (price, 0);
+        let front = &mut self.fronts[usize_of(question)];
+        (front.price, front.untold) = (price, 0);
     }
 
     /// Keeps in mind what the copiers pay of entries in a question that are away.
@@ -203,31 +205,29 @@ impl Shard {
 
     /// How many prints there were of a question.
     pub(in crate::reputation) fn prints(&self, question: u32) -> u64 {
-        let untold = u64::from(self.quotes[usize_of(question)].untold);
+        let untold = u64::from(self.fronts[usize_of(question)].untold);
         self.boards[usize_of(question)].watch.prints() + untold
     }
 
     /// Puts a wallet among the others.
     pub(in crate::reputation) fn take_in(&mut self, state: WalletState, digest: u64, catalogue: &Catalogue) {
-        let first = next_number(&self.stakes);
+        let first = self.stakes.next();
         let WalletState { is_changed, told, stakes, bare, legs, copying, timers, watched } = state;
-        let number = next_number(&self.records);
+        let number = self.people.next();
         let record = told.enter(&mut self.books);
         self.wallets.insert(record.wallet.spread(), number);
-        self.saved.resize(self.records.len(), 0);
+        self.saved.resize(self.people.len(), 0);
         self.saved.push(digest);
-        self.records.push(record);
-        self.copying.push(copying);
+        self.people.push(Person::of(record, copying));
         if is_changed {
             self.change(number);
         }
         for stake in stakes {
-            let place = next_number(&self.stakes);
+            let told = open_tokens(&stake);
+            let place = self.stakes.push(Stake { wallet: number, told, ..stake });
             self.places.insert((number, stake.question).spread(), place);
             self.boards[usize_of(stake.question)].holders.push(place);
             self.moved.extend(stake.is_moved.then_some(place));
-            let told = open_tokens(&stake);
-            self.stakes.push(Stake { wallet: number, told, ..stake });
         }
         for (token, bare, is_moved) in bare {
             self.bare.insert((number, token), bare);
@@ -241,8 +241,7 @@ impl Shard {
         for (timer, last) in timers {
             let making = self.timers.take_in(Timer { wallet: number, ..timer }, last);
             let place = self.place(number, timer.question);
-            if let Some(Bet { entry, .. }) = place.and_then(|place| self.stakes[usize_of(place)].bet.as_mut())
-            {
+            if let Some(Bet { entry, .. }) = place.and_then(|place| self.stakes[place].bet.as_mut()) {
                 *entry = making.or(*entry);
             }
         }
@@ -251,7 +250,7 @@ impl Shard {
             self.boards[usize_of(question)].watch.take_in(number, &watched);
             self.listen(question);
         }
-        for place in first..next_number(&self.stakes) {
+        for place in first..self.stakes.next() {
             self.pay_late(place, catalogue);
         }
     }
@@ -259,16 +258,16 @@ impl Shard {
     /// Pays a result that came while its holder was away, as it would have been paid then: nothing else has happened
     /// to the holder since. Whoever waits for siblings to be known is paid when they are.
     fn pay_late(&mut self, place: u32, catalogue: &Catalogue) {
-        let stake = &self.stakes[usize_of(place)];
+        let stake = &self.stakes[place];
         let (wallet, question) = (stake.wallet, stake.question);
         if stake.is_empty() && Usd::ZERO <= stake.owed {
             return;
         }
         let Some(result) = self.boards[usize_of(question)].result.clone() else { return };
         let siblings = catalogue.question(question).siblings.map(|number| catalogue.siblings(number));
-        let address = self.records[usize_of(wallet)].wallet;
+        let address = self.people[wallet].record.wallet;
         if siblings.is_none_or(|siblings| !siblings.waiters.contains_key(&address)) {
-            let pays = result.pays(&self.stakes[usize_of(place)]);
+            let pays = result.pays(&self.stakes[place]);
             self.pay(Scene { wallet, question, place, seq: result.seq, at: result.at }, pays);
         }
     }
@@ -284,7 +283,7 @@ impl Shard {
             }
         }
         (self.wallets, self.places, self.legs) = (Index::default(), Index::default(), Index::default());
-        (self.records, self.books, self.copying) = (Vec::new(), Books::default(), Vec::new());
+        (self.people, self.books) = (Table::default(), Books::default());
         (self.stakes, self.leg_counts, self.bare) = Default::default();
         (self.timers, self.changed, self.moved) = Default::default();
         (self.moved_bare, self.saved, self.looked) = Default::default();

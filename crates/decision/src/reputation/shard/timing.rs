@@ -11,6 +11,29 @@ use crate::clv::Entry;
 use crate::copyability::DecisionOpened;
 
 impl Shard {
+    /// A price was paid for the first token of a question; zero is none.
+    pub(super) fn print(&mut self, question: u32, price: u32, at: Timestamp) {
+        let front = &mut self.fronts[usize_of(question)];
+        if price == 0 {
+            return;
+        }
+        if at <= front.quiet {
+            front.price = price;
+            front.untold = front.untold.saturating_add(1);
+            return;
+        }
+        self.tell(question);
+        let watch = &mut self.boards[usize_of(question)].watch;
+        watch.print(at, f64::from(price) / 1e6, &mut self.matured);
+        let front = &mut self.fronts[usize_of(question)];
+        (front.price, front.quiet) = (price, watch.quiet_until());
+    }
+
+    /// The last price of a question's first token.
+    pub(in crate::reputation) fn price(&self, question: u32) -> Option<u32> {
+        Some(self.fronts[usize_of(question)].price).filter(|price| *price > 0)
+    }
+
     /// Looks again at the prices of entries that are a day old by a moment, all prints before which were seen.
     pub(in crate::reputation) fn mature(&mut self, by: Timestamp) {
         while let Some(timer) = self.timers.pop(by) {
@@ -32,12 +55,11 @@ impl Shard {
 
     pub(super) fn look_again(&mut self, timer: &Timer, price: Option<u32>) {
         // A price that the result has overtaken says nothing about the entry's timing.
-        let result = self.boards[usize_of(timer.question)].result.as_ref();
-        if result.is_some_and(|result| result.at < timer.due) {
+        if self.fronts[usize_of(timer.question)].is_over_before(timer.due) {
             return;
         }
         if let Some(drift) = price.and_then(|price| timer.drift(price)) {
-            self.records[usize_of(timer.wallet)].drift(&mut self.books, drift, timer.due);
+            self.people[timer.wallet].record.drift(&mut self.books, drift, timer.due);
             self.change(timer.wallet);
         }
     }
@@ -45,13 +67,13 @@ impl Shard {
     /// Counts a decision that opened.
     pub(super) fn decide(&mut self, scene: Scene, done: &Done) {
         let Some((_, shares, cost)) = done.grown else { return };
-        let stake = &mut self.stakes[usize_of(scene.place)];
+        let stake = &mut self.stakes[scene.place];
         let is_new_market = !std::mem::replace(&mut stake.was_decided, true);
-        let siblings = self.boards[usize_of(scene.question)].siblings;
+        let siblings = self.fronts[usize_of(scene.question)].siblings();
         let neg_risk_legs = siblings.map_or(0, |siblings| self.count_leg(scene.wallet, siblings));
         let price = (cost.to_f64() / shares.to_f64()).clamp(0.0, 1.0);
         let opened = DecisionOpened { at: scene.at, price, is_new_market, neg_risk_legs };
-        self.copying[usize_of(scene.wallet)].sums.decide(&opened);
+        self.people[scene.wallet].copying.sums.decide(&opened);
     }
 
     /// How many decisions a wallet has made among siblings, with one more.
@@ -78,7 +100,9 @@ impl Shard {
         let board = &mut self.boards[usize_of(timer.question)];
         if let Some(entry) = Entry::new(timer.wallet, at, paid, paid, board.end) {
             board.watch.enter(if timer.direction == Side::Buy { entry } else { entry.mirrored() });
-            self.quotes[usize_of(timer.question)].quiet = board.watch.quiet_until();
+            let front = &mut self.fronts[usize_of(timer.question)];
+            // It may be that the others are quiet for longer: then one print is looked at for nothing.
+            front.quiet = front.quiet.min(entry.quiet_until());
         }
     }
 
@@ -88,7 +112,7 @@ impl Shard {
         let watch = &mut self.boards[usize_of(question)].watch;
         if !watch.is_idle() {
             watch.mature(by, &mut self.matured);
-            self.quotes[usize_of(question)].quiet = watch.quiet_until();
+            self.fronts[usize_of(question)].quiet = watch.quiet_until();
             self.count_matured();
         }
     }
@@ -96,15 +120,15 @@ impl Shard {
     /// Finds anew until when no print of a question changes anything for those who wait.
     pub(super) fn listen(&mut self, question: u32) {
         let quiet = self.boards[usize_of(question)].watch.quiet_until();
-        self.quotes[usize_of(question)].quiet = quiet;
+        self.fronts[usize_of(question)].quiet = quiet;
     }
 
     /// Tells a question's watch what prints it has slept through.
     pub(super) fn tell(&mut self, question: u32) {
-        let quote = &mut self.quotes[usize_of(question)];
-        let untold = std::mem::take(&mut quote.untold);
+        let front = &mut self.fronts[usize_of(question)];
+        let untold = std::mem::take(&mut front.untold);
         if untold > 0 {
-            let price = f64::from(quote.price) / 1e6;
+            let price = f64::from(front.price) / 1e6;
             self.boards[usize_of(question)].watch.pass_over(untold.into(), price);
         }
     }
@@ -120,7 +144,7 @@ impl Shard {
     pub(super) fn count_matured(&mut self) {
         self.look_at_matured();
         while let Some(matured) = self.matured.pop() {
-            self.copying[usize_of(matured.wallet)].clv.add(&matured);
+            self.people[matured.wallet].copying.clv.add(&matured);
             self.change(matured.wallet);
         }
     }
