@@ -86,8 +86,9 @@ fn misbehave(world: &Devnet) {
 /// Trades until enough orders went out, while sockets break; all output of the process goes to a file.
 async fn trade(world: &Devnet, database: &TestDatabase, store: &Store, key: &Path, said: &Path) {
     let output = File::create(said).unwrap();
+    let manner = earnest::Manner { paper: false, check_secs: 3_600 };
     let mut trading = tokio::process::Command::new(env!("CARGO_BIN_EXE_trials"))
-        .args(earnest::arguments(world, database.url(), key, "trace"))
+        .args(earnest::arguments(world, database.url(), key, "trace", manner))
         .stdin(Stdio::null())
         .stdout(output.try_clone().unwrap())
         .stderr(output)
