@@ -73,13 +73,10 @@ async fn trade(mode: &'static str) {
     }
     running.end().await;
     // On paper nobody at the venue heard of it, and in earnest of nothing that was not decided.
-    let (sent, orders) = (session.truth().orders.len() as i64, session.results().await.orders);
+    let sent = i64::try_from(session.truth().orders.len()).unwrap();
+    let orders = session.results().await.orders;
     assert!(if mode == "live" { (1..=orders).contains(&sent) } else { sent == 0 }, "{sent} of {orders}");
     let rehearsal = rehearsed(&session).await;
-    println!("{mode}: {} steps, {} beginnings", rehearsal.steps, rehearsal.beginnings);
-    for table in &rehearsal.tables {
-        println!("{:>6} {}", table.stored, table.name);
-    }
 
     let told = replay(&session, &[]);
     assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));

@@ -98,6 +98,7 @@ impl NewBlock {
 /// The world.
 #[derive(Debug)]
 pub struct World {
+    seed: u64,
     dice: Dice,
     /// Chance that decides by which way something happens, not what: apart, so that it changes no market.
     ways: Dice,
@@ -152,6 +153,7 @@ impl World {
         let people = People::new(&mut dice, config.cast, config.wallets, config.skilled);
         let speed = if config.speed.is_finite() { config.speed.clamp(0.01, 100.0) } else { 1.0 };
         Self {
+            seed,
             dice,
             ways: Dice::new(!seed),
             people,

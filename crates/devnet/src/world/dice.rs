@@ -14,6 +14,14 @@ impl Dice {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
+    /// A source of its own for each turn of a seed: what is drawn in one changes nothing in another.
+    pub(crate) fn of_turn(seed: u64, turn: u64) -> Self {
+        let mut source = ChaCha8Rng::seed_from_u64(seed);
+        // The turns of the past, which has none, are stream zero.
+        source.set_stream(turn.wrapping_add(1));
+        Self(source)
+    }
+
     /// Uniform in `[0, 1)`.
     pub(crate) fn unit(&mut self) -> f64 {
         self.0.random()

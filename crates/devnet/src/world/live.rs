@@ -3,6 +3,7 @@
 use domain::{Side, Timestamp};
 
 use super::World;
+use super::dice::Dice;
 use super::matching::{Order, Size};
 use super::people::Kind;
 use super::tx::Tx;
@@ -22,6 +23,40 @@ const CROWD: usize = 8;
 
 /// Blocks from the first purchase of the crowd to its last sale.
 const PANIC_BLOCKS: i64 = 9;
+
+/// Who has a turn in a block.
+#[derive(Clone, Copy, Debug)]
+enum Turn {
+    Closing,
+    Opening,
+    Panic,
+    Skilled,
+    Passers(Kind),
+    Leavers,
+    Tidying,
+}
+
+impl Turn {
+    /// Its number, below 16.
+    const fn number(self) -> u64 {
+        match self {
+            Self::Closing => 0,
+            Self::Opening => 1,
+            Self::Panic => 2,
+            Self::Skilled => 3,
+            Self::Leavers => 4,
+            Self::Tidying => 5,
+            Self::Passers(kind) => match kind {
+                Kind::Skilled => 6,
+                Kind::Degen => 7,
+                Kind::Favourite => 8,
+                Kind::Lottery => 9,
+                Kind::Noise => 10,
+                Kind::Maker => 11,
+            },
+        }
+    }
+}
 
 /// A crowd that buys an outcome and loses its nerve.
 #[derive(Clone, Debug)]
@@ -46,26 +81,43 @@ pub(super) fn tastes(kind: Kind, first: f64) -> bool {
 impl World {
     /// The next block of the present.
     pub(super) fn live_block(&mut self, at: Timestamp) {
+        self.turn(Turn::Closing, 0);
         let mut txs = self.close_due(at);
+        self.turn(Turn::Opening, 0);
         txs.extend(self.open_fresh(at));
+        self.turn(Turn::Panic, 0);
         txs.extend(self.panic(at));
         txs.extend(self.skilled_trades(at));
         // Some block gets many, some few.
         let crowd = [(Kind::Noise, 4.5), (Kind::Degen, 1.8), (Kind::Favourite, 0.9), (Kind::Lottery, 0.5)];
         for (kind, mean) in crowd {
-            for _ in 0..self.dice.poisson(mean).min(9) {
+            self.turn(Turn::Passers(kind), 0);
+            for number in 1..=self.dice.poisson(mean).min(9) {
+                self.turn(Turn::Passers(kind), number);
                 txs.extend(self.passer_by(kind, at));
             }
         }
-        for _ in 0..self.dice.poisson(1.2).min(3) {
+        self.turn(Turn::Leavers, 0);
+        for number in 1..=self.dice.poisson(1.2).min(3) {
+            self.turn(Turn::Leavers, number);
             txs.extend(self.leaver(at));
         }
+        self.turn(Turn::Tidying, 0);
         if self.dice.chance(0.3)
             && let Some(id) = self.dice.pick(&self.open).copied()
         {
             txs.extend(self.tidy(id));
         }
         self.push_block(at, txs);
+    }
+
+    /// From here on chance is that of one turn in this block. Outsiders trade here too, and whom they get in the way of
+    /// does something else; everybody else does what they would have done, so that a world of the same seed stays the
+    /// same world to be compared with.
+    fn turn(&mut self, turn: Turn, number: usize) {
+        let block = self.live_blocks.unsigned_abs();
+        let number = u64::try_from(number).unwrap_or(u64::MAX);
+        self.dice = Dice::of_turn(self.seed, (block << 8) | (turn.number() << 4) | (number & 15));
     }
 
     fn open_fresh(&mut self, at: Timestamp) -> Vec<Tx> {
@@ -84,11 +136,16 @@ impl World {
 
     /// At least every other block somebody who knows buys.
     fn skilled_trades(&mut self, at: Timestamp) -> Vec<Tx> {
+        self.turn(Turn::Skilled, 0);
         let mut number = self.dice.poisson(1.2).min(4);
         if number == 0 && self.quiet_blocks > 0 {
             number = 1;
         }
-        let txs: Vec<Tx> = (0..number).filter_map(|_| self.passer_by(Kind::Skilled, at)).collect();
+        let mut txs = Vec::new();
+        for number in 1..=number {
+            self.turn(Turn::Skilled, number);
+            txs.extend(self.passer_by(Kind::Skilled, at));
+        }
         self.quiet_blocks = if txs.is_empty() { self.quiet_blocks + 1 } else { 0 };
         txs
     }
