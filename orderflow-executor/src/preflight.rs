@@ -2,16 +2,19 @@
 //!
 //! What cannot be found out counts as red: nobody may trade on the hope that it would have been green.
 
+mod place;
+
 use std::fmt;
 
 use alloy_primitives::U256;
 use domain::{Market, Timestamp, TokenId, Usd};
+use polymarket::Clob;
 use polymarket::VenueError;
 use polymarket::trading::{Account, Asset, ClockReading, Exchange, KeyDesk, Trader, WalletKind, self_test};
-use polymarket::{Clob, Geoblock, Region};
 use service::clock;
 use store::{PgConnection, resume};
 
+pub(crate) use self::place::{place, region};
 use crate::live::Rhythm;
 use crate::settings::{StakeSettings, VenueSettings};
 
@@ -173,55 +176,6 @@ async fn trader(venue: &VenueSettings, account: Account, rhythm: &Rhythm) -> Res
     let trader = Trader::new(&venue.clob_url, account, credentials, rhythm.limits)?;
     trader.sync_clock().await?;
     Ok(trader)
-}
-
-/// Where the venue sees this machine.
-pub(crate) async fn region(venue: &VenueSettings, rhythm: &Rhythm) -> Result<Region, VenueError> {
-    Geoblock::new(&venue.live.geoblock_url, rhythm.limits.other)?.region().await
-}
-
-/// Where nothing at all may be traded, whoever is asked: countries, and regions of countries
-/// (<https://docs.polymarket.com/api-reference/geoblock>).
-const NOWHERE: [&str; 7] = ["IR", "SY", "CU", "KP", "UA-43", "UA-14", "UA-09"];
-
-/// Fails closed: without an answer this place counts as one that is not served, and so does one that nobody names. For the
-/// rest the venue's own word counts, because its list changes.
-pub(crate) fn place(region: &Result<Region, VenueError>) -> Check {
-    match region {
-        Ok(region) if is_nowhere(region) => Check::red(
-            "place",
-            match where_of(region).as_str() {
-                "" => "nobody says where this machine is".to_owned(),
-                place => format!("nothing may be traded from {place}"),
-            },
-            "trade on paper: from here nothing else is allowed",
-        ),
-        Ok(region) if !region.blocked => Check::green("place", where_of(region)),
-        Ok(region) => Check::red(
-            "place",
-            format!("the venue does not serve {}", where_of(region)),
-            "trade on paper: from here nothing else is allowed",
-        ),
-        Err(error) => Check::red(
-            "place",
-            format!("nobody says whether the venue serves this place: {}", plainly(error)),
-            "wait, or correct GEOBLOCK_URL: without an answer nothing is traded",
-        ),
-    }
-}
-
-fn is_nowhere(region: &Region) -> bool {
-    let place = where_of(region).to_uppercase();
-    let country = region.country.trim().to_uppercase();
-    country.is_empty() || NOWHERE.contains(&country.as_str()) || NOWHERE.contains(&place.as_str())
-}
-
-fn where_of(region: &Region) -> String {
-    [region.country.trim(), region.region.trim()]
-        .into_iter()
-        .filter(|part| !part.is_empty())
-        .collect::<Vec<_>>()
-        .join("-")
 }
 
 pub(crate) fn closed_only(answer: &Result<bool, VenueError>) -> Check {
@@ -425,21 +379,6 @@ fn plainly(error: &VenueError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// The venue's own word counts, but for places from which nothing may be traded, and for no place at all.
-    #[test]
-    fn a_place_is_one_that_somebody_names() {
-        let is_green = |blocked, country: &str, part: &str| {
-            let (country, region) = (country.to_owned(), part.to_owned());
-            place(&Ok(Region { blocked, ip: String::new(), country, region })).is_green()
-        };
-        assert!(is_green(false, "IE", "L") && is_green(false, "UA", "30") && is_green(false, "ie", ""));
-        assert!(!is_green(true, "IE", "L"));
-        for (country, part) in [("", ""), ("", "NY"), ("IR", "23"), ("UA", "43"), ("ua", "09"), (" CU ", "")]
-        {
-            assert!(!is_green(false, country, part), "{country}-{part}");
-        }
-    }
 
     /// What may be taken must be enough for the largest trade that the settings allow.
     #[test]

@@ -190,6 +190,12 @@ impl WorkingSet {
         0 < self.bytes && self.most_bytes / FOR_NEWS <= self.bytes
     }
 
+    /// Whether somebody has to go before more come for news of their own: those whom a result has paid stay until they
+    /// are told of, as long as there is room at all.
+    pub(crate) fn has_no_room_for_news(&self) -> bool {
+        if self.history.with_results().next().is_some() { self.is_full() } else { self.is_crowded() }
+    }
+
     /// Lets everybody go; what is not saved is lost.
     pub(crate) fn forget(&mut self) {
         if self.heeds_news && !self.is_seen {

@@ -12,6 +12,7 @@ pub(crate) use saved::{Left, Watched, merged};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use domain::{Clv, Timestamp};
+use smallvec::SmallVec;
 
 use crate::half_lives::{Faded, Fading};
 
@@ -62,8 +63,9 @@ pub struct Matured<W> {
 pub struct Watch<W> {
     price: f64,
     prints: u64,
-    /// Without a copier's price yet, earliest first.
-    fresh: VecDeque<Entry<W>>,
+    /// Without a copier's price yet, earliest first. The next print but a few takes them away, so there is hardly ever
+    /// more than one.
+    fresh: SmallVec<[Entry<W>; 2]>,
     /// With one, the first due first.
     running: VecDeque<Running<W>>,
     /// What the copiers of entries pay that wait somewhere else, until those are here again.
@@ -114,7 +116,7 @@ impl<W> Entry<W> {
 
 impl<W> Default for Watch<W> {
     fn default() -> Self {
-        Self { price: 0.5, prints: 0, fresh: VecDeque::new(), running: VecDeque::new(), left: vec![] }
+        Self { price: 0.5, prints: 0, fresh: SmallVec::new(), running: VecDeque::new(), left: vec![] }
     }
 }
 
@@ -122,8 +124,8 @@ impl<W: Copy> Watch<W> {
     /// Watches an entry.
     pub fn enter(&mut self, entry: Entry<W>) {
         // Entries come in time's order but for markets described late, so the place is at or near the back.
-        if self.fresh.back().is_none_or(|last| last.at <= entry.at) {
-            self.fresh.push_back(entry);
+        if self.fresh.last().is_none_or(|last| last.at <= entry.at) {
+            self.fresh.push(entry);
             return;
         }
         let place = self.fresh.iter().rposition(|other| other.at <= entry.at).map_or(0, |before| before + 1);
@@ -138,7 +140,8 @@ impl<W: Copy> Watch<W> {
         }
         self.price = price;
         self.prints += 1;
-        while let Some(entry) = self.fresh.pop_front_if(|entry| entry.at.plus_micros(LATENCY) <= at) {
+        let acted = self.fresh.iter().take_while(|entry| entry.at.plus_micros(LATENCY) <= at).count();
+        for entry in self.fresh.drain(..acted) {
             // Within a market an earlier entry is never due later, so this place too is at or near the back.
             let running = Running { entry, copier_pays: entry.sees(price), print: self.prints };
             if self.running.back().is_none_or(|last| last.entry.due <= entry.due) {
@@ -167,7 +170,8 @@ impl<W: Copy> Watch<W> {
                 });
             }
         }
-        while self.fresh.pop_front_if(|entry| entry.due < by).is_some() {}
+        let late = self.fresh.iter().take_while(|entry| entry.due < by).count();
+        self.fresh.drain(..late);
     }
 
     /// The outcome is known: settles what was due before, and forgets the rest, whose price it has overtaken.
@@ -180,7 +184,7 @@ impl<W: Copy> Watch<W> {
     /// When the next entry is due.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
-        let fresh = self.fresh.front().map(|entry| entry.due);
+        let fresh = self.fresh.first().map(|entry| entry.due);
         let running = self.running.front().map(|running| running.entry.due);
         fresh.into_iter().chain(running).min()
     }
@@ -188,7 +192,7 @@ impl<W: Copy> Watch<W> {
     /// Until when, that moment included, a print changes nothing but the price.
     #[must_use]
     pub fn quiet_until(&self) -> Timestamp {
-        let fresh = self.fresh.front().map(Entry::quiet_until);
+        let fresh = self.fresh.first().map(Entry::quiet_until);
         let running = self.running.front().map(|running| running.entry.due);
         // The copiers of entries that are away pay the next price too.
         let left = self.left.iter().find(|left| left.paid.is_none());
@@ -205,8 +209,9 @@ impl<W: Copy> Watch<W> {
     /// Reads what the next print will need.
     pub(crate) fn touch(&self) -> u64 {
         let due = |due: Timestamp| due.micros().unsigned_abs();
-        let fresh = self.fresh.front().map_or(0, |entry| due(entry.due));
-        fresh ^ self.running.front().map_or(0, |running| due(running.entry.due) ^ running.print)
+        let fresh = self.fresh.first().map_or(0, |entry| due(entry.due));
+        let print = |running: Option<&Running<W>>| running.map_or(0, |running| running.print);
+        fresh ^ print(self.running.front()) ^ print(self.running.back())
     }
 
     /// Whether no entry waits.

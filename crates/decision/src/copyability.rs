@@ -228,6 +228,11 @@ impl<W: Copy + Ord, T: Copy + Eq> CopyabilitySums<W, T> {
         self.counterparties.touch_more()
     }
 
+    /// Reads what a decision that opens needs, beside that.
+    pub(crate) fn touch_opening(&self) -> u64 {
+        self.days.last().map_or(0, |day| u64::from(day.decisions))
+    }
+
     /// Reads what a decision that closes needs, beside that.
     pub(crate) fn touch_closing(&self) -> u64 {
         self.hedged.micros().unsigned_abs() ^ self.holds.touch()

@@ -146,7 +146,9 @@ impl WorkingSet {
     async fn take_in(&mut self, intake: &mut Intake, facts: &[Fact]) -> anyhow::Result<()> {
         self.is_seen &= facts.is_empty();
         for slice in facts.chunks(SLICE) {
-            self.make_room(intake).await?;
+            if self.has_no_room_for_news() {
+                self.make_room(intake).await?;
+            }
             let needs = self.history.needs(slice);
             self.load_needs(&mut intake.transaction, &needs).await?;
             self.history.apply_batch(slice);
@@ -166,7 +168,9 @@ impl WorkingSet {
         let resolved: Vec<ConditionId> = needs.resolved.iter().copied().collect();
         let holders = states::holders(&mut intake.transaction, &resolved).await?;
         for page in holders.chunks(HOLDERS) {
-            self.make_room(intake).await?;
+            if self.is_full() {
+                self.make_room(intake).await?;
+            }
             self.load_numbered(&mut intake.transaction, page).await?;
             self.note_paid();
         }
@@ -180,11 +184,8 @@ impl WorkingSet {
         }
     }
 
-    /// Saves and forgets everybody where there is too much in memory. It counts when the intake ends.
+    /// Saves and forgets everybody. It counts when the intake ends.
     async fn make_room(&mut self, intake: &mut Intake) -> anyhow::Result<()> {
-        if !self.is_full() {
-            return Ok(());
-        }
         let saving = match &intake.saving {
             Some(saving) => saving,
             None => intake.saving.insert(self.begin_save(&mut intake.transaction).await?),

@@ -9,7 +9,7 @@ use super::stake::Stake;
 use crate::calibration::{Horizon, PaidPrices};
 use crate::clv::Watch;
 
-/// A question, seen from a shard; four lines of memory, of which prints and entries need the first two.
+/// A question, seen from a shard. What prints and entries need stands first.
 #[derive(Clone, Debug, Default)]
 #[repr(C, align(64))]
 pub(super) struct Board {

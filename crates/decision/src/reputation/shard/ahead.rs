@@ -85,7 +85,7 @@ impl Shard {
             read ^= match spot.place {
                 Some(place) => self.stakes[place].touch(),
                 // Who comes to a question makes a decision in it, which is counted among its siblings.
-                None => self.touch_legs(wallet, glances[*index].question),
+                None => self.touch_opening(wallet, glances[*index].question),
             };
         }
         for spot in &spots[..count] {
@@ -97,9 +97,11 @@ impl Shard {
         Known { spots, taken: 0 }
     }
 
-    fn touch_legs(&self, wallet: u32, question: u32) -> u64 {
+    fn touch_opening(&self, wallet: u32, question: u32) -> u64 {
         let siblings = self.fronts[usize_of(question)].siblings();
-        siblings.map_or(0, |siblings| self.legs.peek((wallet, siblings).spread()))
+        let legs = siblings.map_or(0, |siblings| self.legs.peek((wallet, siblings).spread()));
+        let holder = self.boards[usize_of(question)].holders.last().map_or(0, |place| u64::from(*place));
+        legs ^ holder ^ self.people[wallet].copying.sums.touch_opening()
     }
 
     /// The same for entries that will be due by a moment. Those whose question is over by then need nothing.
