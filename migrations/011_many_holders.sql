@@ -15,3 +15,9 @@ CREATE OR REPLACE TRIGGER orderflow_wallet_stats_touch BEFORE UPDATE ON orderflo
     FOR EACH ROW WHEN (new.updated_at = old.updated_at) EXECUTE FUNCTION orderflow_touch();
 CREATE OR REPLACE TRIGGER orderflow_wallet_positions_touch BEFORE UPDATE ON orderflow_wallet_positions
     FOR EACH ROW WHEN (new.updated_at = old.updated_at) EXECUTE FUNCTION orderflow_touch();
+
+-- Who was told of between two passes, before what is known of them was saved. Each is told of again at the next pass,
+-- news or not: a reorganisation may have taken back what was told, and nothing that is saved knows of it.
+CREATE TABLE IF NOT EXISTS orderflow_told_wallets (
+    wallet_address text NOT NULL
+);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use domain::{Assessment, Tier, Timestamp, Wallet};
 use store::feed::{self, Cursor};
 use store::scores::{self, Publication};
-use store::{Store, Transaction};
+use store::{Store, Transaction, states};
 
 use crate::fold::{LOOKED, Reputation, note_whales};
 use crate::working_set::PAGE;
@@ -32,7 +32,8 @@ impl Reputation {
     /// with news, and of who has become one. It is no pass: nobody's news is forgotten by it.
     ///
     /// What is known is saved behind it, not before: after a crash in between the same facts are folded again, and
-    /// results that were looked at are not looked at again.
+    /// results that were looked at are not looked at again. Who was told of is told of again at the next pass, lest a
+    /// reorganisation took back what had not been saved.
     ///
     /// # Errors
     /// If the database fails; the fold must be resumed anew then.
@@ -147,6 +148,8 @@ impl Telling {
             None => self.transaction.insert(store.begin().await?),
         };
         self.told += scores::write(transaction, self.publication, beliefs).await?;
+        let told: Vec<Wallet> = beliefs.iter().map(|belief| belief.verdict.wallet).collect();
+        states::note_told(transaction, &told).await?;
         self.verdicts += beliefs.len();
         Ok(())
     }

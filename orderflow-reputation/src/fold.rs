@@ -137,7 +137,12 @@ impl Reputation {
     pub async fn catch_up(&mut self, until: i64) -> anyhow::Result<()> {
         if self.known.catch_up(until).await? && self.published != Published::Nothing {
             // What could not be taken back is found anew, all of it.
-            self.published = states::published(&mut *self.store.connection().await?).await?;
+            let mut connection = self.store.connection().await?;
+            self.published = states::published(&mut connection).await?;
+            // What was told before it was saved may be among what is another past now.
+            if self.published == Published::Current && states::has_told(&mut connection).await? {
+                self.published = Published::Outdated;
+            }
             self.known.heeds_news = self.published == Published::Current;
         }
         Ok(())
@@ -154,11 +159,14 @@ impl Reputation {
         let saving = self.known.begin_save(&mut transaction).await?;
         let is_anew = self.published == Published::Nothing;
         // Those who go back to what was known before have no news of their own, and are published all the same.
-        let due = if is_anew {
+        let mut due = if is_anew {
             states::everybody(&mut transaction).await?
         } else {
             states::due(&mut transaction).await?
         };
+        due.extend(states::told(&mut transaction).await?);
+        due.sort_unstable();
+        due.dedup();
         let mut others = states::restless(&mut transaction, as_of).await?;
         others.retain(|number| due.binary_search(number).is_err());
         let publication = Publication { as_of, learned, folded: self.known.seq() };

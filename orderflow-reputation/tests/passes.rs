@@ -292,6 +292,45 @@ async fn who_was_forgotten_is_told_of_at_once() {
     assert_eq!((pass.verdicts, pass.wallets), (2, 3));
 }
 
+/// What was told before it was saved is known nowhere but in what was told: when the chain takes back the result behind
+/// it, before or after a crash, everybody hears that it was not so.
+#[tokio::test]
+async fn a_result_that_is_taken_back_was_told_in_vain() {
+    for crashes in [false, true] {
+        let mut chain = Chain::begin().await;
+        let mut reputation = Reputation::resume(chain.store.clone(), SOON).await.unwrap();
+        chain.bet(1, 1, true).await;
+        chain.block(vec![buy(2, 2), buy(3, 2)]).await;
+        let stays = chain.next - 1;
+        reputation.catch_up(i64::MAX).await.unwrap();
+        reputation.publish(chain.now(), chain.now()).await.unwrap();
+        assert_eq!(chain.rated().await.iter().map(|verdict| verdict.wallet).collect::<Vec<_>>(), [wallet(1)]);
+
+        let payouts = Payouts::winner(0, 2).unwrap();
+        chain.block(vec![ChainEvent::Resolution { condition: condition(2), payouts }]).await;
+        reputation.catch_up(i64::MAX).await.unwrap();
+        assert_eq!(reputation.publish_at_once(chain.now(), chain.now()).await.unwrap(), 2);
+        assert_eq!(chain.rated().await.len(), 3);
+
+        if crashes {
+            reputation = Reputation::resume(chain.store.clone(), SOON).await.unwrap();
+        }
+        let point = Point { number: stays, hash: hash(stays) };
+        let mut transaction = chain.store.begin().await.unwrap();
+        chain.writer.revert(&mut transaction, point, chain.now()).await.unwrap();
+        Store::commit(transaction).await.unwrap();
+        reputation.catch_up(i64::MAX).await.unwrap();
+        assert!(reputation.is_outdated());
+        let later = chain.now().plus_micros(Timestamp::MINUTE);
+        reputation.publish(later, later).await.unwrap();
+        assert_eq!(chain.rated().await.iter().map(|verdict| verdict.wallet).collect::<Vec<_>>(), [wallet(1)]);
+        let (_, told) = chain.told().await;
+        let tiers: Vec<_> = told.iter().map(|verdict| (verdict.wallet, verdict.tier)).collect();
+        assert!(tiers.contains(&(wallet(2), Tier::Unrated)) && tiers.contains(&(wallet(3), Tier::Unrated)));
+        assert!(!reputation.is_outdated());
+    }
+}
+
 #[tokio::test]
 async fn what_was_forgotten_is_found_anew() {
     let mut chain = Chain::begin().await;

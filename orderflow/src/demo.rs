@@ -119,6 +119,9 @@ fn services(settings: &Demo, world: &Devnet, folder: &Path) -> anyhow::Result<Ru
     // Nor is a day of them as long as a real one.
     run.strategy.filters.min_market_volume_usd = Usd::ZERO;
     run.strategy.filters.max_entry_of_volume_pct = 100.0;
+    // Its past is days long, and not the months in which a wallet shows how it times its entries.
+    run.strategy.filters.min_timed_entries = 0;
+    run.strategy.filters.min_timing_t = 0.0;
     run.reputation = settings.reputation.clone();
     run.reputation.reputation_interval_secs = run.reputation.reputation_interval_secs.min(PASS_SECS);
     Ok(run)

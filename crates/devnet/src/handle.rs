@@ -138,6 +138,12 @@ impl VenueHandle {
         self.shared.mood.add(fault);
     }
 
+    /// How many planned faults no request has met yet, or not as often as was planned.
+    #[must_use]
+    pub fn faults_left(&self) -> usize {
+        self.shared.mood.left()
+    }
+
     /// Faults by chance, beside those that are planned.
     pub fn set_random_faults(&self, random: RandomFaults) {
         self.shared.mood.set_random(random);

@@ -3,6 +3,7 @@
 
 mod find;
 mod held;
+mod told;
 mod undo;
 
 use domain::{Timestamp, TokenId, Wallet};
@@ -17,6 +18,7 @@ pub use find::{
     seasoned, unknown, world,
 };
 pub use held::clear_stale;
+pub use told::{has_told, note_told, told};
 pub use undo::{changed_from, forget_all, go_back};
 
 /// The kind of a wallet's bytes; what belongs to a question or to everybody has kinds above.
@@ -155,6 +157,7 @@ pub async fn set_published(connection: &mut PgConnection) -> Result<(), StoreErr
         .execute(&mut *connection)
         .await
         .during("note that nobody is due")?;
+    told::forget_told(connection).await?;
     set(connection, Some("current")).await
 }
 

@@ -61,6 +61,10 @@ async fn a_close_waits_for_no_other_book() {
     let venue = Venue::Paper(Paper::new(clob, Duration::ZERO));
     let mut executor = Executor::resume(bench.store.clone(), policy(), venue).await.unwrap();
     let working = tokio::spawn(async move { executor.catch_up().await.map(|()| executor) });
+    // It waits: what is asked for before that would be asked first.
+    while 0 < bench.venue.faults_left() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     assert!(
         controls::request_close(&mut bench.store.connection().await.unwrap(), Some(wanted)).await.unwrap()
     );

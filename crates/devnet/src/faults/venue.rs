@@ -155,6 +155,11 @@ impl VenueMood {
         plan.random = random;
     }
 
+    /// How many planned faults are still to be met.
+    pub(crate) fn left(&self) -> usize {
+        self.lock().faults.len()
+    }
+
     /// Lifts everything; who hangs goes on.
     pub(crate) fn lift(&self) {
         let mut plan = self.lock();

@@ -119,7 +119,7 @@ async fn what_rests_is_filled_when_the_world_trades_through_it() {
 #[tokio::test]
 async fn orders_that_trade_at_once_do_so_in_their_own_way() {
     let (devnet, _stop) = begin(1.0).await;
-    let mut trader = Trader::arrive(&devnet, 14, SignatureType::Eoa, 9_000).await;
+    let mut trader = Trader::arrive(&devnet, 14, SignatureType::Eoa, 60_000).await;
     let (market, bid, ask) = market_of(&devnet, Ledger::Standard).await;
     let error = |answer: &Value| answer["error"].as_str().unwrap_or_default().to_owned();
 
@@ -136,13 +136,13 @@ async fn orders_that_trade_at_once_do_so_in_their_own_way() {
 
     // More than rests there: what there is is taken, the rest of it rests, or ends.
     let (_, top) = touch(&devnet, market.tokens[0]).await.unwrap();
-    let much = Terms::limit(Side::Buy, 12_000, top);
+    let much = Terms::limit(Side::Buy, 60_000, top);
     let (status, answer, id) = trader.place(&market, 0, &much).await;
     assert_eq!((status, &answer["status"]), (200, &json!("matched")), "{answer}");
     let rest = trader.get(&format!("/data/order/{id}")).await;
     assert_eq!(rest["status"], "LIVE", "{rest}");
     let matched: Shares = rest["size_matched"].as_str().unwrap().parse().unwrap();
-    assert!(matched.is_positive() && matched < Shares::whole(12_000), "{rest}");
+    assert!(matched.is_positive() && matched < Shares::whole(60_000), "{rest}");
     let (_, gone) = trader.ask("DELETE", "/cancel-all", &Value::Null).await;
     assert_eq!(gone["canceled"], json!([id]));
 }
