@@ -62,7 +62,7 @@ pub struct DecisionClosed {
     pub is_cost_known: bool,
 }
 
-/// What is kept of one wallet: 280 bytes, and beyond that, of whoever has more than two or three of each, 12 for each of
+/// What is kept of one wallet: 256 bytes, and beyond that, of whoever has more than two or three of each, 12 for each of
 /// the last 30 days with a decision, 8 for each size of holding time (a quarter of an octave), and at most eight
 /// counterparties of 48 bytes each where wallets and tokens are numbers of 32 bits: 1.3 kB for the busiest.
 ///

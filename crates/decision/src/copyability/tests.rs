@@ -172,7 +172,7 @@ fn a_few_splits_and_merges_are_no_habit() {
 
 #[test]
 fn a_wallet_takes_the_room_it_is_said_to_take() {
-    assert_eq!((size_of::<Sums>(), size_of::<Day>(), size_of::<(i16, u32)>()), (280, 12, 8));
+    assert_eq!((size_of::<Sums>(), size_of::<Day>(), size_of::<(i16, u32)>()), (256, 12, 8));
     assert_eq!(counterparties::ROOM, 48);
 }
 
