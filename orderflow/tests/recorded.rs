@@ -13,7 +13,7 @@ use session::{Kind, Session};
 use store::controls;
 
 /// What both venues are told: more trades, and less patience, than anybody would want with money.
-const STRATEGY: [&str; 16] = [
+const STRATEGY: [&str; 20] = [
     "--confidence-model",
     "score",
     "--min-confidence",
@@ -30,6 +30,10 @@ const STRATEGY: [&str; 16] = [
     "100",
     "--bankroll-usd",
     "10000",
+    "--min-market-volume-usd",
+    "0",
+    "--min-taker-pct",
+    "0",
 ];
 
 async fn rehearsed(session: &Session) -> Rehearsal {

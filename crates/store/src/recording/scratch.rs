@@ -69,12 +69,11 @@ const KINDS: [Kind; 8] = [
         columns: "position_id, reason, reached_at, bid_price, proceeds_usd, pnl_usd",
         which: "",
     },
-    // Only what the engine itself writes there: a person's latches are told to it, and a database in which it never ran
-    // has none of the rest.
+    // A mode in which the engine never ran has none.
     Kind {
         name: "limits",
-        table: "orderflow_controls",
-        columns: "halted_until, day, day_result_usd, day_bankroll_usd, losses_in_a_row, cooling_until",
+        table: "orderflow_mode_accounts",
+        columns: "mode, halted_until, day, day_result_usd, day_bankroll_usd, losses_in_a_row, cooling_until",
         which: "WHERE day IS NOT NULL OR halted_until IS NOT NULL OR cooling_until IS NOT NULL",
     },
 ];
@@ -126,7 +125,7 @@ pub async fn set_up(connection: &mut PgConnection) -> Result<(), StoreError> {
             .during("make a place for decisions that are made again")?;
     }
     // What was planned before means the other tables.
-    sqlx::raw_sql("INSERT INTO orderflow_controls (id) VALUES (true); DISCARD PLANS")
+    sqlx::raw_sql("INSERT INTO orderflow_mode_accounts (mode) VALUES ('paper'), ('live'); DISCARD PLANS")
         .execute(connection)
         .await
         .map(|_| ())
