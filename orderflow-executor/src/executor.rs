@@ -28,6 +28,8 @@ const READER: &str = "orderflow-executor";
 const CHUNK: u32 = 200;
 /// How often what a person asked for is looked at while there is much to read.
 const OBEY: Duration = Duration::from_millis(250);
+/// While a backfill goes on, what was traded in the last day is added up anew so often.
+const VOLUMES: Duration = Duration::from_secs(600);
 /// How often the engine is told that time went by.
 const TICK: Duration = Duration::from_secs(10);
 
@@ -51,6 +53,8 @@ pub struct Executor {
     learned: Timestamp,
     /// Whether the database knows more of what was traded than the engine: history was read since.
     has_history: bool,
+    /// When that was made up for last.
+    volumes_read: Option<Instant>,
     /// A person's requests to close that were heard, and whose end is not committed.
     closing: Vec<i64>,
 }
@@ -89,6 +93,7 @@ impl Executor {
             ticked: None,
             learned: now,
             has_history: false,
+            volumes_read: None,
             closing: vec![],
         })
     }
@@ -156,7 +161,7 @@ impl Executor {
         }
         self.ticked = Some(Instant::now());
         let newest = resume::reached(&mut *self.store.connection().await?, i64::MAX).await?;
-        if std::mem::take(&mut self.has_history) {
+        if self.has_history && self.volumes_read.is_none_or(|read| VOLUMES <= read.elapsed()) {
             self.read_volumes().await?;
         }
         let at = clock::now();
@@ -172,6 +177,7 @@ impl Executor {
 
     /// Reads what was traded in the last day anew.
     async fn read_volumes(&mut self) -> anyhow::Result<()> {
+        (self.has_history, self.volumes_read) = (false, Some(Instant::now()));
         self.recorder.note_volumes(self.seq, clock::now());
         remember_volumes(&mut *self.store.connection().await?, &mut self.engine, self.seq).await
     }

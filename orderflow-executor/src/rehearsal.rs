@@ -166,6 +166,13 @@ impl Stage<'_> {
             "recorded under the settings {policy}, and these are {digest}: give the same ones \
              (orderflow_policies says what they were)"
         );
+        ensure!(
+            self.mode.is_empty() || self.mode == begun.mode,
+            "the recording goes on in another mode, {} after {}, whose account is not in it: one database for each \
+             mode can be rehearsed",
+            begun.mode,
+            self.mode
+        );
         let mut guards = Guards::latched(begun.paused, begun.killed);
         guards.measure(&Guard::Reconcile(begun.disagreement));
         let mut engine = match self.engine.take() {

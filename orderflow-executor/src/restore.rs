@@ -5,7 +5,7 @@ use decision::exits::{ExitState, Lead};
 use decision::experience::Known;
 use decision::portfolio::{Holdings, Kept, Losses};
 use decision::{Case, Control, Engine, Last, Policy, Sent, volume};
-use domain::{ExitReason, Fill, SignalKind, Timestamp, Wallet};
+use domain::{ExitReason, Fill, Purpose, SignalKind, TimeInForce, Timestamp, Wallet};
 use store::resume::{Books, ExitRow, SentOrder};
 use store::{PgConnection, controls, markets, resume, scores, signals};
 
@@ -21,12 +21,16 @@ pub(crate) async fn engine_at(
 ) -> anyhow::Result<Engine> {
     let mut books = resume::books(connection, seq, venue.mode()).await?;
     let exits = exits_of(std::mem::take(&mut books.exits));
+    // Whether a pause was heard before the end is not known: entries that rest must go, so it is told again.
+    let rests =
+        |sent: &SentOrder| sent.order.purpose == Purpose::Enter && sent.order.force != TimeInForce::Fak;
+    let is_pause_obeyed = !books.orders.iter().any(rests);
     let last = Last { signal: books.last_signal, order: books.last_order };
     let mut engine = Engine::new(policy, holdings_of(books), last);
     let is_obeyed = is_kill_obeyed(&exits);
     engine.remember_exits(exits);
     let latches = controls::latches(connection).await?;
-    if latches.paused {
+    if latches.paused && is_pause_obeyed {
         engine.remember_control(&Control::Pause);
     }
     if let Some(reason) = latches.killed.filter(|_| is_obeyed) {

@@ -13,7 +13,7 @@ use session::{Kind, Session};
 use store::controls;
 
 /// What both venues are told: more trades, and less patience, than anybody would want with money.
-const STRATEGY: [&str; 20] = [
+const STRATEGY: [&str; 22] = [
     "--confidence-model",
     "score",
     "--min-confidence",
@@ -32,6 +32,8 @@ const STRATEGY: [&str; 20] = [
     "10000",
     "--min-market-volume-usd",
     "0",
+    "--max-entry-of-volume-pct",
+    "100",
     "--min-taker-pct",
     "0",
 ];

@@ -15,7 +15,7 @@ use session::{Kind, Running, Session};
 use store::{controls, live};
 
 /// A lot of small bets.
-const STRATEGY: [&str; 32] = [
+const STRATEGY: [&str; 38] = [
     "--confidence-model",
     "score",
     "--min-confidence",
@@ -48,6 +48,12 @@ const STRATEGY: [&str; 32] = [
     "100",
     "--whale-exit-pct",
     "100",
+    "--min-market-volume-usd",
+    "0",
+    "--max-entry-of-volume-pct",
+    "100",
+    "--min-taker-pct",
+    "0",
 ];
 
 /// On which exchanges winners are, that were paid or that were not.

@@ -204,10 +204,12 @@ pub async fn wallets(
     limit: i64,
 ) -> Result<Vec<Value>, StoreError> {
     let rows = sqlx::query(
-        "SELECT to_jsonb(s)::text AS object FROM orderflow_wallet_stats s
-         WHERE CASE WHEN $2::text IS NULL THEN trader_tier <> 'UNRATED' ELSE trader_tier = $2 END
-           AND (is_copyable OR NOT $3) AND (is_verified OR NOT $4)
-         ORDER BY reputation_score DESC, wallet_address LIMIT $1",
+        "SELECT to_jsonb(s)::text AS object
+         FROM (SELECT * FROM orderflow_wallet_stats
+               WHERE CASE WHEN $2::text IS NULL THEN trader_tier <> 'UNRATED' ELSE trader_tier = $2 END
+                 AND (is_copyable OR NOT $3) AND (is_verified OR NOT $4)
+               ORDER BY reputation_score DESC, wallet_address LIMIT $1) AS s
+         ORDER BY s.reputation_score DESC, s.wallet_address",
     )
     .bind(limit)
     .bind(wanted.tier.map(Tier::name))

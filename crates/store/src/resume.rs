@@ -125,6 +125,9 @@ pub async fn recent_fills(
     let rows = sqlx::query(facts::select_fills!(
         "CROSS JOIN LATERAL (SELECT orderflow_told(b.block_hash, f.log_index, $1) AS seq) AS told
          WHERE told.seq <= $1 AND b.block_time >= $2
+           -- Says which partitions need not be looked at.
+           AND f.block_number >= (SELECT min(n.block_number) FROM orderflow_blocks n
+                                  WHERE NOT n.orphaned AND n.block_time >= $2)
          ORDER BY told.seq, f.log_index"
     ))
     .bind(seq)

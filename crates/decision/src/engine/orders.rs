@@ -1,7 +1,8 @@
 //! From a signal to its order, and from what the venue says of orders to positions.
 
 use domain::{
-    ConditionId, Order, OrderNews, Payouts, Purpose, Signal, SignalKind, Size, TimeInForce, Timestamp,
+    ConditionId, Order, OrderEvent, OrderNews, Payouts, Purpose, Signal, SignalKind, Size, TimeInForce,
+    Timestamp,
 };
 
 use super::{Candidate, Engine, Outcome, refusal};
@@ -83,6 +84,10 @@ impl Engine {
         let result = condition.and_then(|condition| self.resolved.get(&condition));
         let records = self.portfolio.take_in(news, result, &self.policy.limits);
         outcome.records.extend(records);
+        // A person may have been heard while it was on its way.
+        if matches!(news.what, OrderEvent::Accepted) && (self.guards.paused || self.guards.killed.is_some()) {
+            self.cancel_resting_entries(|order| order.id == news.order, outcome);
+        }
         self.forget_exits();
     }
 

@@ -83,6 +83,10 @@ pub async fn exits(connection: &mut PgConnection, seq: i64) -> Result<Vec<ExitRo
                  JOIN orderflow_outbox o ON o.block_hash = b.block_hash AND o.kind = 'block' AND o.seq <= $1
                  WHERE f.wallet = (SELECT w.id FROM orderflow_wallets w WHERE w.address = s.wallet_address)
                    AND b.block_time >= coalesce(s.followed_at, s.created_at)
+                   -- Says which partitions need not be looked at.
+                   AND f.block_number >= (SELECT min(n.block_number) FROM orderflow_blocks n
+                                          WHERE NOT n.orphaned
+                                            AND n.block_time >= coalesce(s.followed_at, s.created_at))
                    AND (k.token_id = s.token_id AND f.kind & 16 <> 0
                         OR f.kind & 16 = 0 AND k.token_id =
                            (SELECT m.token_ids[CASE WHEN m.token_ids[1] = s.token_id THEN 2 ELSE 1 END]
