@@ -311,8 +311,11 @@ struct Story {
 }
 
 fn story(id: i64, is_entry: bool) -> impl Strategy<Value = Story> {
-    let matches =
-        prop::collection::vec((1i64..40_000_000, 300_000i64..600_000, 0i64..10_000, any::<bool>()), 0..4);
+    // Less than a hundredth of a share is no match that an order waits for.
+    let matches = prop::collection::vec(
+        (10_000i64..40_000_000, 300_000i64..600_000, 0i64..10_000, any::<bool>()),
+        0..4,
+    );
     matches.prop_map(move |matches| {
         let matches: Vec<_> = matches
             .into_iter()
