@@ -266,12 +266,9 @@ impl Executor {
     }
 
     /// Commits what was decided so far in the middle of an item, without the item's own place, and that a person's requests
-    /// are obeyed. What a followed wallet gave up stays behind for the place that its fills are read at.
+    /// are obeyed.
     async fn commit_early(&self, records: &mut Vec<Record>) -> anyhow::Result<()> {
-        let (later, decided): (Vec<_>, Vec<_>) =
-            std::mem::take(records).into_iter().partition(|record| matches!(record, Record::Lead { .. }));
-        *records = later;
-        self.commit_at_place(&decided).await
+        self.commit_at_place(&decided_so_far(records)).await
     }
 
     async fn commit_at_place(&self, records: &[Record]) -> anyhow::Result<()> {
@@ -293,4 +290,13 @@ impl Executor {
         }
         Ok(())
     }
+}
+
+/// Takes what can be committed in the middle of an item. What a followed wallet gave up is added up fill by fill, and
+/// after a crash these fills are read again: its sum stays behind, for the commit of the place behind them.
+fn decided_so_far(records: &mut Vec<Record>) -> Vec<Record> {
+    let (later, decided) =
+        std::mem::take(records).into_iter().partition(|record| matches!(record, Record::Lead { .. }));
+    *records = later;
+    decided
 }

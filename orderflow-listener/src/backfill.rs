@@ -222,6 +222,7 @@ async fn read(
     let (sender, mut receiver) = mpsc::channel::<Stretch>(WAITING);
     let mut writers = JoinSet::new();
     let mut inboxes = vec![];
+    let store = store.repeatable();
     for _ in 0..WRITERS {
         let (inbox, stretches) = mpsc::channel(1);
         inboxes.push(inbox);

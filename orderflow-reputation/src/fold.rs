@@ -93,9 +93,11 @@ impl Reputation {
         if cursor.settings.as_ref() == Some(&settings) {
             let mut connection = store.connection().await?;
             published = states::published(&mut connection).await?;
-            // Whoever had news when the last process ended may be a whale by now.
+            // Whoever had news when the last process ended may be a whale by now, and its results may have been saved
+            // and not told of.
             if published == Published::Current {
                 known.note_due(&mut connection).await?;
+                known.note_paid_since(looked.seq).await?;
             }
         } else {
             known.history.survey_again();
@@ -140,7 +142,7 @@ impl Reputation {
             let mut connection = self.store.connection().await?;
             self.published = states::published(&mut connection).await?;
             // What was told before it was saved may be among what is another past now.
-            if self.published == Published::Current && states::has_told(&mut connection).await? {
+            if states::outdate_told(&mut connection).await? {
                 self.published = Published::Outdated;
             }
             self.known.heeds_news = self.published == Published::Current;
@@ -154,6 +156,8 @@ impl Reputation {
     /// # Errors
     /// If the database fails: nothing was published then, and the fold must be resumed anew.
     pub async fn publish(&mut self, as_of: Timestamp, learned: Timestamp) -> anyhow::Result<Pass> {
+        // What is newest is dated last, also where the clock was set back.
+        let as_of = self.last_told.map_or(as_of, |told| as_of.max(told));
         self.survey(as_of).await?;
         let mut transaction = self.store.begin().await?;
         let saving = self.known.begin_save(&mut transaction).await?;
@@ -214,8 +218,9 @@ impl Reputation {
         }
         self.known.save_wallets(&mut transaction, &saving).await?;
         self.known.end_save(&mut transaction, saving).await?;
-        let settings = Some(self.settings.clone());
-        let cursor = Cursor { seq: self.known.seq(), as_of: Some(as_of), settings };
+        let cursor = Cursor { seq: self.known.seq(), as_of: Some(as_of), settings: None };
+        feed::set_cursor(&mut transaction, LOOKED, cursor.clone()).await?;
+        let cursor = Cursor { settings: Some(self.settings.clone()), ..cursor };
         feed::set_cursor(&mut transaction, READER, cursor).await?;
         states::set_published(&mut transaction).await?;
         pass.pass.wallets = states::count(&mut transaction).await?;
@@ -226,6 +231,7 @@ impl Reputation {
         (self.last_pass, self.last_told) = (Some(as_of), self.last_told.max(Some(as_of)));
         self.published = Published::Current;
         self.known.heeds_news = true;
+        self.known.looked = self.known.seq();
         self.known.take_absent();
         self.known.take_paid();
         if self.known.is_crowded() {

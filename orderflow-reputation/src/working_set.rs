@@ -115,6 +115,8 @@ impl WorkingSet {
         (self.bytes, self.unsaved) = (0, 0);
         self.absent.clear();
         self.paid.clear();
+        // Everybody would have news; a pass over all of them follows in any case.
+        self.heeds_news = false;
     }
 
     /// Forgets everything, so that what was known at an item is folded anew.

@@ -18,7 +18,7 @@ pub use find::{
     seasoned, unknown, world,
 };
 pub use held::clear_stale;
-pub use told::{has_told, note_told, told};
+pub use told::{note_told, outdate_told, told};
 pub use undo::{changed_from, forget_all, go_back};
 
 /// The kind of a wallet's bytes; what belongs to a question or to everybody has kinds above.

@@ -11,7 +11,7 @@ use domain::{ChainEvent, Fact, Fill, Order, Purpose, Timestamp, Wallet};
 use service::clock;
 use store::{PgConnection, Store, facts, feed, live, markets, resume};
 
-use super::{Cursor, Executor, READER};
+use super::{Cursor, Executor, READER, decided_so_far};
 use crate::diary;
 use crate::live::{Live, LiveNews, Prepared};
 
@@ -64,13 +64,7 @@ impl Executor {
                 // found to have been decided.
                 step("sign", begun.elapsed());
                 let signed = Instant::now();
-                // What a followed wallet gave up is added up fill by fill, and these fills will be read again: its sum
-                // is written with the place behind them.
-                let (later, decided): (Vec<_>, Vec<_>) = std::mem::take(records)
-                    .into_iter()
-                    .partition(|record| matches!(record, Record::Lead { .. }));
-                self.commit_signed(&decided, &prepared).await?;
-                *records = later;
+                self.commit_signed(&decided_so_far(records), &prepared).await?;
                 step("commit", signed.elapsed());
                 live.send(prepared).await;
                 self.record_delay(order.get());

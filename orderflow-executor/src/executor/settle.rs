@@ -34,7 +34,7 @@ struct Asked {
 struct Lane<'a> {
     events: VecDeque<Event>,
     questions: FuturesOrdered<Answer<'a>>,
-    /// How many of the questions are orders.
+    /// How many of the questions are orders, at most: which of them was answered is not told.
     placing: usize,
 }
 

@@ -1,6 +1,8 @@
 //! Facts on their way in: in the order of the outbox, or of the chain where the past became another one; whoever they
 //! concern is in memory then.
 
+use std::collections::BTreeSet;
+
 use decision::reputation::Needs;
 use domain::{ConditionId, Fact, Market};
 use store::feed::{self, Item, News, Wanted};
@@ -69,6 +71,33 @@ impl WorkingSet {
         }
     }
 
+    /// Takes note of whom results have paid that were folded after an item, and saved: whoever has news is known to be
+    /// absent already.
+    pub(crate) async fn note_paid_since(&mut self, after: i64) -> anyhow::Result<()> {
+        let mut connection = self.store.connection().await?;
+        let until = self.standing.seq;
+        let mut read = after;
+        loop {
+            let items = feed::read(&mut connection, read, until, CHUNK, Wanted::Facts).await?;
+            let Some(last) = items.last() else { return Ok(()) };
+            read = last.seq;
+            let facts = items.iter().filter_map(|item| match &item.news {
+                News::Block(facts) => Some(facts),
+                _ => None,
+            });
+            let ended = facts.flatten().flat_map(|fact| self.history.ended_by(&fact.event));
+            let ended: BTreeSet<ConditionId> = ended.collect();
+            if ended.is_empty() {
+                continue;
+            }
+            let ended: Vec<ConditionId> = ended.into_iter().collect();
+            // Who bought and was paid between two saves is not among the holders of either.
+            let wanted = states::Wanted { resolved: &ended, regrouped: &ended, awake: None };
+            let concerned = states::find(&mut connection, wanted).await?;
+            self.paid.extend(concerned.into_iter().filter(|wallet| self.absent.contains(wallet)));
+        }
+    }
+
     /// Learns the markets that were described between two items, in that order: it numbers the questions.
     pub(crate) async fn learn_between(&mut self, after: i64, until: i64) -> anyhow::Result<()> {
         let mut connection = self.store.connection().await?;
@@ -114,8 +143,14 @@ impl WorkingSet {
     /// Folds the next items, as long as there are some. None of them changes what is folded already.
     async fn fold_items(&mut self, until: i64) -> anyhow::Result<bool> {
         let mut transaction = self.store.begin().await?;
-        let items = feed::read(&mut transaction, self.standing.seq, until, CHUNK, Wanted::Facts).await?;
-        let Some(last) = items.last() else { return Ok(false) };
+        // Whether results are looked at is asked for all of a chunk: it ends with those that were.
+        let Standing { seq, .. } = self.standing;
+        let stop = if seq < self.looked { until.min(self.looked) } else { until };
+        let items = feed::read(&mut transaction, seq, stop, CHUNK, Wanted::Facts).await?;
+        let Some(last) = items.last() else {
+            self.standing.seq = seq.max(stop);
+            return Ok(stop < until);
+        };
         let height = |item: &Item| match &item.news {
             News::Block(facts) => facts.last().map(|fact| fact.place.block_number),
             _ => None,

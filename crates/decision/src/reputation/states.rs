@@ -73,18 +73,7 @@ impl History {
                 ChainEvent::Resolution { condition, payouts } if !payouts.is_whole() => {
                     needs.divided.insert(*condition);
                 }
-                ChainEvent::Resolution { condition, .. }
-                | ChainEvent::Derivable { yes: Some(condition), .. } => {
-                    needs.resolved.insert(*condition);
-                }
-                ChainEvent::Derivable { event, yes: None } => {
-                    let group = self.catalogue.group(*event).map(|number| self.catalogue.siblings(number));
-                    let questions = group.into_iter().flat_map(|siblings| siblings.questions.values());
-                    needs
-                        .resolved
-                        .extend(questions.map(|question| self.catalogue.question(*question).condition));
-                }
-                _ => {}
+                event => needs.resolved.extend(self.ended_by(event)),
             }
         }
         let is_open = |condition: &ConditionId| {
@@ -94,6 +83,22 @@ impl History {
         needs.resolved.retain(is_open);
         needs.divided.retain(is_open);
         needs
+    }
+
+    /// The conditions that a fact gives a result, unless they have one.
+    #[must_use]
+    pub fn ended_by(&self, event: &ChainEvent) -> Vec<ConditionId> {
+        match event {
+            ChainEvent::Resolution { condition, .. } | ChainEvent::Derivable { yes: Some(condition), .. } => {
+                vec![*condition]
+            }
+            ChainEvent::Derivable { event, yes: None } => {
+                let group = self.catalogue.group(*event).map(|number| self.catalogue.siblings(number));
+                let questions = group.into_iter().flat_map(|siblings| siblings.questions.values());
+                questions.map(|question| self.catalogue.question(*question).condition).collect()
+            }
+            _ => vec![],
+        }
     }
 
     /// What must be in memory before a market is described: whoever's facts wait for it.

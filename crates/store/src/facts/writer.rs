@@ -93,16 +93,13 @@ impl Writer {
     }
 
     /// Takes in a stretch of settled history, of which nothing may be covered yet: in bulk, in its own
-    /// transaction. The disk is not waited for: what a failing machine loses is not covered either.
+    /// transaction. Nobody need wait for the disk ([`Store::repeatable`]): what a failing machine loses is not covered
+    /// either.
     ///
     /// # Errors
     /// If the database refuses, which [`StoreError::is_overlap`] tells apart: then part of it is covered.
     pub async fn history(&mut self, stretch: &Stretch<'_>) -> Result<Added, StoreError> {
         let (mut transaction, _) = self.begin_in(stretch.blocks, false).await?;
-        sqlx::query("SET LOCAL synchronous_commit = off")
-            .execute(&mut *transaction)
-            .await
-            .during("not wait for the disk")?;
         let blocks: Vec<&Block> = stretch.blocks.iter().collect();
         let new = write::insert_blocks(&mut transaction, &blocks).await?;
         let fresh: Vec<&Block> = blocks.into_iter().filter(|block| new.contains(&block.hash)).collect();

@@ -3,12 +3,9 @@
 use domain::Wallet;
 use sqlx::PgConnection;
 
-use super::find::{WalletNumber, numbers};
+use super::find::WalletNumber;
+use crate::bulk;
 use crate::error::{During as _, StoreError};
-use crate::{bulk, row};
-
-/// How many wallets are numbered at once.
-const PAGE: usize = 5_000;
 
 /// Notes whom readers are told of, in the transaction that tells them.
 ///
@@ -19,33 +16,44 @@ pub async fn note_told(connection: &mut PgConnection, wallets: &[Wallet]) -> Res
     bulk::copy(connection, statement, 1, wallets, |to, wallet| to.text(&wallet.to_string())).await
 }
 
-/// Whether anybody was told of since the last pass.
+/// Says that what was published is outdated, if anybody was told of since the last pass. Whether that is so.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn has_told(connection: &mut PgConnection) -> Result<bool, StoreError> {
-    sqlx::query_scalar("SELECT EXISTS (SELECT FROM orderflow_told_wallets)")
-        .fetch_one(connection)
-        .await
-        .during("look for who was told of")
+pub async fn outdate_told(connection: &mut PgConnection) -> Result<bool, StoreError> {
+    sqlx::query(
+        "UPDATE orderflow_cursors SET published = 'outdated'
+         WHERE name = $1 AND published = 'current' AND EXISTS (SELECT FROM orderflow_told_wallets)",
+    )
+    .bind(super::READER)
+    .execute(connection)
+    .await
+    .map(|done| done.rows_affected() > 0)
+    .during("note that what was told is outdated")
 }
 
 /// Whom readers were told of since the last pass.
 ///
 /// # Errors
-/// If the database refuses, or holds what it should not.
+/// If the database refuses.
 pub async fn told(connection: &mut PgConnection) -> Result<Vec<WalletNumber>, StoreError> {
-    let rows = sqlx::query("SELECT DISTINCT wallet_address AS address FROM orderflow_told_wallets")
-        .fetch_all(&mut *connection)
-        .await
-        .during("read who was told of")?;
-    let told: Vec<Wallet> =
-        rows.iter().map(|found| row::text(found, "address", "an address")).collect::<Result<_, _>>()?;
-    let mut all = Vec::with_capacity(told.len());
-    for page in told.chunks(PAGE) {
-        all.extend(numbers(connection, page).await?.into_iter().map(i64::from));
-    }
-    Ok(all)
+    // Who never traded, but split or merged, is not numbered yet.
+    sqlx::query(
+        "INSERT INTO orderflow_wallets (address)
+         SELECT DISTINCT t.wallet_address FROM orderflow_told_wallets t
+         WHERE NOT EXISTS (SELECT FROM orderflow_wallets w WHERE w.address = t.wallet_address)
+         ORDER BY t.wallet_address ON CONFLICT DO NOTHING",
+    )
+    .execute(&mut *connection)
+    .await
+    .during("number who was told of")?;
+    sqlx::query_scalar(
+        "SELECT DISTINCT w.id::bigint FROM orderflow_told_wallets t
+         JOIN orderflow_wallets w ON w.address = t.wallet_address",
+    )
+    .fetch_all(connection)
+    .await
+    .during("read who was told of")
 }
 
 /// Forgets who was told of: everybody has been told of again.
