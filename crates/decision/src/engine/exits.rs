@@ -185,6 +185,11 @@ impl Engine {
     ) {
         let sellable = self.portfolio.sellable(position.id).micros();
         let shares = Shares::from_micros(sellable - sellable % LOT);
+        // The venue would refuse it, now and with every tick to come: so few are held to the result, unless more of the
+        // position becomes surely ours.
+        if shares < venue::MIN_SHARES {
+            return;
+        }
         let order = Order {
             id: self.last_order + 1,
             position: position.id,
@@ -199,8 +204,8 @@ impl Engine {
             purpose: Purpose::Exit(reason),
             fee_rate_ppm: self.fee_rate(position),
         };
-        // What cannot be sold now (nothing is surely ours yet, or the venue takes nothing) is looked at again with the
-        // next tick; the wish itself is remembered.
+        // What cannot be sold now (the venue takes nothing) is looked at again with the next tick; the wish itself is
+        // remembered.
         if let Ok(approved) = risk::reduce(order, &self.portfolio, &self.guards) {
             self.send(approved, outcome);
         }
