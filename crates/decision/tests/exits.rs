@@ -336,8 +336,14 @@ fn a_rest_that_the_venue_would_not_take_is_held_to_the_result() {
     assert_eq!(left, held - Shares::whole(197));
     assert!(left < venue::MIN_SHARES);
     desk.depth = 100_000;
-    for _ in 0..3 {
-        assert_eq!(exits(&desk.run(EventKind::Tick)), []);
+    // It is not being left any more, and nothing begins that again: neither a person, nor its age.
+    let records = desk.run(EventKind::Tick);
+    assert_eq!(records, [Record::Leaving { position: 1, reason: None, at: desk.at }]);
+    desk.at = desk.at.plus_micros(31 * Timestamp::DAY);
+    for _ in 0..2 {
+        let records = [desk.control(Control::Close(1)), desk.run(EventKind::Tick)].concat();
+        let is_quiet = |record: &Record| !matches!(record, Record::Order(_) | Record::Leaving { .. });
+        assert!(records.iter().all(is_quiet), "{records:?}");
     }
     assert_eq!(desk.engine.portfolio().held(1).unwrap().shares(), left);
     let payouts = domain::Payouts::winner(0, 2).unwrap();
