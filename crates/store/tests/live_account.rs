@@ -1,7 +1,5 @@
 //! What the books say that an account must hold.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
-
 use domain::{Shares, TokenId, Usd};
 use sqlx::raw_sql;
 use store::testing::TestDatabase;
