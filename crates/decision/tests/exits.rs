@@ -14,7 +14,8 @@ use domain::{
     Book, Ending, ExitReason, Fill, Level, Market, Oracle, Price, Purpose, Shares, Side, Tick, Tier,
     Timestamp, TokenId, Usd, Verdict,
 };
-use shared::{NOON, condition, market, price, token, trade};
+use shared::nouns::condition;
+use shared::{NOON, market, price, token, trade};
 
 fn policy(limits: Limits) -> Policy {
     Policy {

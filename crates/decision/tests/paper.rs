@@ -2,14 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+#[path = "shared/policy.rs"]
+mod policy;
+
 use decision::portfolio::Holdings;
 use decision::risk::{self, Approved};
 use decision::venue::{Resting, execute, taker_fee, turned_away};
-use decision::{FadePolicy, Filters, Guards, Limits, Policy, Portfolio, Sent, VenueMode};
+use decision::{Guards, Limits, Policy, Portfolio, Sent, VenueMode};
 use domain::{
-    Book, Closing, ConditionId, ConfidenceModel, Exchange, Execution, ExitReason, Fee, Fill, Level, Order,
-    OrderEvent, OrderNews, Place, Price, Purpose, Role, Rounding, Shares, Side, Size, Tick, TimeInForce,
-    Timestamp, TokenId, Usd, Wallet,
+    Book, Closing, ConditionId, Exchange, Execution, ExitReason, Fee, Fill, Level, Order, OrderEvent,
+    OrderNews, Place, Price, Purpose, Role, Rounding, Shares, Side, Size, Tick, TimeInForce, Timestamp,
+    TokenId, Usd, Wallet,
 };
 
 const NOON: Timestamp = Timestamp::from_seconds(1_790_000_000);
@@ -22,22 +25,10 @@ fn price(text: &str) -> Price {
 fn policy() -> Policy {
     Policy {
         bankroll: Usd::whole(10_000),
-        kelly_fraction: 0.25,
         max_position: Usd::whole(5_000),
         min_stake: Usd::from_micros(1),
-        max_open_positions: 5,
         daily_loss_limit: Usd::whole(5_000),
-        max_slippage: 0.05,
-        min_confidence: 0.7,
-        min_whale_score: 7.0,
-        min_whale_trade: Usd::whole(500),
-        max_degen_score: 3.0,
-        min_panic_sellers: 5,
-        confidence_model: ConfidenceModel::Skill,
-        max_signal_age: 30_000_000,
-        filters: Filters::default(),
-        fade: FadePolicy::default(),
-        limits: Limits::default(),
+        ..policy::policy()
     }
 }
 

@@ -14,7 +14,8 @@ use domain::{
     Book, Fill, Level, Market, Oracle, Order, OrderEvent, Payouts, Place, Role, Shares, Side, Tick, Tier,
     Timestamp, Usd,
 };
-use shared::{NOON, condition, market, policy, price, token, trade, verdict};
+use shared::nouns::condition;
+use shared::{NOON, market, policy, price, token, trade, verdict};
 
 const LASTS: i64 = 10 * Timestamp::MINUTE;
 
