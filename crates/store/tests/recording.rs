@@ -1,7 +1,5 @@
 //! How long the executor's recording is kept.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
-
 use domain::Timestamp;
 use store::recording::{self, Step};
 use store::testing::TestDatabase;
