@@ -245,7 +245,7 @@ impl Executor {
             }
             ChainEvent::Fill(fill) => {
                 self.venue.observe(fill);
-                for news in self.venue.on_print(self.engine.portfolio(), fill, at) {
+                for news in self.venue.on_print(self.engine.portfolio(), fill, &fact.place, at) {
                     self.settle_down(Event { at, kind: EventKind::Order(news) }, records).await?;
                 }
                 EventKind::Fill { fill: *fill, block_time: fact.place.block_time }

@@ -4,9 +4,11 @@
 //! database commits it together with the decision, [`Live::send`] hands it to the [`desk`], which posts the bytes and
 //! follows them to their end. Whatever is cut off in between is taken up again at the next start, by its hash.
 
+mod before;
 mod books;
 mod desk;
 mod execution;
+mod latches;
 mod renewal;
 mod requests;
 mod standing;
@@ -14,16 +16,13 @@ mod terms;
 mod tracked;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use alloy_primitives::B256;
 use decision::Guard;
 use decision::risk::Approved;
-use domain::{
-    Book, Closing, ConditionId, Fill, Market, Order, OrderEvent, OrderNews, Shares, TokenId, TxHash, Wallet,
-};
+use domain::{Book, Closing, Fill, Market, Order, OrderEvent, OrderNews, Shares, TokenId, TxHash, Wallet};
 use polymarket::channel::{Pace, user_channel};
 use polymarket::trading::{
     Access, Account, Credentials, KeyDesk, LOOK_UP_AFTER, Limits, OrderSigner, SignError, SignedOrder, Stamp,
@@ -32,20 +31,20 @@ use polymarket::trading::{
 use polymarket::{Clob, VenueError};
 use service::clock;
 use store::live::SignedRow;
-use store::resume::SentOrder;
 use store::{PgConnection, StoreError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use before::{Before, before};
 use books::Books;
 pub use desk::LiveNews;
 use desk::{Beat, Desk, Wish};
+pub(crate) use latches::Latches;
 use renewal::Renewal;
 pub use standing::Objection;
 use standing::Standing;
 pub(crate) use standing::UNCOMPARED;
-use tracked::Tracked;
 
 /// So many wishes and news wait for their reader.
 const WAITING: usize = 1_024;
@@ -159,35 +158,6 @@ pub enum LiveError {
         /// The wallet.
         maker: Wallet,
     },
-}
-
-/// What every part of the live venue must know at once.
-#[derive(Debug, Default)]
-pub(crate) struct Latches {
-    /// Whether a person has stopped all trading.
-    pub(crate) killed: AtomicBool,
-    /// Whether a person has paused entries.
-    pub(crate) paused: AtomicBool,
-    doubts: Mutex<BTreeMap<i64, ConditionId>>,
-}
-
-impl Latches {
-    /// The order of unknown fate in a market.
-    pub(crate) fn doubt_of(&self, condition: ConditionId) -> Option<i64> {
-        self.doubts().iter().find(|(_, doubted)| **doubted == condition).map(|(order, _)| *order)
-    }
-
-    fn doubt(&self, order: i64, condition: ConditionId) {
-        self.doubts().insert(order, condition);
-    }
-
-    fn settle(&self, order: i64) {
-        self.doubts().remove(&order);
-    }
-
-    fn doubts(&self) -> MutexGuard<'_, BTreeMap<i64, ConditionId>> {
-        self.doubts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Live {
@@ -388,36 +358,4 @@ impl Prepared {
     pub const fn hash(&self) -> B256 {
         self.signed.hash
     }
-}
-
-/// The orders of before that are not at their end.
-struct Before {
-    /// Those that were signed, and may have been sent.
-    tracked: Vec<Tracked>,
-    /// The end of those that were decided together with another's sending, and never signed.
-    never_sent: Vec<OrderNews>,
-}
-
-async fn before(connection: &mut PgConnection, wallet: Wallet) -> Result<Before, LiveError> {
-    let mut signed = store::live::unfinished(connection).await?;
-    let (mut tracked, mut never_sent) = (vec![], vec![]);
-    for SentOrder { order, news, .. } in store::resume::orders(connection).await? {
-        let Some(row) = signed.remove(&order.id) else {
-            // Nothing is sent before its bytes are committed: nobody has seen this one.
-            let why = Closing::Rejected { reason: "it was never sent".to_owned() };
-            let what = OrderEvent::Closed { why, matched: Shares::ZERO };
-            never_sent.push(OrderNews { order: order.id, at: clock::now(), what });
-            continue;
-        };
-        if row.maker != wallet {
-            return Err(LiveError::Foreign { order: order.id, maker: row.maker });
-        }
-        let stored = LiveError::Stored { order: order.id };
-        let Ok(hash) = row.hash.parse() else { return Err(stored) };
-        let Ok(signed) = SignedOrder::restore(hash, row.body) else { return Err(stored) };
-        let mut one = Tracked::new(order, signed);
-        one.remember(&news);
-        tracked.push(one);
-    }
-    Ok(Before { tracked, never_sent })
 }

@@ -2,14 +2,19 @@
 //!
 //! Fills are told as they were, so that what was held and what was left of the limits is what it was; everything else
 //! the engine has to find again by itself, whatever the venue was: paper or live.
+//!
+//! Or orders are answered anew, by the rules of paper trading. Then what is held differs, because fills do, and so do
+//! stakes, limits and exits; but every candidate has to be judged as it was, whoever answered.
 
-use std::collections::BTreeMap;
+mod on_paper;
+
+use std::collections::{BTreeMap, VecDeque};
 
 use anyhow::{Context as _, bail, ensure};
 use decision::portfolio::Holdings;
 use decision::{Engine, Event, EventKind, Guard, Guards, Last, Policy, Record};
-use domain::{Book, ChainEvent, Fact, Timestamp, TokenId};
-use store::recording::{self, Begun, Compared, Recorded, Step};
+use domain::{Book, ChainEvent, Fact, Place, Timestamp, TokenId};
+use store::recording::{self, Begun, Compared, Recorded, Scope, Step};
 use store::{PgConnection, Store, markets, resume, scores};
 
 use crate::diary;
@@ -18,6 +23,15 @@ use crate::restore::{remember_recent, remember_volumes};
 
 /// So many steps are read at once.
 const CHUNK: u32 = 500;
+
+/// Who says what becomes of orders while decisions are made again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answers {
+    /// The venue of then, as it was heard.
+    AsRecorded,
+    /// The rules of paper trading, at the books that were told.
+    OnPaper,
+}
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,10 +47,11 @@ pub struct Rehearsal {
 }
 
 impl Rehearsal {
-    /// Whether every decision is what it was.
+    /// Whether every decision is what it was that has to be.
     #[must_use]
     pub fn is_same(&self) -> bool {
-        self.tables.iter().all(|table| table.missing == 0 && table.new == 0)
+        let mut binding = self.tables.iter().filter(|table| table.must_be_same);
+        binding.all(|table| table.missing == 0 && table.new == 0)
     }
 }
 
@@ -45,10 +60,10 @@ impl Rehearsal {
 /// # Errors
 /// If the database fails; if there is no recording from the first decision on, it was made under other settings, or
 /// facts it names are no longer kept.
-pub async fn rehearse(store: &Store, policy: &Policy) -> anyhow::Result<Rehearsal> {
+pub async fn rehearse(store: &Store, policy: &Policy, answers: Answers) -> anyhow::Result<Rehearsal> {
     let mut transaction = store.begin_snapshot().await?;
     recording::set_up(&mut transaction).await?;
-    let mut stage = Stage { policy, engine: None, mode: String::new(), books: BTreeMap::new() };
+    let mut stage = Stage { policy, answers, engine: None, mode: String::new(), books: BTreeMap::new() };
     let (mut steps, mut beginnings, mut span, mut place) = (0, 0, None, 0);
     loop {
         let recorded = recording::read(&mut transaction, place, CHUNK).await?;
@@ -63,7 +78,11 @@ pub async fn rehearse(store: &Store, policy: &Policy) -> anyhow::Result<Rehearsa
             stage.take_in(&mut transaction, one, &facts).await.with_context(|| format!("step {place}"))?;
         }
     }
-    let tables = recording::compare(&mut transaction).await?;
+    let scope = match answers {
+        Answers::AsRecorded => Scope::Everything,
+        Answers::OnPaper => Scope::Judgements,
+    };
+    let tables = recording::compare(&mut transaction, scope).await?;
     // Nothing of this was ever to be kept.
     transaction.rollback().await?;
     Ok(Rehearsal { steps, beginnings, span, tables })
@@ -83,9 +102,16 @@ async fn named_facts(connection: &mut PgConnection, recorded: &[Recorded]) -> an
     Ok(recording::facts(connection, &seqs).await?)
 }
 
+/// Something the engine is told again, and where the chain has it.
+struct Told {
+    kind: EventKind,
+    place: Option<Place>,
+}
+
 /// The engine and what it takes to understand the recording.
 struct Stage<'a> {
     policy: &'a Policy,
+    answers: Answers,
     engine: Option<Engine>,
     mode: String,
     /// Each token's book as it was told last.
@@ -104,34 +130,55 @@ impl Stage<'_> {
         if let Step::Begun(begun) = step {
             return self.begin(connection, begun, at).await;
         }
-        let nothing_before = "the recording does not begin with a beginning";
+        let nothing_before =
+            "the recording does not begin with a beginning: has retention let the first of it go?";
         if let Step::Volumes { seq } = step {
             let engine = self.engine.as_mut().context(nothing_before)?;
             return remember_volumes(connection, engine, seq).await;
         }
-        let kinds = self.kinds(connection, step, facts).await?;
+        let told = self.told(connection, step, facts).await?;
         let engine = self.engine.as_mut().context(nothing_before)?;
-        for kind in kinds {
-            for record in engine.step(&Event { at, kind }).records {
-                // What became of candidates is found by a statement over the stored ones: it decides nothing.
-                if !matches!(record, Record::Outcome { .. }) {
-                    diary::write(connection, &record, &self.mode).await?;
+        for Told { kind, place } in told {
+            let mut events = match self.answers {
+                Answers::AsRecorded => VecDeque::new(),
+                Answers::OnPaper if matches!(kind, EventKind::Order(_)) => continue,
+                Answers::OnPaper => on_paper::first(engine, &kind, place.as_ref(), at),
+            };
+            events.push_back(Event { at, kind });
+            while let Some(event) = events.pop_front() {
+                let outcome = engine.step(&event);
+                if self.answers == Answers::OnPaper {
+                    events.extend(on_paper::answers(engine, &self.books, &outcome.commands, at));
+                }
+                for record in outcome.records {
+                    // What became of candidates is found by a statement over the stored ones: it decides nothing.
+                    if !matches!(record, Record::Outcome { .. }) {
+                        diary::write(connection, &record, &self.mode).await?;
+                    }
                 }
             }
         }
         Ok(())
     }
 
-    /// The events of a step.
-    async fn kinds(
+    /// What a step tells.
+    async fn told(
         &mut self,
         connection: &mut PgConnection,
         step: Step,
         facts: &Facts,
-    ) -> anyhow::Result<Vec<EventKind>> {
-        Ok(vec![match step {
-            Step::Begun(_) | Step::Volumes { .. } => return Ok(vec![]),
-            Step::Facts { seq, logs } => return logs.iter().map(|log| fact(facts, seq, *log)).collect(),
+    ) -> anyhow::Result<Vec<Told>> {
+        if let Step::Facts { seq, logs } = step {
+            return logs.iter().map(|log| fact(facts, seq, *log)).collect();
+        }
+        let kind = self.kind(connection, step).await?;
+        Ok(kind.into_iter().map(|kind| Told { kind, place: None }).collect())
+    }
+
+    /// The event of a step; `None` for one that is none or many.
+    async fn kind(&mut self, connection: &mut PgConnection, step: Step) -> anyhow::Result<Option<EventKind>> {
+        Ok(Some(match step {
+            Step::Begun(_) | Step::Volumes { .. } | Step::Facts { .. } => return Ok(None),
             Step::Scores { seq } => EventKind::Scores(recording::verdicts(connection, seq).await?),
             Step::Market(market) => EventKind::Market(market),
             Step::Book(book) => {
@@ -150,7 +197,7 @@ impl Stage<'_> {
             Step::Control(said) => EventKind::Control(words::control(said).context("no control")?),
             Step::Guard(said) => EventKind::Guard(words::guard(said).context("no measurement")?),
             Step::Tick => EventKind::Tick,
-        }])
+        }))
     }
 
     /// An engine begins where the recorded one did.
@@ -220,15 +267,16 @@ async fn first(
     Ok(engine)
 }
 
-fn fact(facts: &Facts, seq: i64, log: u32) -> anyhow::Result<EventKind> {
+fn fact(facts: &Facts, seq: i64, log: u32) -> anyhow::Result<Told> {
     let Some(fact) = facts.get(&seq).and_then(|facts| facts.get(&log)) else {
         bail!("log {log} of item {seq} is no longer kept")
     };
-    Ok(match &fact.event {
+    let kind = match &fact.event {
         ChainEvent::Fill(fill) => EventKind::Fill { fill: *fill, block_time: fact.place.block_time },
         ChainEvent::Resolution { condition, payouts } => {
             EventKind::Resolved { condition: *condition, payouts: payouts.clone() }
         }
         other => bail!("log {log} of item {seq} is nothing the engine is told: {other:?}"),
-    })
+    };
+    Ok(Told { kind, place: Some(fact.place) })
 }

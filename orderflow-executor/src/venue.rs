@@ -7,7 +7,9 @@ use std::time::Duration;
 use decision::risk::Approved;
 use decision::venue::{self, Resting};
 use decision::{Portfolio, Sent, VenueMode};
-use domain::{Book, Closing, Fill, Order, OrderEvent, OrderNews, Price, Shares, Tick, Timestamp, TokenId};
+use domain::{
+    Book, Closing, Fill, Order, OrderEvent, OrderNews, Place, Price, Shares, Tick, Timestamp, TokenId,
+};
 use polymarket::{Clob, VenueError};
 use service::clock;
 
@@ -178,13 +180,19 @@ impl Venue {
 
     /// What a print does to the orders that rest here.
     #[must_use]
-    pub fn on_print(&self, portfolio: &Portfolio, fill: &Fill, at: Timestamp) -> Vec<OrderNews> {
+    pub fn on_print(
+        &self,
+        portfolio: &Portfolio,
+        fill: &Fill,
+        place: &Place,
+        at: Timestamp,
+    ) -> Vec<OrderNews> {
         match self {
             Self::Live(_) => vec![],
             Self::Paper(_) | Self::Tape(_) => portfolio
                 .orders()
                 .filter_map(Resting::new)
-                .flat_map(|order| order.on_print(fill, at))
+                .flat_map(|order| order.on_print(fill, place, at))
                 .collect(),
         }
     }

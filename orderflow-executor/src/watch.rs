@@ -104,8 +104,8 @@ async fn look(store: &Store, venue: &VenueSettings, live: &LiveHandle, rhythm: &
     compare(store, &live.trader, live).await
 }
 
-/// Compares the books with the venue, and says what differs. False where the books changed meanwhile, so that it is worth
-/// another look soon.
+/// Compares the books with the venue, and says what differs. False where the books changed meanwhile, or differ, which may
+/// be because one has heard of something before the other: it is worth another look soon.
 async fn compare(store: &Store, trader: &Arc<Trader>, live: &LiveHandle) -> bool {
     match reconcile(trader, store).await {
         Ok(findings) => {
@@ -133,7 +133,7 @@ async fn compare(store: &Store, trader: &Arc<Trader>, live: &LiveHandle) -> bool
             if findings.is_compared {
                 live.object(Objection::Unreconciled, None).await;
             }
-            findings.is_compared
+            findings.is_compared && findings.differences.is_empty()
         }
         Err(error) => {
             let error = anyhow::Error::from(error);

@@ -1,4 +1,4 @@
-//! Old fills go, once reputation has folded them.
+//! Old fills go, once reputation has folded them, and with them what the executor was told in their time.
 
 use std::time::Duration;
 
@@ -8,6 +8,9 @@ use store::{Store, StoreError, retention};
 
 /// How often there is a look at what is old.
 const EVERY: Duration = Duration::from_secs(3_600);
+
+/// So many steps of the executor's recording go in one transaction: nobody who writes some waits long for that.
+const STEPS: u32 = 5_000;
 
 /// Drops fills older than `days` until it is told to stop.
 pub(crate) async fn run(store: Store, days: u32, stop: CancellationToken) -> anyhow::Result<()> {
@@ -26,6 +29,13 @@ pub(crate) async fn run(store: Store, days: u32, stop: CancellationToken) -> any
                 "fills older than {days} days stay until reputation has folded them"
             );
         }
+        match drop_steps(&store, moment).await {
+            Ok(0) => {}
+            Ok(steps) => {
+                tracing::info!(steps, "the executor's recording from before {days} days was dropped")
+            }
+            Err(error) => tracing::warn!("old steps could not be dropped now: {error}"),
+        }
         if stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none() {
             return Ok(());
         }
@@ -37,4 +47,17 @@ async fn drop_before(store: &Store, moment: Timestamp) -> Result<retention::Rete
     let came = retention::drop_before(&mut transaction, moment).await?;
     Store::commit(transaction).await?;
     Ok(came)
+}
+
+async fn drop_steps(store: &Store, moment: Timestamp) -> Result<u64, StoreError> {
+    let mut dropped = 0;
+    loop {
+        let mut transaction = store.begin().await?;
+        let some = retention::drop_steps(&mut transaction, moment, STEPS).await?;
+        Store::commit(transaction).await?;
+        dropped += some;
+        if some < u64::from(STEPS) {
+            return Ok(dropped);
+        }
+    }
 }

@@ -58,7 +58,8 @@ pub struct ListenerSettings {
         help_heading = "Chain"
     )]
     pub audit_interval_secs: u32,
-    /// Days after which fills are dropped, once reputation has folded them. Not set: never.
+    /// Days after which fills are dropped, once reputation has folded them, and with them the executor's recording of that
+    /// time. Not set: never.
     #[arg(long, env = "TRADE_RETENTION_DAYS", value_name = "DAYS", help_heading = "Chain")]
     pub trade_retention_days: Option<String>,
     /// The most blocks asked for at once; fewer are asked for where a node has too many logs in them.

@@ -295,6 +295,10 @@ pub(crate) struct Replay {
     /// where it decides anything else. The settings must be those of then.
     #[arg(long, conflicts_with_all = ["folder", "verify"])]
     pub(crate) decisions: bool,
+    /// With --decisions: let orders be answered by the rules of paper trading, at the books that were told. Every candidate
+    /// must be judged as it was, whether the session was live or on paper; stakes and fills may differ, and are shown.
+    #[arg(long, requires = "decisions")]
+    pub(crate) on_paper: bool,
     /// Compare every wallet's result with its cash and payouts by separate arithmetic, and fail where they differ by
     /// half a cent.
     #[arg(long)]

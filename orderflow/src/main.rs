@@ -125,7 +125,7 @@ async fn unless_interrupted<T>(work: impl Future<Output = anyhow::Result<T>>) ->
 async fn replay_into(settings: args::Replay) -> anyhow::Result<()> {
     let Some(folder) = &settings.folder else {
         return on(&settings.database, async |store| {
-            rehearsal::run(store, &settings.strategy, settings.json).await
+            rehearsal::run(store, &settings.strategy, settings.on_paper, settings.json).await
         })
         .await;
     };

@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 use orderflow_executor::StrategySettings;
-use orderflow_executor::rehearsal::{Rehearsal, rehearse};
+use orderflow_executor::rehearsal::{Answers, Rehearsal, rehearse};
 use serde_json::{Value, json};
 use store::Store;
 use store::recording::Compared;
@@ -10,8 +10,14 @@ use store::recording::Compared;
 use crate::render;
 
 /// Makes them again, shows what differs, and fails if anything does.
-pub(crate) async fn run(store: Store, strategy: &StrategySettings, json: bool) -> anyhow::Result<()> {
-    let rehearsal = rehearse(&store, &strategy.policy()).await?;
+pub(crate) async fn run(
+    store: Store,
+    strategy: &StrategySettings,
+    on_paper: bool,
+    json: bool,
+) -> anyhow::Result<()> {
+    let answers = if on_paper { Answers::OnPaper } else { Answers::AsRecorded };
+    let rehearsal = rehearse(&store, &strategy.policy(), answers).await?;
     if json {
         render::line(&whole(&rehearsal).to_string())?;
     } else {
@@ -42,6 +48,7 @@ fn table(compared: &Compared) -> Value {
         "again": compared.again,
         "missing": compared.missing,
         "new": compared.new,
+        "must_be_same": compared.must_be_same,
         "differences": compared
             .differences
             .iter()
@@ -65,10 +72,11 @@ fn show(rehearsal: &Rehearsal) -> anyhow::Result<()> {
         ("again", "made again"),
         ("missing", "only stored"),
         ("new", "only made again"),
+        ("must_be_same", "must be the same"),
     ];
     let rows: Vec<Value> = rehearsal.tables.iter().map(table).collect();
     render::rows(&rows, &columns, false)?;
-    for compared in &rehearsal.tables {
+    for compared in rehearsal.tables.iter().filter(|compared| compared.must_be_same) {
         for difference in &compared.differences {
             let side = if difference.is_stored { "only stored" } else { "only made again" };
             render::line(&format!("{} {side}: {}", compared.name, difference.row))?;

@@ -1,5 +1,6 @@
 //! A session against the simulated world, live and on paper, with restarts, a reorganisation and people who interfere;
-//! and every decision of it made again from what was recorded: the same, row for row.
+//! and every decision of it made again from what was recorded: the same, row for row, where orders are answered as they
+//! were; and judged the same, candidate for candidate, where they are answered by the rules of paper trading instead.
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
@@ -8,9 +9,10 @@ mod session;
 use std::process::Output;
 
 use devnet::SignatureType;
-use orderflow_executor::rehearsal::{Rehearsal, rehearse};
+use orderflow_executor::rehearsal::{Answers, Rehearsal, rehearse};
 use session::{Kind, Session};
 use store::controls;
+use store::recording::Compared;
 
 /// What both venues are told: more trades, and less patience, than anybody would want with money.
 const STRATEGY: [&str; 22] = [
@@ -38,8 +40,8 @@ const STRATEGY: [&str; 22] = [
     "0",
 ];
 
-async fn rehearsed(session: &Session) -> Rehearsal {
-    rehearse(&session.store, &session.executor.strategy.policy()).await.unwrap()
+async fn rehearsed(session: &Session, answers: Answers) -> Rehearsal {
+    rehearse(&session.store, &session.executor.strategy.policy(), answers).await.unwrap()
 }
 
 /// The same as a person asks for it.
@@ -47,8 +49,33 @@ fn replay(session: &Session, more: &[&str]) -> Output {
     session.command(&[&["replay", "--decisions", "--json"], &STRATEGY[..], more].concat())
 }
 
+fn table<'a>(rehearsal: &'a Rehearsal, name: &str) -> &'a Compared {
+    rehearsal.tables.iter().find(|table| table.name == name).unwrap()
+}
+
 fn stored(rehearsal: &Rehearsal, name: &str) -> i64 {
-    rehearsal.tables.iter().find(|table| table.name == name).unwrap().stored
+    table(rehearsal, name).stored
+}
+
+/// What was judged of the market: the whole signal but for its stake, and every refusal but for those of limits.
+const JUDGED: [&str; 2] = ["signals but for their stakes", "refusals of candidates"];
+
+/// The same events lead to the same judgements with orders that are filled by the rules of paper trading, for the whole of
+/// the session: every signal and every refusal of a candidate, with its moment and all its numbers. Fills are others, so
+/// that stakes, limits and exits may be; nothing of these is claimed.
+async fn assert_judged_alike(session: &Session, mode: &str) {
+    let on_paper = rehearsed(session, Answers::OnPaper).await;
+    assert!(on_paper.is_same(), "{on_paper:#?}");
+    for name in JUDGED {
+        let judged = table(&on_paper, name);
+        assert!(0 < judged.stored && judged.must_be_same, "{name}: {judged:?}");
+    }
+    // It is not what the venue said that was told once more.
+    let matches = table(&on_paper, "matches");
+    assert!(0 < matches.again && !matches.must_be_same, "{matches:?}");
+    if mode == "live" {
+        assert_eq!((matches.missing, matches.new), (matches.stored, matches.again), "{matches:?}");
+    }
 }
 
 /// Trades for a while with everything that makes an engine begin anew, and compares while it still trades.
@@ -71,7 +98,7 @@ async fn trade(mode: &'static str) {
     session.until("everything is over", &mut running, |so_far| so_far.open == 0 && so_far.moving == 0).await;
 
     // It still runs, and nobody minds.
-    let rehearsal = rehearsed(&session).await;
+    let rehearsal = rehearsed(&session, Answers::AsRecorded).await;
     assert!(rehearsal.is_same(), "{rehearsal:#?}");
     assert!(3 <= rehearsal.beginnings, "{rehearsal:?}");
     for name in ["signals", "refusals", "orders", "matches", "positions", "exits", "limits"] {
@@ -82,7 +109,8 @@ async fn trade(mode: &'static str) {
     let sent = i64::try_from(session.truth().orders.len()).unwrap();
     let orders = session.results().await.orders;
     assert!(if mode == "live" { (1..=orders).contains(&sent) } else { sent == 0 }, "{sent} of {orders}");
-    let rehearsal = rehearsed(&session).await;
+    let rehearsal = rehearsed(&session, Answers::AsRecorded).await;
+    assert_judged_alike(&session, mode).await;
 
     let told = replay(&session, &[]);
     assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
@@ -93,10 +121,14 @@ async fn trade(mode: &'static str) {
     let other = replay(&session, &["--kelly-fraction", "0.2"]);
     assert!(!other.status.success() && String::from_utf8_lossy(&other.stderr).contains("settings"));
     session.psql("UPDATE orderflow_signals SET stake_usd = stake_usd + 0.000001 WHERE id = 1");
-    let changed = rehearsed(&session).await;
+    let changed = rehearsed(&session, Answers::AsRecorded).await;
     let signals = &changed.tables[0];
     assert_eq!((signals.missing, signals.new), (1, 1), "{changed:?}");
     assert!(!replay(&session, &[]).status.success());
+    // A stake depends on what is held; what was believed of the market does not.
+    assert!(replay(&session, &["--on-paper"]).status.success());
+    session.psql("UPDATE orderflow_signals SET win_probability = win_probability / 2 WHERE id = 1");
+    assert!(!replay(&session, &["--on-paper"]).status.success());
     session.end().await;
 }
 

@@ -230,11 +230,15 @@ impl Engine {
             }
             EventKind::Order(news) => self.on_news(news, &mut outcome),
             EventKind::Control(control) => self.obey(control, at, &mut outcome),
-            EventKind::Guard(guard) => self.guards.measure(guard),
+            EventKind::Guard(guard) => self.on_guard(guard, &mut outcome),
             EventKind::Tick => self.on_tick(at, &mut outcome),
         }
         if let Some(halt) = self.portfolio.check_daily_loss(&self.policy, at) {
             outcome.records.push(halt);
+            self.cancel_resting_entries(|_| true, &mut outcome);
+        }
+        let begins_to_rest = |record: &Record| matches!(record, Record::Losses(losses) if at < losses.cooling_until.unwrap_or(at));
+        if outcome.records.iter().any(begins_to_rest) {
             self.cancel_resting_entries(|_| true, &mut outcome);
         }
         outcome

@@ -118,6 +118,14 @@ impl Guards {
         }
     }
 
+    /// Whether what was measured speaks against any entry of this kind, whatever else does.
+    #[must_use]
+    pub fn is_failed(guard: &Guard, limits: &Limits, force: TimeInForce) -> bool {
+        let mut alone = Self::default();
+        alone.measure(guard);
+        alone.objection(limits, force).is_some()
+    }
+
     /// What speaks against any entry of this kind.
     #[must_use]
     pub fn objection(&self, limits: &Limits, force: TimeInForce) -> Option<Reason> {

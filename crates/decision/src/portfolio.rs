@@ -314,12 +314,15 @@ impl Portfolio {
         let Some(held) = self.positions.get_mut(&id) else {
             return vec![];
         };
-        let was_ended = held.ended.is_some();
+        let before = held.ended;
         let Some(record) = held.end(result, is_moving, at) else {
             return vec![];
         };
-        let first = held.ended.filter(|_| !was_ended);
-        let losses = first.and_then(|settlement| self.losses.take_in(&settlement, limits));
+        let losses = match (before, held.ended) {
+            (None, Some(ended)) => self.losses.take_in(&ended, limits),
+            (Some(ended), None) => self.losses.take_back(&ended),
+            _ => None,
+        };
         std::iter::once(record).chain(losses).collect()
     }
 

@@ -9,7 +9,7 @@
 //! }
 //! ```
 
-use domain::{Order, Shares, Side, Timestamp, Usd};
+use domain::{Order, Shares, Side, TimeInForce, Timestamp, Usd};
 
 use crate::guards::Guards;
 use crate::policy::Policy;
@@ -42,14 +42,8 @@ pub fn approve(
 ) -> Result<Approved<Order>, Reason> {
     // What the order can cost counts, fee included.
     let (stake, cost) = (order.stake(), order.most());
-    if let Some(reason) = guards.objection(&policy.limits, order.force) {
+    if let Some(reason) = stopped(order.force, portfolio, guards, policy, at) {
         return Err(reason);
-    }
-    if let Some(until) = portfolio.halted_until.filter(|until| at < *until) {
-        return Err(Reason::Halted { until });
-    }
-    if let Some((losses, until)) = portfolio.cooling_until(at) {
-        return Err(Reason::Cooling { losses, until });
     }
     if portfolio.holds_event(&order.event) {
         return Err(Reason::EventHeld);
@@ -77,6 +71,25 @@ pub fn approve(
         return Err(Reason::Cash { cost, free });
     }
     Ok(Approved(order))
+}
+
+/// What stops all entries of a kind now, whichever they are.
+#[must_use]
+pub fn stopped(
+    force: TimeInForce,
+    portfolio: &Portfolio,
+    guards: &Guards,
+    policy: &Policy,
+    at: Timestamp,
+) -> Option<Reason> {
+    if let Some(reason) = guards.objection(&policy.limits, force) {
+        return Some(reason);
+    }
+    if let Some(until) = portfolio.halted_until.filter(|until| at < *until) {
+        return Some(Reason::Halted { until });
+    }
+    let (losses, until) = portfolio.cooling_until(at)?;
+    Some(Reason::Cooling { losses, until })
 }
 
 /// Lets an order pass that reduces a position, or says why it does not: never more than is held and not being sold

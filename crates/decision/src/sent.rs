@@ -128,6 +128,12 @@ impl Sent {
         self.executions().count()
     }
 
+    /// What is known of a match.
+    #[must_use]
+    pub fn execution(&self, trade: &TradeId) -> Option<&Execution> {
+        self.trades.get(trade)?.execution.as_ref()
+    }
+
     /// Whether it stands no more and all of its matches are known: nothing is reserved for it any longer.
     #[must_use]
     pub fn is_done(&self) -> bool {

@@ -2,47 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
-use alloy_primitives::{Address, B256, U256};
+#[path = "shared/nouns.rs"]
+mod nouns;
+
+use alloy_primitives::{B256, U256};
 use decision::{Eligibility, History};
 use domain::{
-    BlockHash, ChainEvent, ConditionId, Exchange, Fact, Fee, Fill, Market, Payouts, Place, Role, Shares,
-    Side, Tick, Timestamp, TokenId, TxHash, Usd, Wallet,
+    BlockHash, ChainEvent, Exchange, Fact, Fee, Fill, Payouts, Place, Role, Shares, Side, Timestamp, TxHash,
+    Usd, Wallet,
 };
+use nouns::{condition, market, token, wallet};
 
 /// Nobody here ever has decisions enough.
 const NEVER: Eligibility = Eligibility { decisions: 1_000, events: 1, active_days: 1 };
 const SOON: Eligibility = Eligibility { decisions: 1, events: 1, active_days: 1 };
-
-fn wallet(number: u8) -> Wallet {
-    Wallet(Address::repeat_byte(number))
-}
-
-fn condition(number: u8) -> ConditionId {
-    ConditionId(B256::repeat_byte(number))
-}
-
-fn token(number: u8, outcome: u8) -> TokenId {
-    TokenId(U256::from(100 + u16::from(number) * 2 + u16::from(outcome)))
-}
-
-fn market(number: u8) -> Market {
-    Market {
-        condition: condition(number),
-        title: format!("Question {number}"),
-        slug: format!("question-{number}"),
-        event: format!("event-{number}"),
-        category: None,
-        outcomes: vec!["Yes".into(), "No".into()],
-        tokens: vec![token(number, 0), token(number, 1)],
-        neg_risk: false,
-        place: None,
-        protocol_v2: false,
-        tick: Tick::CENT,
-        fee_rate_ppm: 0,
-        end: None,
-        oracle: None,
-    }
-}
 
 fn fact(block: u64, event: ChainEvent) -> Fact {
     let place = Place {
@@ -59,21 +32,21 @@ fn time(block: u64) -> Timestamp {
     Timestamp::from_seconds(1_780_000_000 + 3_600 * i64::try_from(block).unwrap())
 }
 
-fn trade(who: u8, number: u8, outcome: u8, side: Side) -> ChainEvent {
+fn trade(who: u32, number: u32, outcome: u32, side: Side) -> ChainEvent {
     ChainEvent::Fill(Fill {
         exchange: Exchange::V2,
         wallet: wallet(who),
         counterparty: wallet(200),
         role: Role::Taker,
         side,
-        token: token(number, outcome),
+        token: token(10 * number + outcome),
         shares: Shares::whole(50),
         usd: Usd::whole(20),
         fee: Fee::NONE,
     })
 }
 
-fn result(number: u8) -> ChainEvent {
+fn result(number: u32) -> ChainEvent {
     ChainEvent::Resolution { condition: condition(number), payouts: Payouts::winner(0, 2).unwrap() }
 }
 

@@ -12,7 +12,8 @@ use domain::{
     Book, ConfidenceModel, Fill, Level, Market, Payouts, Price, Rounding, Shares, Side, Skill, Tick, Tier,
     Timestamp, Usd, Verdict,
 };
-use shared::{NOON, condition, market, price, token, verdict, wallet};
+use shared::nouns::condition;
+use shared::{NOON, market, price, token, verdict, wallet};
 
 fn policy() -> Policy {
     Policy { fade: FadePolicy { live: true, ..FadePolicy::default() }, ..shared::policy() }

@@ -14,7 +14,8 @@ use domain::{
     Book, Ending, ExitReason, Fill, Level, Market, Oracle, Price, Purpose, Shares, Side, Tick, Tier,
     Timestamp, TokenId, Usd, Verdict,
 };
-use shared::{NOON, condition, market, price, token, trade};
+use shared::nouns::condition;
+use shared::{NOON, market, price, token, trade};
 
 fn policy(limits: Limits) -> Policy {
     Policy {
@@ -321,6 +322,34 @@ fn what_a_book_cannot_take_is_sold_on_later_ticks() {
     assert_eq!(ended(&desk.run(EventKind::Tick)), [Ending::Sold]);
     let portfolio = desk.engine.portfolio();
     assert_eq!(portfolio.free_cash(), Usd::whole(10_000) + portfolio.realized());
+}
+
+/// The venue takes no sale of fewer than five shares: what is left of a position below that is offered to nobody, and is
+/// held to the result.
+#[test]
+fn a_rest_that_the_venue_would_not_take_is_held_to_the_result() {
+    let mut desk = Desk::new(Limits::default());
+    assert!(opened(&desk.follow(1)));
+    let held = desk.engine.portfolio().held(1).unwrap().shares();
+    desk.depth = 197;
+    assert_eq!(exits(&desk.control(Control::Close(1))), [ExitReason::Person]);
+    let left = desk.engine.portfolio().held(1).unwrap().shares();
+    assert_eq!(left, held - Shares::whole(197));
+    assert!(left < venue::MIN_SHARES);
+    desk.depth = 100_000;
+    // It is not being left any more, and nothing begins that again: neither a person, nor its age.
+    let records = desk.run(EventKind::Tick);
+    assert_eq!(records, [Record::Leaving { position: 1, reason: None, at: desk.at }]);
+    desk.at = desk.at.plus_micros(31 * Timestamp::DAY);
+    for _ in 0..2 {
+        let records = [desk.control(Control::Close(1)), desk.run(EventKind::Tick)].concat();
+        let is_quiet = |record: &Record| !matches!(record, Record::Order(_) | Record::Leaving { .. });
+        assert!(records.iter().all(is_quiet), "{records:?}");
+    }
+    assert_eq!(desk.engine.portfolio().held(1).unwrap().shares(), left);
+    let payouts = domain::Payouts::winner(0, 2).unwrap();
+    let records = desk.run(EventKind::Resolved { condition: condition(1), payouts });
+    assert_eq!(ended(&records), [Ending::Resolved]);
 }
 
 /// A bound that is off is watched once; one that is on is obeyed.

@@ -385,3 +385,27 @@ proptest! {
         prop_assert_eq!(portfolio.orders().count(), 0);
     }
 }
+
+/// A sale at a loss that never settled, and one that did, are one loss.
+#[test]
+fn a_loss_that_was_taken_back_counts_once() {
+    let mut portfolio = portfolio();
+    let bought = execution("a", 10_000_000, 6_000_000, 0);
+    portfolio.reserve(order(1, Size::Spend(Usd::whole(6))));
+    for news in [filled(1, &bought), confirmed(1, &bought), closed(1, 10_000_000)] {
+        tell(&mut portfolio, &news);
+    }
+    let mut counts = vec![];
+    for (number, trade, is_settled) in [(2, "b", false), (3, "c", true)] {
+        let sold = execution(trade, 10_000_000, 4_000_000, 0);
+        portfolio.reserve(order(number, Size::Sell(Shares::whole(10))));
+        let end = if is_settled { confirmed(number, &sold) } else { failed(number, &sold) };
+        for news in [filled(number, &sold), closed(number, 10_000_000), end] {
+            counts.extend(tell(&mut portfolio, &news).into_iter().filter_map(|record| match record {
+                Record::Losses(losses) => Some(losses.in_a_row),
+                _ => None,
+            }));
+        }
+    }
+    assert_eq!(counts, [1, 0, 1]);
+}

@@ -2,13 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+#[path = "shared/policy.rs"]
+mod policy;
+
 use decision::portfolio::Holdings;
 use decision::risk::{self, Approved};
 use decision::venue::{Resting, execute, taker_fee, turned_away};
-use decision::{FadePolicy, Filters, Guards, Limits, Policy, Portfolio, Sent, VenueMode};
+use decision::{Guards, Limits, Policy, Portfolio, Sent, VenueMode};
 use domain::{
-    Book, Closing, ConditionId, ConfidenceModel, Exchange, Execution, ExitReason, Fee, Fill, Level, Order,
-    OrderEvent, OrderNews, Price, Purpose, Role, Rounding, Shares, Side, Size, Tick, TimeInForce, Timestamp,
+    Book, Closing, ConditionId, Exchange, Execution, ExitReason, Fee, Fill, Level, Order, OrderEvent,
+    OrderNews, Place, Price, Purpose, Role, Rounding, Shares, Side, Size, Tick, TimeInForce, Timestamp,
     TokenId, Usd, Wallet,
 };
 
@@ -22,22 +25,10 @@ fn price(text: &str) -> Price {
 fn policy() -> Policy {
     Policy {
         bankroll: Usd::whole(10_000),
-        kelly_fraction: 0.25,
         max_position: Usd::whole(5_000),
         min_stake: Usd::from_micros(1),
-        max_open_positions: 5,
         daily_loss_limit: Usd::whole(5_000),
-        max_slippage: 0.05,
-        min_confidence: 0.7,
-        min_whale_score: 7.0,
-        min_whale_trade: Usd::whole(500),
-        max_degen_score: 3.0,
-        min_panic_sellers: 5,
-        confidence_model: ConfidenceModel::Skill,
-        max_signal_age: 30_000_000,
-        filters: Filters::default(),
-        fade: FadePolicy::default(),
-        limits: Limits::default(),
+        ..policy::policy()
     }
 }
 
@@ -203,18 +194,54 @@ fn an_order_until_a_time_takes_what_it_can_and_rests_with_the_rest() {
     assert_eq!(resting(&order).resting(), Shares::whole(100));
 }
 
+/// A print of a transaction, by its log.
+fn place(log_index: u32) -> Place {
+    Place { log_index, ..Place::default() }
+}
+
+/// The process ends after any part of what a print did was committed, and reads the print again: it is the same match, and
+/// what was not heard of it before is heard.
+#[test]
+fn a_print_that_is_told_twice_fills_once() {
+    for (large, is_last) in [(30, false), (500, true)] {
+        let mut whole = resting(&buy("59", "0.59", post_only(600)));
+        let told = Resting::new(&whole).unwrap().on_print(&print("0.58", large), &place(7), NOON);
+        for news in &told {
+            whole.take_in(&news.what);
+        }
+        for heard in 0..told.len() {
+            let mut sent = resting(&buy("59", "0.59", post_only(600)));
+            for news in &told[..heard] {
+                sent.take_in(&news.what);
+            }
+            let again = Resting::new(&sent).unwrap().on_print(&print("0.58", large), &place(7), NOON);
+            assert_eq!(again, told);
+            for news in again {
+                sent.take_in(&news.what);
+            }
+            assert_eq!(sent, whole);
+        }
+        // The next print of the same transaction is another match.
+        if !is_last {
+            let next = Resting::new(&whole).unwrap().on_print(&print("0.58", large), &place(8), NOON);
+            assert_ne!(match_of(&next).unwrap().trade, match_of(&told).unwrap().trade);
+        }
+    }
+}
+
 #[test]
 fn what_rests_is_filled_only_where_prices_trade_through_it() {
     let order = buy("59", "0.59", post_only(600));
     let mut sent = resting(&order);
-    let on_print = |sent: &Sent, fill: &Fill| Resting::new(sent).unwrap().on_print(fill, NOON);
-    assert_eq!(on_print(&sent, &print("0.60", 500)), []);
-    assert_eq!(on_print(&sent, &print("0.59", 500)), [], "nobody knows who stood before it");
+    let on_print =
+        |sent: &Sent, fill: &Fill, log| Resting::new(sent).unwrap().on_print(fill, &place(log), NOON);
+    assert_eq!(on_print(&sent, &print("0.60", 500), 1), []);
+    assert_eq!(on_print(&sent, &print("0.59", 500), 2), [], "nobody knows who stood before it");
     let other = Fill { token: TokenId(alloy_primitives::U256::from(9)), ..print("0.50", 500) };
-    assert_eq!(on_print(&sent, &other), []);
+    assert_eq!(on_print(&sent, &other, 3), []);
     // No further than the print was large, at its own limit, without a fee.
     for (large, is_last) in [(30, false), (500, true)] {
-        let told = on_print(&sent, &print("0.58", large));
+        let told = on_print(&sent, &print("0.58", large), large.unsigned_abs());
         let got = match_of(&told).unwrap();
         let expected = Shares::whole(if is_last { 70 } else { 30 });
         assert_eq!((got.shares, got.fee), (expected, Usd::ZERO));

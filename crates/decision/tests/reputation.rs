@@ -2,45 +2,23 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+#[path = "shared/nouns.rs"]
+mod nouns;
+
 use decision::{Eligibility, History};
 use domain::Figures;
 use domain::{
-    BlockHash, ChainEvent, ConditionId, Exchange, Fact, Fee, FeeKind, Fill, Market, Payouts, Place, Price,
-    Role, Rounding, Shares, Side, Tick, Tier, Timestamp, TokenId, TxHash, Usd, Wallet, WalletScore,
+    BlockHash, ChainEvent, Exchange, Fact, Fee, FeeKind, Fill, Market, Payouts, Place, Price, Role, Rounding,
+    Shares, Side, Tier, Timestamp, TokenId, TxHash, Usd, WalletScore,
 };
+use nouns::{condition, market, wallet};
 use proptest::prelude::*;
 
 const ANYONE: Eligibility = Eligibility { decisions: 1, events: 1, active_days: 1 };
 
-fn wallet(number: u32) -> Wallet {
-    format!("0x{number:040x}").parse().unwrap()
-}
-
-fn condition(number: u32) -> ConditionId {
-    format!("0x{number:064x}").parse().unwrap()
-}
-
+/// The token of an outcome.
 fn token(market: u32, outcome: u32) -> TokenId {
-    (10 * market + outcome).to_string().parse().unwrap()
-}
-
-fn market(number: u32) -> Market {
-    Market {
-        condition: condition(number),
-        title: String::new(),
-        slug: String::new(),
-        event: format!("event-{number}"),
-        category: None,
-        outcomes: vec!["Yes".to_owned(), "No".to_owned()],
-        tokens: vec![token(number, 0), token(number, 1)],
-        neg_risk: false,
-        place: None,
-        protocol_v2: false,
-        tick: Tick::CENT,
-        fee_rate_ppm: 0,
-        end: None,
-        oracle: None,
-    }
+    nouns::token(10 * market + outcome)
 }
 
 fn fact(hour: i64, event: ChainEvent) -> Fact {

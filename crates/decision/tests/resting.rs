@@ -7,9 +7,14 @@ mod shared;
 use decision::portfolio::Holdings;
 use decision::venue::{self, Resting};
 use decision::{
-    Command, Control, Engine, EntryStyle, Event, EventKind, Filters, Last, Limits, Policy, Record,
+    Command, Control, Engine, EntryStyle, Event, EventKind, Filters, Guard, Last, Limits, Policy, Record,
+    VenueMode,
 };
-use domain::{Book, Fill, Level, Market, Oracle, Order, Role, Shares, Side, Tick, Tier, Timestamp, Usd};
+use domain::{
+    Book, Fill, Level, Market, Oracle, Order, OrderEvent, Payouts, Place, Role, Shares, Side, Tick, Tier,
+    Timestamp, Usd,
+};
+use shared::nouns::condition;
 use shared::{NOON, market, policy, price, token, trade, verdict};
 
 const LASTS: i64 = 10 * Timestamp::MINUTE;
@@ -103,9 +108,9 @@ fn an_entry_rests_a_tick_above_the_best_bid() {
     // A print at its limit leaves it; one through it fills it, at its own price and without a fee.
     let sent = || desk.engine.portfolio().orders().next().unwrap().clone();
     let at_limit = trade(61, token(10), Side::Sell, 50, "0.46");
-    assert_eq!(Resting::new(&sent()).unwrap().on_print(&at_limit, NOON), []);
+    assert_eq!(Resting::new(&sent()).unwrap().on_print(&at_limit, &Place::default(), NOON), []);
     let through = trade(61, token(10), Side::Sell, 10_000, "0.45");
-    for news in Resting::new(&sent()).unwrap().on_print(&through, NOON) {
+    for news in Resting::new(&sent()).unwrap().on_print(&through, &Place::default(), NOON) {
         desk.run(EventKind::Order(news));
     }
     let held = desk.engine.portfolio().open().next().unwrap();
@@ -128,6 +133,11 @@ fn what_speaks_against_an_entry_takes_it_out_of_the_book() {
         EventKind::Fill { fill: trade(1, token(10), Side::Sell, 600, "0.50"), block_time: NOON },
         // Another whale enters against it.
         EventKind::Fill { fill: trade(2, token(11), Side::Buy, 5_000, "0.50"), block_time: NOON },
+        EventKind::Guard(Guard::Chain { age: 60_000_001 }),
+        EventKind::Guard(Guard::Books { age: 60_000_001 }),
+        EventKind::Guard(Guard::Clock { skew: -5_000_001 }),
+        EventKind::Guard(Guard::Venue(VenueMode::CancelOnly)),
+        EventKind::Guard(Guard::Reconcile(Some("the venue holds 5 shares more".to_owned()))),
     ];
     for kind in kinds {
         let mut desk = open();
@@ -143,5 +153,45 @@ fn what_speaks_against_an_entry_takes_it_out_of_the_book() {
     desk.follow();
     desk.run(EventKind::Market(Market { oracle: Some(Oracle::Disputed), ..market(2) }));
     desk.run(EventKind::Fill { fill: trade(60, token(10), Side::Sell, 600, "0.50"), block_time: NOON });
+    // Nor does a world that is well, or a venue that takes what rests.
+    desk.run(EventKind::Guard(Guard::Chain { age: 60_000_000 }));
+    desk.run(EventKind::Guard(Guard::Venue(VenueMode::PostOnly)));
+    desk.run(EventKind::Guard(Guard::Reconcile(None)));
     assert!(desk.rests() && desk.cancelled.is_empty());
+}
+
+/// A loss too many in a row, in another market, takes what rests out of the book as well.
+#[test]
+fn a_cooldown_takes_entries_out_of_the_book() {
+    let limits = Limits { cooldown_losses: 1, cooldown: Timestamp::HOUR, ..Limits::default() };
+    let wide = Filters { max_spread: price("0.20"), ..policy().filters };
+    let mut desk = Desk::new(Policy { filters: wide, limits, ..policy() });
+    let first = desk.follow();
+    let sent = desk.engine.portfolio().orders().next().unwrap().clone();
+    let through = trade(61, token(10), Side::Sell, 10_000, "0.45");
+    for news in Resting::new(&sent).unwrap().on_print(&through, &Place::default(), NOON) {
+        desk.run(EventKind::Order(news));
+    }
+    desk.fill(trade(2, token(20), Side::Buy, 600, "0.50"));
+    assert!(desk.rests() && desk.cancelled.is_empty());
+    let lost = Payouts::winner(1, 2).unwrap();
+    desk.run(EventKind::Resolved { condition: condition(1), payouts: lost });
+    assert_eq!(desk.cancelled, [first.id + 1]);
+    assert!(!desk.rests());
+}
+
+/// A guard fails while an entry is on its way: it is not left in the book when the venue takes it.
+#[test]
+fn an_entry_that_is_taken_after_a_guard_failed_is_cancelled() {
+    let wide = Filters { max_spread: price("0.20"), ..policy().filters };
+    let mut desk = Desk::new(Policy { filters: wide, ..policy() });
+    let step = |desk: &mut Desk, kind| desk.engine.step(&Event { at: NOON, kind }).commands;
+    let fill = trade(1, token(10), Side::Buy, 600, "0.50");
+    step(&mut desk, EventKind::Fill { fill, block_time: NOON });
+    let placed = step(&mut desk, EventKind::Book(book(token(10))));
+    let [Command::Place(order)] = placed.as_slice() else { panic!("{placed:?}") };
+    let accepted = venue::execute(order, &book(token(10)), NOON).remove(0);
+    assert_eq!(accepted.what, OrderEvent::Accepted);
+    step(&mut desk, EventKind::Guard(Guard::Chain { age: 60_000_001 }));
+    assert_eq!(step(&mut desk, EventKind::Order(accepted)), [Command::Cancel(order.get().id)]);
 }

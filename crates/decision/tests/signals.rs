@@ -14,7 +14,8 @@ use domain::{
     Appraisal, Book, ConfidenceModel, Figure, Fill, Level, Market, Payouts, Shares, Side, Signal, SignalKind,
     Tick, Tier, Timestamp, TokenId, Usd,
 };
-use shared::{NOON, condition, market, policy, price, token, verdict};
+use shared::nouns::condition;
+use shared::{NOON, market, policy, price, token, verdict};
 
 /// `who` trades `usd` dollars of a token at a price.
 fn trade(who: u32, of: u32, side: Side, usd: i32, at: &str) -> Fill {

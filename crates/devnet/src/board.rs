@@ -1,6 +1,6 @@
 //! What the venue knows at a moment: its markets, their books, and what changed since the moment before.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use alloy_primitives::{Address, B256};
@@ -27,6 +27,8 @@ pub(crate) struct Listed {
     pub(crate) closes: Timestamp,
     /// Known once it is answered.
     pub(crate) winner: Option<usize>,
+    /// Whether the answer that was proposed is disputed.
+    pub(crate) is_disputed: bool,
     pub(crate) last_price: Option<Price>,
     pub(crate) volume: Usd,
     /// Who rests orders there.
@@ -55,6 +57,10 @@ pub(crate) struct Board {
     depths: HashMap<usize, Depth>,
     /// Grids that are no longer the first.
     ticks: HashMap<usize, u32>,
+    /// Markets whose proposed answers are disputed.
+    disputed: HashSet<usize>,
+    /// Those of them that the world has not heard of.
+    disputed_since: Vec<usize>,
     /// Whether takers wait where they do in earnest.
     taker_delays: bool,
     by_token: HashMap<TokenId, (usize, usize)>,
@@ -92,6 +98,7 @@ impl Listed {
             opens: market.opens,
             closes: market.closes,
             winner: market.closed.then_some(market.winner),
+            is_disputed: false,
             last_price: market.last_price,
             volume: market.volume,
             makers: Vec::new(),
@@ -217,6 +224,21 @@ impl Board {
         (before != tick_ppm).then(|| Change::Tick { market: Arc::clone(listed), before })
     }
 
+    /// The markets that were disputed since this was asked last.
+    pub(crate) fn take_disputed(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.disputed_since)
+    }
+
+    /// Disputes a market's answer: it is traded on until it is given.
+    pub(crate) fn dispute(&mut self, id: usize) {
+        if let Some(listed) = self.listed.get_mut(id) {
+            *listed = Arc::new(Listed { is_disputed: true, ..Listed::clone(listed) });
+            if self.disputed.insert(id) {
+                self.disputed_since.push(id);
+            }
+        }
+    }
+
     fn refresh(&mut self, world: &World, id: usize) {
         if let Some(market) = world.markets().get(id)
             && id < self.listed.len()
@@ -235,6 +257,7 @@ impl Board {
         };
         let makers = world.makers_of(market.id);
         let tick_ppm = self.ticks.get(&market.id).copied().unwrap_or(TICK_PPM);
-        Listed { makers, tick_ppm, hold_ms, seconds_delay, ..Listed::of(market) }
+        let is_disputed = self.disputed.contains(&market.id);
+        Listed { makers, tick_ppm, is_disputed, hold_ms, seconds_delay, ..Listed::of(market) }
     }
 }

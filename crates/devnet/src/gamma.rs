@@ -188,7 +188,7 @@ fn market_body(market: &Listed, tags: bool) -> MarketBody {
         closed: market.winner.is_some(),
         accepting_orders: market.winner.is_none(),
         enable_order_book: true,
-        uma_resolution_status: market.winner.map(|_| "resolved".to_owned()),
+        uma_resolution_status: status(market).map(str::to_owned),
         neg_risk: Some(market.neg_risk()),
         neg_risk_market_id: market.neg_risk_market().map(|id| id.to_string()),
         question_id: Some(market.question_id.to_string()),
@@ -200,6 +200,15 @@ fn market_body(market: &Listed, tags: bool) -> MarketBody {
         category: None,
         tags: tags.then(tag),
         events: Some(vec![event]),
+    }
+}
+
+/// How far the oracle is; nothing until it is asked.
+fn status(market: &Listed) -> Option<&'static str> {
+    match (market.winner, market.is_disputed) {
+        (Some(_), _) => Some("resolved"),
+        (None, true) => Some("disputed"),
+        (None, false) => None,
     }
 }
 

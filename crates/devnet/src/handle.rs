@@ -203,6 +203,19 @@ impl VenueHandle {
         Ok(())
     }
 
+    /// From now on the answer of a token's market is disputed, as Gamma has it; it is traded on, and answered days
+    /// later, as in earnest.
+    ///
+    /// # Errors
+    /// No market has the token.
+    pub fn dispute(&self, token: TokenId) -> Result<(), UnknownToVenue> {
+        let mut state = self.shared.write();
+        let id =
+            state.board.of_token(token).map(|(market, _)| market.id).ok_or(UnknownToVenue::Token(token))?;
+        state.board.dispute(id);
+        Ok(())
+    }
+
     /// The condition a token belongs to.
     #[must_use]
     pub fn condition_of(&self, token: TokenId) -> Option<ConditionId> {

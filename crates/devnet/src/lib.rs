@@ -275,6 +275,8 @@ async fn run(shared: Arc<Shared>, mut world: World, paused: Arc<Mutex<bool>>) ->
 /// Brings chain, board and venue up to the world's time. The world itself is moved outside the lock.
 fn advance(shared: &Shared, world: &mut World) {
     let now = shared.now();
+    let disputed = shared.write().board.take_disputed();
+    world.put_off(&disputed);
     let mut blocks = world.advance(now);
     let mut state = shared.write();
     let State { chain, board, venue } = &mut *state;

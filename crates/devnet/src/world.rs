@@ -41,6 +41,9 @@ pub use self::tx::{Deed, Tx};
 /// venue was deployed. An empty one stands before it, for followers that want to know what they follow on.
 pub const FIRST_BLOCK: u64 = 92_000_000;
 
+/// For so long those who decide disputes think about one.
+const VOTE: i64 = 4 * Timestamp::DAY;
+
 /// How the world is made.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct WorldConfig {
@@ -276,6 +279,13 @@ impl World {
             }
         }
         txs
+    }
+
+    /// Puts off the answers of markets that are open: they are disputed.
+    pub(crate) fn put_off(&mut self, disputed: &[usize]) {
+        for id in disputed.iter().filter(|id| self.open.contains(id)) {
+            self.markets[*id].closes = self.markets[*id].closes.plus_micros(VOTE);
+        }
     }
 
     /// Answers every open market whose time has come, and pays some of the winners at once.

@@ -9,7 +9,7 @@ use crate::money::{Shares, Usd};
 use crate::time::Timestamp;
 
 /// Where a log stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// The block's height.
     pub block_number: u64,

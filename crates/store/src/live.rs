@@ -4,11 +4,11 @@ mod steps;
 
 use std::collections::BTreeMap;
 
-use domain::{ConditionId, Market, Shares, Timestamp, TokenId, Usd, Wallet};
+use domain::{ConditionId, Market, Payouts, Shares, Timestamp, TokenId, Usd, Wallet};
 use sqlx::{PgConnection, Row as _};
 
 use crate::error::{During as _, StoreError};
-use crate::{markets, row};
+use crate::{facts, markets, row};
 
 pub use steps::{Steps, steps};
 
@@ -140,9 +140,10 @@ pub struct Account {
     pub flow: Usd,
     /// Dollars of matches whose settlement is not final, either way: the venue may or may not have moved them yet.
     pub unsettled: Usd,
-    /// Dollars of winners of which nobody knows yet whether they were paid.
+    /// Dollars of winners of which nobody knows yet whether they were paid, those among them that the chain has resolved
+    /// and the books have not heard of.
     pub unpaid: Usd,
-    /// Shares held by token, those whose market has not resolved.
+    /// Shares held by token, those whose market has not resolved on the chain: what has may be redeemed at any moment.
     pub shares: BTreeMap<TokenId, Shares>,
     /// Tokens with a match that is not final.
     pub moving: Vec<TokenId>,
@@ -173,32 +174,56 @@ pub async fn account(connection: &mut PgConnection) -> Result<Account, StoreErro
     .await
     .during("sum up what an account must hold")?;
     let held = sqlx::query(
-        "SELECT token_id::text, (sum(shares - sold_shares) * 1000000)::bigint AS shares
-         FROM orderflow_positions WHERE mode = 'live' AND status = 'OPEN' GROUP BY token_id",
+        "SELECT condition_id, token_id::text, outcome_index::bigint AS outcome, (sum(shares - sold_shares) * 1000000)::bigint AS shares
+         FROM orderflow_positions WHERE mode = 'live' AND status = 'OPEN'
+         GROUP BY condition_id, token_id, outcome_index",
     )
     .fetch_all(&mut *connection)
     .await
     .during("read the shares that must be held")?;
+    let results = untold(connection).await?;
     let moving = sqlx::query(
         "SELECT DISTINCT o.token_id::text FROM orderflow_orders o WHERE o.mode = 'live' AND NOT o.is_final",
     )
     .fetch_all(connection)
     .await
     .during("read what is on its way")?;
+    let mut unpaid = row::usd(&totals, "unpaid")?;
+    let mut shares = BTreeMap::<TokenId, Shares>::new();
+    for found in &held {
+        let some = row::shares(found, "shares")?;
+        match results.get(&row::text(found, "condition_id", "a condition")?) {
+            Some(payouts) => unpaid += payouts.pays(row::unsigned(found, "outcome")?, some),
+            None => *shares.entry(row::text(found, "token_id", "a token id")?).or_default() += some,
+        }
+    }
     Ok(Account {
         flow: row::usd(&totals, "flow")? + row::usd(&totals, "redeemed")?,
         unsettled: row::usd(&totals, "unsettled")?,
-        unpaid: row::usd(&totals, "unpaid")?,
+        unpaid,
         unchecked: totals.try_get("unchecked").during("read a column")?,
-        shares: held
-            .iter()
-            .map(|found| Ok((row::text(found, "token_id", "a token id")?, row::shares(found, "shares")?)))
-            .collect::<Result<_, StoreError>>()?,
+        shares,
         moving: moving
             .iter()
             .map(|found| row::text(found, "token_id", "a token id"))
             .collect::<Result<_, _>>()?,
     })
+}
+
+/// What the chain says that positions pay which are open in the books: the executor will hear of it, and the venue redeems
+/// without waiting for that.
+async fn untold(connection: &mut PgConnection) -> Result<BTreeMap<ConditionId, Payouts>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT condition_id, payout_numerators FROM orderflow_ledger_events
+         WHERE kind = 'resolution' AND NOT orphaned
+           AND condition_id IN (SELECT condition_id FROM orderflow_positions WHERE mode = 'live' AND status = 'OPEN')",
+    )
+    .fetch_all(connection)
+    .await
+    .during("read the results that the books have not heard of")?;
+    rows.iter()
+        .map(|found| Ok((row::text(found, "condition_id", "a condition")?, facts::payouts_of(found)?)))
+        .collect()
 }
 
 /// The dollars a wallet had beyond what the books say moved; `None` before they were first counted.

@@ -15,7 +15,7 @@ use crate::error::{During as _, StoreError};
 use crate::row;
 
 pub use facts::{facts, verdicts};
-pub use scratch::{Compared, Difference, compare, set_up};
+pub use scratch::{Compared, Difference, Scope, compare, set_up};
 
 /// One thing the engine was told.
 #[derive(Clone, Debug, PartialEq)]

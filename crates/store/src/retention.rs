@@ -1,4 +1,5 @@
-//! Letting old fills go, a partition at a time, once nobody needs them.
+//! Letting old fills go, a partition at a time, once nobody needs them; and what the executor was told while they were
+//! new, a few rows at a time.
 
 use domain::Timestamp;
 use sqlx::{PgConnection, Row as _};
@@ -63,4 +64,30 @@ pub async fn drop_before(connection: &mut PgConnection, moment: Timestamp) -> Re
         retention.dropped.push(name);
     }
     Ok(retention)
+}
+
+/// Lets the oldest steps of the executor's recording from before a moment go, `most` at most, within a transaction: how many
+/// went. What was decided stays. A recording without its beginning cannot be told again.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn drop_steps(
+    connection: &mut PgConnection,
+    moment: Timestamp,
+    most: u32,
+) -> Result<u64, StoreError> {
+    sqlx::query("SET LOCAL orderflow.letting_go = 'on'")
+        .execute(&mut *connection)
+        .await
+        .during("begin to let the recording go")?;
+    let gone = sqlx::query(
+        "DELETE FROM orderflow_steps WHERE id IN (
+             SELECT id FROM (SELECT id, at FROM orderflow_steps ORDER BY id LIMIT $2) AS oldest WHERE at < $1)",
+    )
+    .bind(moment.to_offset_date_time())
+    .bind(i64::from(most))
+    .execute(connection)
+    .await
+    .during("let old steps of the recording go")?;
+    Ok(gone.rows_affected())
 }

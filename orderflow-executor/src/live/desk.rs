@@ -4,6 +4,7 @@
 //! so that a slow reader never keeps it from hearing the venue.
 
 mod beat;
+mod cancels;
 mod outcome;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -16,7 +17,7 @@ use decision::Guard;
 use domain::{Closing, Fill, Market, Order, OrderNews, Purpose, Shares, Timestamp, TxHash};
 use polymarket::Clob;
 use polymarket::channel::UserEvent;
-use polymarket::trading::{MOST_CANCELS, OpenOrder, SignedOrder, Trade, Trader};
+use polymarket::trading::{OpenOrder, SignedOrder, Trade, Trader};
 use service::clock;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -204,19 +205,6 @@ impl Desk {
         self.requests.spawn(requests::submit(Arc::clone(&self.trader), id, tracked.signed.clone()));
     }
 
-    /// An order is cancelled as soon as the venue is known to have it. Before that a cancel proves nothing: what it does
-    /// not find may be on its way.
-    fn cancel(&mut self, id: i64) {
-        let now = Instant::now();
-        if let Some(tracked) = self.orders.get_mut(&id).filter(|tracked| tracked.may_match()) {
-            tracked.cancel_at = Some(now);
-            if tracked.stage == Stage::Sending && !tracked.is_asked {
-                // It only waits to be sent again, and will not be.
-                tracked.due = Some(now);
-            }
-        }
-    }
-
     /// What the user channel says.
     fn hear(&mut self, event: UserEvent) {
         match event {
@@ -313,24 +301,6 @@ impl Desk {
         }
         self.renew_what_is_due(now);
         self.beat_if_due(now);
-    }
-
-    /// What is to be cancelled at once goes in one request.
-    fn cancel_what_is_due(&mut self, now: Instant) {
-        let mut wanted: Vec<(i64, B256)> = vec![];
-        for (id, tracked) in &mut self.orders {
-            if tracked.cancels_at().is_some_and(|at| at <= now) {
-                tracked.cancel_at = None;
-                wanted.push((*id, tracked.hash()));
-            }
-        }
-        for some in wanted.chunks(MOST_CANCELS) {
-            let trader = Arc::clone(&self.trader);
-            match some {
-                [(id, hash)] => self.requests.spawn(requests::cancel(trader, *id, *hash, false)),
-                some => self.requests.spawn(requests::cancel_many(trader, some.to_vec())),
-            };
-        }
     }
 
     pub(super) fn look_up(&mut self, id: i64) {

@@ -2,6 +2,7 @@
 //! few times, and nothing is entered meanwhile.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::Closing;
 use polymarket::VenueError;
@@ -15,6 +16,10 @@ use super::standing::Objection;
 /// So often in a row credentials are derived again. After that a person must look.
 const MOST_RENEWALS: u32 = 3;
 
+/// The longest pause between two renewals where the venue knows the credentials whenever it is asked about them, and does
+/// not know them for something else that it is asked.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
 /// How it stands with the credentials.
 #[derive(Debug)]
 pub(super) struct Renewal {
@@ -26,6 +31,9 @@ pub(super) struct Renewal {
     pub(super) due: Option<Instant>,
     /// Tries in a row that came to nothing.
     failures: u32,
+    /// When the venue last said that it knows the credentials, and how often in a row it said so in vain.
+    known: Option<Instant>,
+    rounds: u32,
     /// The orders that were refused, and wait.
     waiting: Vec<i64>,
 }
@@ -41,7 +49,38 @@ pub(super) enum Renewed {
 
 impl Renewal {
     pub(super) fn new(keys: KeyDesk, access: Access) -> Self {
-        Self { keys: Arc::new(keys), access, is_asked: false, due: None, failures: 0, waiting: vec![] }
+        Self {
+            keys: Arc::new(keys),
+            access,
+            is_asked: false,
+            due: None,
+            failures: 0,
+            known: None,
+            rounds: 0,
+            waiting: vec![],
+        }
+    }
+
+    /// Credentials are wanted: at once, unless the venue has just said that it knows those in use.
+    fn want(&mut self, now: Instant, pause: Duration) {
+        if self.is_asked || self.due.is_some() {
+            return;
+        }
+        if self.known.is_none_or(|known| known + 2 * LONGEST_PAUSE <= now) {
+            self.rounds = 0;
+        }
+        let pause = match self.rounds {
+            0 => Duration::ZERO,
+            rounds => pause.saturating_mul(1 << rounds.min(16)).min(LONGEST_PAUSE),
+        };
+        self.due = Some(now + pause);
+    }
+
+    /// The venue knows the credentials in use.
+    fn is_known(&mut self, now: Instant) {
+        self.failures = 0;
+        self.known = Some(now);
+        self.rounds = self.rounds.saturating_add(1);
     }
 }
 
@@ -96,9 +135,7 @@ impl Desk {
         if self.renewal.failures < MOST_RENEWALS {
             let says = "the venue does not know our credentials: they are derived again".to_owned();
             self.standing.set(Objection::Credentials, Some(says));
-            if !self.renewal.is_asked && self.renewal.due.is_none() {
-                self.renewal.due = Some(Instant::now());
-            }
+            self.renewal.want(Instant::now(), self.rhythm.poll);
         } else {
             self.give_up_waiting("not authorised, and no credentials are handed out that are");
         }
@@ -119,7 +156,7 @@ impl Desk {
         self.renewal.is_asked = false;
         match renewed {
             Renewed::Known => {
-                self.renewal.failures = 0;
+                self.renewal.is_known(Instant::now());
                 self.standing.set(Objection::Credentials, None);
                 tracing::warn!("the venue knows our credentials again");
                 for id in std::mem::take(&mut self.renewal.waiting) {
@@ -160,5 +197,40 @@ impl Desk {
     pub(super) fn is_ours(&self, id: i64) -> bool {
         let key = self.renewal.access.key();
         self.orders.get(&id).is_some_and(|tracked| tracked.signed.is_owned_by(&key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLL: Duration = Duration::from_secs(3);
+    const KEY: &str = "00000000-0000-0000-0000-000000000001";
+
+    fn renewal() -> Renewal {
+        service::process::use_tls();
+        let keys = KeyDesk::new("http://127.0.0.1:1", POLL).unwrap();
+        let credentials = polymarket::trading::Credentials::new(KEY, "c2VjcmV0", "phrase").unwrap();
+        Renewal::new(keys, Access::from(credentials))
+    }
+
+    /// The venue knows the credentials whenever it is asked about them, and refuses something else for them without end: it
+    /// is not asked without a pause, and once that has passed the next refusal is a new one.
+    #[test]
+    fn credentials_that_are_known_in_vain_are_no_storm() {
+        let mut renewal = renewal();
+        let mut now = Instant::now();
+        let mut pause_of = |renewal: &mut Renewal, later: Duration| {
+            now += later;
+            renewal.want(now, POLL);
+            let due = renewal.due.take().unwrap();
+            let pause = due.duration_since(now);
+            now = due;
+            renewal.is_known(now);
+            pause.as_secs()
+        };
+        let pauses: Vec<u64> = (0..7).map(|_| pause_of(&mut renewal, Duration::ZERO)).collect();
+        assert_eq!(pauses, [0, 6, 12, 24, 48, 60, 60]);
+        assert_eq!(pause_of(&mut renewal, 2 * LONGEST_PAUSE), 0);
     }
 }

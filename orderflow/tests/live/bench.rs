@@ -249,6 +249,12 @@ impl Bench {
                 Record::Settled(settled) => journal::settled(&mut transaction, settled).await.unwrap(),
                 Record::Reopened(position) => journal::reopened(&mut transaction, *position).await.unwrap(),
                 Record::Final(order) => journal::final_order(&mut transaction, *order).await.unwrap(),
+                // A sale of all that was bought has its price.
+                Record::Losses(losses) => {
+                    journal::losses(&mut transaction, losses.in_a_row, losses.cooling_until, "live")
+                        .await
+                        .unwrap();
+                }
                 other => panic!("{other:?}"),
             }
         }

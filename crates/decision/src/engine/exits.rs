@@ -142,7 +142,8 @@ impl Engine {
 
     /// Begins to leave a position, unless that has begun already. After a kill only a person begins it.
     fn leave(&mut self, position: i64, reason: ExitReason, at: Timestamp, outcome: &mut Outcome) {
-        if !self.portfolio.knows(position) || self.guards.killed.is_some() && reason != ExitReason::Person {
+        let is_stopped = self.guards.killed.is_some() && reason != ExitReason::Person;
+        if is_stopped || !self.portfolio.knows(position) || self.is_held_to_the_end(position) {
             return;
         }
         if let Entry::Vacant(place) = self.exits.leaving.entry(position) {
@@ -174,6 +175,14 @@ impl Engine {
         }
     }
 
+    /// Whether so little is left of a position that the venue takes no sale of it, and nothing can come back to it: there
+    /// is nothing to do but to wait for the result.
+    fn is_held_to_the_end(&self, position: i64) -> bool {
+        let held = self.portfolio.held(position).map_or(Shares::ZERO, Position::shares);
+        let lots = Shares::from_micros(held.micros() - held.micros() % LOT);
+        lots < venue::MIN_SHARES && self.portfolio.orders().all(|sent| sent.order.position != position)
+    }
+
     fn sell(
         &mut self,
         position: &Position,
@@ -185,6 +194,14 @@ impl Engine {
     ) {
         let sellable = self.portfolio.sellable(position.id).micros();
         let shares = Shares::from_micros(sellable - sellable % LOT);
+        // The venue would refuse it, now and with every tick to come.
+        if shares < venue::MIN_SHARES {
+            if self.is_held_to_the_end(position.id) {
+                self.exits.leaving.remove(&position.id);
+                outcome.records.push(Record::Leaving { position: position.id, reason: None, at });
+            }
+            return;
+        }
         let order = Order {
             id: self.last_order + 1,
             position: position.id,
@@ -199,8 +216,8 @@ impl Engine {
             purpose: Purpose::Exit(reason),
             fee_rate_ppm: self.fee_rate(position),
         };
-        // What cannot be sold now (nothing is surely ours yet, or the venue takes nothing) is looked at again with the
-        // next tick; the wish itself is remembered.
+        // What cannot be sold now (the venue takes nothing) is looked at again with the next tick; the wish itself is
+        // remembered.
         if let Ok(approved) = risk::reduce(order, &self.portfolio, &self.guards) {
             self.send(approved, outcome);
         }
@@ -243,6 +260,7 @@ impl Engine {
         outcome: &mut Outcome,
     ) {
         if self.guards.killed.is_none()
+            && !self.is_held_to_the_end(position)
             && let Entry::Vacant(place) = self.exits.leaving.entry(position)
         {
             place.insert(reason);

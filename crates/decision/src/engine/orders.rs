@@ -8,7 +8,7 @@ use domain::{
 use super::{Candidate, Engine, Outcome, refusal};
 use crate::event::Command;
 use crate::experience::Case;
-use crate::guards::Control;
+use crate::guards::{Control, Guard, Guards};
 use crate::limits::EntryStyle;
 use crate::record::Record;
 use crate::risk;
@@ -84,9 +84,13 @@ impl Engine {
         let result = condition.and_then(|condition| self.resolved.get(&condition));
         let records = self.portfolio.take_in(news, result, &self.policy.limits);
         outcome.records.extend(records);
-        // A person may have been heard while it was on its way.
-        if matches!(news.what, OrderEvent::Accepted) && (self.guards.paused || self.guards.killed.is_some()) {
-            self.cancel_resting_entries(|order| order.id == news.order, outcome);
+        // A person may have been heard, or a limit reached, while it was on its way.
+        if matches!(news.what, OrderEvent::Accepted) {
+            let is_stopped = |order: &Order| {
+                let (guards, policy) = (&self.guards, &self.policy);
+                risk::stopped(order.force, &self.portfolio, guards, policy, news.at).is_some()
+            };
+            self.cancel_resting_entries(|order| order.id == news.order && is_stopped(order), outcome);
         }
         self.forget_exits();
     }
@@ -128,15 +132,27 @@ impl Engine {
         }
     }
 
+    /// Takes in a measurement. One that stops entries takes those that rest out of the book, and again with each next one,
+    /// because the venue may not have heard it.
+    pub(super) fn on_guard(&mut self, guard: &Guard, outcome: &mut Outcome) {
+        self.guards.measure(guard);
+        let limits = &self.policy.limits;
+        self.cancel_resting_entries(|order| Guards::is_failed(guard, limits, order.force), outcome);
+    }
+
     /// Asks for the cancellation of entries that rest: what would not be entered now is not to be filled later either.
     pub(super) fn cancel_resting_entries(&self, wanted: impl Fn(&Order) -> bool, outcome: &mut Outcome) {
         let rests = |order: &Order| order.purpose == Purpose::Enter && order.force != TimeInForce::Fak;
         self.cancel(|order| rests(order) && wanted(order), outcome);
     }
 
-    /// Asks for the cancellation of the orders that may still match.
+    /// Asks for the cancellation of the orders that may still match, once in a step.
     pub(super) fn cancel(&self, wanted: impl Fn(&Order) -> bool, outcome: &mut Outcome) {
         let live = self.portfolio.orders().filter(|sent| sent.is_live() && wanted(&sent.order));
-        outcome.commands.extend(live.map(|sent| Command::Cancel(sent.order.id)));
+        for command in live.map(|sent| Command::Cancel(sent.order.id)) {
+            if !outcome.commands.contains(&command) {
+                outcome.commands.push(command);
+            }
+        }
     }
 }

@@ -31,6 +31,16 @@ impl Losses {
         (before != *self).then_some(Record::Losses(*self))
     }
 
+    /// Takes back how a position ended, because it has not: the loss is counted when it ends for good. The rest that it
+    /// may have begun goes on. What came before a gain that is taken back is not known any more.
+    pub(super) fn take_back(&mut self, settlement: &Settlement) -> Option<Record> {
+        let before = *self;
+        if settlement.ending != Ending::Void && settlement.pnl < Usd::ZERO {
+            self.in_a_row = self.in_a_row.saturating_sub(1);
+        }
+        (before != *self).then_some(Record::Losses(*self))
+    }
+
     /// The losses in a row and the end of the rest, while it lasts.
     pub(super) fn cooling(self, at: Timestamp) -> Option<(u32, Timestamp)> {
         self.cooling_until.filter(|until| at < *until).map(|until| (self.in_a_row, until))

@@ -1,7 +1,7 @@
 //! The paper venue's rules: what it takes, what matches at once, what rests, and when what rests is filled.
 
 use domain::{
-    Book, Closing, Execution, Fill, Order, OrderEvent, OrderNews, Price, Rounding, Shares, Side, Size,
+    Book, Closing, Execution, Fill, Order, OrderEvent, OrderNews, Place, Price, Rounding, Shares, Side, Size,
     TimeInForce, Timestamp, TradeId, Usd,
 };
 
@@ -13,7 +13,7 @@ use crate::sent::Sent;
 /// The smallest purchase that may match at once (docs.polymarket.com/trading/orders).
 const MIN_MARKETABLE: Usd = Usd::whole(1);
 /// The fewest shares of any other order, on every market seen.
-const MIN_SHARES: Shares = Shares::whole(5);
+pub const MIN_SHARES: Shares = Shares::whole(5);
 /// An order at once is given in whole cents, or in whole hundredths of a share.
 const HUNDREDTH: i64 = 10_000;
 /// The venue takes no expiration that is nearer than two minutes, so that none is asked for.
@@ -84,7 +84,9 @@ pub fn execute(order: &Approved<Order>, book: &Book, at: Timestamp) -> Vec<Order
     let taken = wanted.taken(order, book);
     let mut told = vec![];
     if taken.shares.is_positive() {
-        told.extend(matched(order.id, 1, taken, at));
+        // It arrives once, and so matches at once but once.
+        let trade = TradeId(format!("paper-{}-1", order.id));
+        told.extend(matched(order.id, trade, taken, at));
     }
     let what = match (order.force, wanted.is_met(order, taken)) {
         (TimeInForce::Fak, false) => OrderEvent::Closed { why: Closing::Killed, matched: taken.shares },
@@ -130,8 +132,7 @@ fn rejected(order: &Order, reason: String, at: Timestamp) -> OrderNews {
 }
 
 /// A match on paper, which settles at once.
-fn matched(order: i64, number: usize, taken: Purchase, at: Timestamp) -> [OrderNews; 2] {
-    let trade = TradeId(format!("paper-{order}-{number}"));
+fn matched(order: i64, trade: TradeId, taken: Purchase, at: Timestamp) -> [OrderNews; 2] {
     let Purchase { shares, usd, fee } = taken;
     let execution = Execution { trade: trade.clone(), shares, usd, fee };
     [OrderEvent::Filled(execution), OrderEvent::Confirmed(trade)].map(|what| OrderNews { order, at, what })
@@ -150,8 +151,11 @@ impl<'order> Resting<'order> {
 
     /// What a print does to it. Nobody knows how many stood before it in the queue, so that only a print through its
     /// limit fills it, and no further than the print was large.
+    ///
+    /// A print that is read a second time, because the process ended before its place was committed, does nothing more:
+    /// its place names the match. What was not heard of the match before is told then.
     #[must_use]
-    pub fn on_print(self, fill: &Fill, at: Timestamp) -> Vec<OrderNews> {
+    pub fn on_print(self, fill: &Fill, place: &Place, at: Timestamp) -> Vec<OrderNews> {
         let (sent, order) = (self.0, &self.0.order);
         let through = |price: Price| match order.side() {
             Side::Buy => price < order.limit,
@@ -160,8 +164,10 @@ impl<'order> Resting<'order> {
         if fill.token != order.token || !fill.price().is_some_and(through) {
             return vec![];
         }
-        let left = sent.resting();
-        let shares = left.min(fill.shares);
+        let trade = TradeId(format!("paper-{}-{}-{}", order.id, place.tx_hash, place.log_index));
+        let known = sent.execution(&trade);
+        let left = sent.resting() + known.map_or(Shares::ZERO, |known| known.shares);
+        let shares = known.map_or_else(|| left.min(fill.shares), |known| known.shares);
         if !shares.is_positive() {
             return vec![];
         }
@@ -171,9 +177,9 @@ impl<'order> Resting<'order> {
             Side::Sell => Rounding::Down,
         };
         let taken = Purchase { shares, usd: shares.at(order.limit, rounding), fee: Usd::ZERO };
-        let mut told = matched(order.id, sent.matches() + 1, taken, at).to_vec();
+        let mut told = matched(order.id, trade, taken, at).to_vec();
         if shares == left {
-            let what = OrderEvent::Closed { why: Closing::Matched, matched: sent.told() + shares };
+            let what = OrderEvent::Closed { why: Closing::Matched, matched: order.shares_at_limit() };
             told.push(OrderNews { order: order.id, at, what });
         }
         told

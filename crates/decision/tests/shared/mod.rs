@@ -1,70 +1,19 @@
 //! The world that the engine's tests share: numbered wallets, tokens and markets, and a policy that follows them.
 
-use decision::{FadePolicy, Filters, Limits, Policy};
+pub(crate) mod nouns;
+mod policy;
+
 use domain::{
-    ConditionId, ConfidenceModel, Exchange, Fee, Fill, Market, Price, Role, Shares, Side, Skill, Tick, Tier,
-    Timestamp, Timing, TokenId, Usd, Verdict, Wallet,
+    Exchange, Fee, Fill, Price, Role, Shares, Side, Skill, Tier, Timestamp, Timing, TokenId, Usd, Verdict,
 };
+
+pub(crate) use nouns::{market, token, wallet};
+pub(crate) use policy::policy;
 
 pub(crate) const NOON: Timestamp = Timestamp::from_seconds(1_790_000_000);
 
 pub(crate) fn price(text: &str) -> Price {
     text.parse().unwrap()
-}
-
-pub(crate) fn wallet(number: u32) -> Wallet {
-    format!("0x{number:040x}").parse().unwrap()
-}
-
-pub(crate) fn token(number: u32) -> TokenId {
-    number.to_string().parse().unwrap()
-}
-
-pub(crate) fn condition(number: u32) -> ConditionId {
-    format!("0x{number:064x}").parse().unwrap()
-}
-
-/// Market `number` has the tokens `10 * number` and `10 * number + 1`.
-pub(crate) fn market(number: u32) -> Market {
-    Market {
-        condition: condition(number),
-        title: format!("Market {number}"),
-        slug: format!("market-{number}"),
-        event: format!("event-{number}"),
-        category: None,
-        outcomes: vec!["Yes".to_owned(), "No".to_owned()],
-        tokens: vec![token(10 * number), token(10 * number + 1)],
-        neg_risk: false,
-        place: None,
-        protocol_v2: false,
-        tick: Tick::CENT,
-        fee_rate_ppm: 0,
-        end: None,
-        oracle: None,
-    }
-}
-
-/// The strategy's own settings, where nobody but the whale has to trade.
-pub(crate) fn policy() -> Policy {
-    Policy {
-        bankroll: Usd::whole(2_000),
-        kelly_fraction: 0.25,
-        max_position: Usd::whole(1_000),
-        min_stake: Usd::whole(10),
-        max_open_positions: 5,
-        daily_loss_limit: Usd::whole(500),
-        max_slippage: 0.05,
-        min_confidence: 0.70,
-        min_whale_score: 7.0,
-        min_whale_trade: Usd::whole(500),
-        max_degen_score: 3.0,
-        min_panic_sellers: 5,
-        confidence_model: ConfidenceModel::Score,
-        max_signal_age: 30_000_000,
-        limits: Limits::default(),
-        filters: Filters { min_volume: Usd::ZERO, max_volume_part: 1.0, ..Filters::default() },
-        fade: FadePolicy::default(),
-    }
 }
 
 /// A wallet whose record leaves no doubt.

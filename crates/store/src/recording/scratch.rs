@@ -10,6 +10,7 @@ use crate::error::{During as _, StoreError};
 use crate::reports::object_of;
 
 /// What a table's rows are compared by.
+#[derive(Clone, Copy)]
 struct Kind {
     /// What people read.
     name: &'static str,
@@ -18,6 +19,13 @@ struct Kind {
     columns: &'static str,
     /// What is compared of it; empty: every row.
     which: &'static str,
+}
+
+impl Kind {
+    /// The view of what is stored.
+    fn stored(&self) -> String {
+        format!("\"stored {}\"", self.name)
+    }
 }
 
 const KINDS: [Kind; 8] = [
@@ -78,6 +86,46 @@ const KINDS: [Kind; 8] = [
     },
 ];
 
+/// What is judged of the market alone: of every candidate, whatever is held and whatever became of orders. How much of
+/// it is staked, and whether a limit lets it pass, depends on that.
+const JUDGEMENTS: [Kind; 2] = [
+    Kind {
+        name: "signals but for their stakes",
+        table: "orderflow_signals",
+        columns: "id, created_at, signal_type, wallet_address, reputation_score, trader_tier, skill_kappa, skill_se, \
+                  wallet_count, notional_usd, reference_price, condition_id, token_id, market_title, outcome, \
+                  confidence_model, win_probability, confidence, market_price, expected_price, limit_price, \
+                  kelly_fraction, kelly_applied, fee_rate, shadow, evidence",
+        which: "",
+    },
+    Kind {
+        name: "refusals of candidates",
+        table: "orderflow_refusals",
+        columns: "created_at, signal_type, wallet_address, token_id, notional_usd, reason, detail, figures, evidence",
+        which: "WHERE signal_id IS NULL",
+    },
+];
+
+/// What is to be the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Everything that was decided.
+    Everything,
+    /// What was judged of the market alone, because orders were answered otherwise. The rest is counted.
+    Judgements,
+}
+
+impl Scope {
+    /// The tables, and whether their rows must be the same.
+    fn kinds(self) -> Vec<(Kind, bool)> {
+        let judgements = JUDGEMENTS.map(|kind| (kind, true));
+        match self {
+            Self::Everything => KINDS.map(|kind| (kind, true)).to_vec(),
+            Self::Judgements => [&judgements[..], &KINDS.map(|kind| (kind, false))].concat(),
+        }
+    }
+}
+
 /// How many of the rows that differ are shown.
 const SHOWN: i64 = 20;
 
@@ -94,6 +142,8 @@ pub struct Compared {
     pub missing: i64,
     /// Rows made again that are not stored.
     pub new: i64,
+    /// Whether a row that is not on both sides means that something was decided otherwise.
+    pub must_be_same: bool,
     /// The first of them.
     pub differences: Vec<Difference>,
 }
@@ -113,12 +163,15 @@ pub struct Difference {
 /// # Errors
 /// If the database refuses.
 pub async fn set_up(connection: &mut PgConnection) -> Result<(), StoreError> {
-    for Kind { table, columns, which, .. } in KINDS {
-        // A view is bound to the table it was made of, not to its name.
-        let statement = format!(
-            "CREATE TEMP VIEW stored_{table} AS SELECT {columns} FROM {table} {which};
-             CREATE TEMP TABLE {table} (LIKE {table} INCLUDING ALL) ON COMMIT DROP"
-        );
+    // A view is bound to the table it was made of, not to its name.
+    let views = JUDGEMENTS.iter().chain(&KINDS).map(|kind| {
+        let Kind { table, columns, which, .. } = kind;
+        format!("CREATE TEMP VIEW {} AS SELECT {columns} FROM {table} {which}", kind.stored())
+    });
+    let places = KINDS.iter().map(|Kind { table, .. }| {
+        format!("CREATE TEMP TABLE {table} (LIKE {table} INCLUDING ALL) ON COMMIT DROP")
+    });
+    for statement in views.chain(places) {
         sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
             .execute(&mut *connection)
             .await
@@ -136,18 +189,22 @@ pub async fn set_up(connection: &mut PgConnection) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn compare(connection: &mut PgConnection) -> Result<Vec<Compared>, StoreError> {
-    let mut compared = Vec::with_capacity(KINDS.len());
-    for kind in KINDS {
-        compared.push(compare_one(connection, kind).await?);
+pub async fn compare(connection: &mut PgConnection, scope: Scope) -> Result<Vec<Compared>, StoreError> {
+    let mut compared = vec![];
+    for (kind, must_be_same) in scope.kinds() {
+        compared.push(compare_one(connection, kind, must_be_same).await?);
     }
     Ok(compared)
 }
 
-async fn compare_one(connection: &mut PgConnection, kind: Kind) -> Result<Compared, StoreError> {
+async fn compare_one(
+    connection: &mut PgConnection,
+    kind: Kind,
+    must_be_same: bool,
+) -> Result<Compared, StoreError> {
     let Kind { name, table, columns, which } = kind;
     let again = format!("SELECT {columns} FROM {table} {which}");
-    let stored = format!("SELECT * FROM stored_{table}");
+    let stored = format!("SELECT * FROM {}", kind.stored());
     let counts = sqlx::query(sqlx::AssertSqlSafe(format!(
         "SELECT (SELECT count(*) FROM ({stored}) AS x) AS stored, (SELECT count(*) FROM ({again}) AS x) AS again,
                 (SELECT count(*) FROM ({stored} EXCEPT ALL {again}) AS x) AS missing,
@@ -176,6 +233,7 @@ async fn compare_one(connection: &mut PgConnection, kind: Kind) -> Result<Compar
         again: count("again")?,
         missing: count("missing")?,
         new: count("new")?,
+        must_be_same,
         differences: rows.iter().map(difference).collect::<Result<_, _>>()?,
     })
 }

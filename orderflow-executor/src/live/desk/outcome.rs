@@ -7,8 +7,7 @@ use decision::VenueMode;
 use domain::Closing;
 use polymarket::VenueError;
 use polymarket::trading::{
-    Advice, CancelRefusal, Cancelled, LONGEST_PAUSE, Listed, OpenOrder, POST_ONLY_AFTER_RESTART, Rejection,
-    Submitted, Trade,
+    Advice, LONGEST_PAUSE, Listed, OpenOrder, POST_ONLY_AFTER_RESTART, Rejection, Submitted, Trade,
 };
 use service::clock;
 use tokio::time::Instant;
@@ -278,41 +277,6 @@ impl Desk {
                 tracked.is_asked = true;
             }
             self.requests.spawn(requests::cancel(Arc::clone(&self.trader), id, hash, true));
-        }
-    }
-
-    /// `said` is nothing where the venue gave no answer.
-    fn on_cancelled(&mut self, id: i64, is_last: bool, said: Option<&Cancelled>) {
-        let Some(tracked) = self.orders.get_mut(&id) else { return };
-        let hash = tracked.hash();
-        let is_lost = is_last && tracked.stage != Stage::Following;
-        if is_last {
-            tracked.is_asked = false;
-        }
-        let now = Instant::now();
-        match said {
-            None => {
-                let again = if is_last { &mut tracked.due } else { &mut tracked.cancel_at };
-                *again = Some(now + self.rhythm.poll);
-            }
-            // Neither cancelled nor known, after all those looks.
-            Some(said)
-                if is_lost
-                    && !said.cancelled.contains(&hash)
-                    && matches!(
-                        said.refused.get(&hash),
-                        // The venue has one sentence for orders that never were and for those that are no more; the
-                        // latter would have been found.
-                        None | Some(CancelRefusal::NotFound | CancelRefusal::AlreadyCancelled)
-                    ) =>
-            {
-                let never = || Closing::Rejected { reason: "it never reached the venue".to_owned() };
-                let why = tracked.refused.clone().unwrap_or_else(never);
-                self.end(id, why);
-            }
-            Some(_) if is_lost => tracked.due = Some(now + self.rhythm.poll),
-            // What it came to stands in its record.
-            Some(_) => tracked.due = Some(now + self.rhythm.first_look),
         }
     }
 

@@ -11,6 +11,9 @@ use tokio::time::Instant;
 
 use super::Tracked;
 
+/// So many of our own fills in one token are looked through for those that were not shown: all their combinations are tried.
+const MOST_CANDIDATES: usize = 12;
+
 /// What becomes of them.
 #[derive(Debug, PartialEq)]
 pub(in super::super) struct Unshown {
@@ -21,8 +24,9 @@ pub(in super::super) struct Unshown {
 
 impl Tracked {
     /// Ends the wait for what the venue does not show, if all its trades were read at a moment `patience` after it was
-    /// spoken of. What the chain says counts: one of our own fills there that belongs to no match known, of exactly the
-    /// shares that are missing, is it. Where the chain has none, what was said to have matched never settled.
+    /// spoken of. What the chain says counts: of our own fills there that belong to no match known, those that add up to the
+    /// shares that are missing are they, each a match of its own. What the chain does not have of what was said to have
+    /// matched never settled.
     pub(in super::super) fn give_up_unshown(
         &mut self,
         read_at: Instant,
@@ -40,44 +44,102 @@ impl Tracked {
                 format!("order {}: the venue names {} and does not show it", self.order.id, listed(&names));
             return Some(Unshown { news: vec![], says: Some(says) });
         }
-        let trade = match names.first() {
-            Some(name) => name.clone(),
-            None => TradeId(format!("unshown-{}", self.order.id)),
-        };
-        let fee_of = |fill: &Fill| match fill.fee {
-            Fee::Usd(fee) => Some(fee),
-            Fee::Shares(_) => None,
-        };
-        let (token, side) = (self.order.token, self.order.side());
-        let is_it = |fill: &Fill| (fill.token, fill.side, fill.shares) == (token, side, missing);
-        let place = on_chain.iter().position(|(_, fill)| is_it(fill) && fee_of(fill).is_some());
-        let found = place.and_then(|place| on_chain.remove(place));
-        let known = self.trades.entry(trade.clone()).or_default();
-        known.is_final = true;
-        let Some((transaction, fill)) = found else {
-            let rounding = if side == Side::Buy { Rounding::Up } else { Rounding::Down };
-            let usd = missing.at(self.order.limit, rounding);
-            let never = Execution { trade: trade.clone(), shares: missing, usd, fee: Usd::ZERO };
-            known.execution = Some(never.clone());
-            let says = format!(
-                "order {}: the venue says that {missing} more shares of it matched, and shows no trade of them ({})",
+        let settled = self.take_settled(missing, names.len(), on_chain);
+        let mut names_left = (0_usize..).map(|place| self.name_of(&names, place));
+        let mut ends = vec![];
+        let mut never = missing;
+        for (transaction, execution) in settled {
+            let Some(trade) = names_left.next() else { break };
+            never -= execution.shares;
+            ends.push((Some(transaction), Execution { trade, ..execution }));
+        }
+        let mut says = None;
+        if Shares::DUST <= never
+            && let Some(trade) = names_left.next()
+        {
+            let rounding = if self.order.side() == Side::Buy { Rounding::Up } else { Rounding::Down };
+            let usd = never.at(self.order.limit, rounding);
+            ends.push((None, Execution { trade, shares: never, usd, fee: Usd::ZERO }));
+            says = Some(format!(
+                "order {}: the venue says that {never} more shares of it matched, and shows no trade of them ({})",
                 self.order.id,
                 listed(&names)
-            );
-            let news = [OrderEvent::Filled(never), OrderEvent::Failed(trade)];
-            return Some(Unshown { news: self.told_as(news, at), says: Some(says) });
+            ));
+        }
+        drop(names_left);
+        let news = ends
+            .into_iter()
+            .flat_map(|(transaction, execution)| self.end_unshown(transaction, execution, at));
+        Some(Unshown { news: news.collect(), says })
+    }
+
+    /// The name of a match that was not shown: the venue's own where it named one.
+    fn name_of(&self, names: &[TradeId], place: usize) -> TradeId {
+        match (names.get(place), place) {
+            (Some(name), _) => name.clone(),
+            (None, 0) => TradeId(format!("unshown-{}", self.order.id)),
+            (None, place) => TradeId(format!("unshown-{}-{}", self.order.id, place + 1)),
+        }
+    }
+
+    /// Takes those of our own fills on the chain that are the missing matches. A part of what is missing is only taken for
+    /// one where the venue named several: then some of them may have settled, and others not.
+    fn take_settled(
+        &self,
+        missing: Shares,
+        named: usize,
+        on_chain: &mut VecDeque<(TxHash, Fill)>,
+    ) -> Vec<(TxHash, Execution)> {
+        let (token, side) = (self.order.token, self.order.side());
+        let execution = |fill: &Fill| match fill.fee {
+            Fee::Usd(fee) if (fill.token, fill.side) == (token, side) => {
+                Some(Execution { trade: TradeId(String::new()), shares: fill.shares, usd: fill.usd, fee })
+            }
+            Fee::Usd(_) | Fee::Shares(_) => None,
         };
-        let fee = fee_of(&fill).unwrap_or(Usd::ZERO);
-        let settled = Execution { trade: trade.clone(), shares: fill.shares, usd: fill.usd, fee };
-        known.transaction = Some(transaction);
-        known.is_checked = true;
-        known.execution = Some(settled.clone());
-        let news = [
-            OrderEvent::Filled(settled.clone()),
-            OrderEvent::Corrected(settled),
-            OrderEvent::Confirmed(trade),
-        ];
-        Some(Unshown { news: self.told_as(news, at), says: None })
+        let candidates: Vec<(usize, TxHash, Execution)> = on_chain
+            .iter()
+            .enumerate()
+            .filter_map(|(place, (transaction, fill))| Some((place, *transaction, execution(fill)?)))
+            .take(MOST_CANDIDATES)
+            .collect();
+        let sizes: Vec<Shares> = candidates.iter().map(|(_, _, execution)| execution.shares).collect();
+        let mut taken = pick(&sizes, missing, named.saturating_sub(1));
+        // From behind, so that the places before stay what they are.
+        taken.reverse();
+        let mut settled = vec![];
+        for one in taken {
+            if let Some((place, transaction, execution)) = candidates.get(one) {
+                on_chain.remove(*place);
+                settled.push((*transaction, execution.clone()));
+            }
+        }
+        settled.reverse();
+        settled
+    }
+
+    /// A match that was not shown is at its end: as the chain has it, or never settled.
+    fn end_unshown(
+        &mut self,
+        transaction: Option<TxHash>,
+        execution: Execution,
+        at: Timestamp,
+    ) -> Vec<OrderNews> {
+        let trade = execution.trade.clone();
+        let known = self.trades.entry(trade.clone()).or_default();
+        known.is_final = true;
+        known.transaction = transaction;
+        known.is_checked = transaction.is_some();
+        known.execution = Some(execution.clone());
+        let events = match transaction {
+            Some(_) => vec![
+                OrderEvent::Filled(execution.clone()),
+                OrderEvent::Corrected(execution),
+                OrderEvent::Confirmed(trade),
+            ],
+            None => vec![OrderEvent::Filled(execution), OrderEvent::Failed(trade)],
+        };
+        events.into_iter().map(|what| self.news(at, what)).collect()
     }
 
     /// Since when something was spoken of that nobody has shown.
@@ -90,10 +152,23 @@ impl Tracked {
     fn missing(&self) -> Shares {
         self.closed.map_or(Shares::ZERO, |matched| matched - self.told())
     }
+}
 
-    fn told_as<const N: usize>(&self, events: [OrderEvent; N], at: Timestamp) -> Vec<OrderNews> {
-        events.into_iter().map(|what| self.news(at, what)).collect()
+/// Which of these make up what is missing: those that are exactly it, as few as that takes; else, if a part may be so few of
+/// them, the largest part.
+fn pick(sizes: &[Shares], missing: Shares, most_of_part: usize) -> Vec<usize> {
+    let mut best: Vec<usize> = vec![];
+    let mut best_sum = Shares::ZERO;
+    for mask in 1_u32..1 << sizes.len().min(MOST_CANDIDATES) {
+        let chosen: Vec<usize> = (0..sizes.len()).filter(|place| mask & (1 << place) != 0).collect();
+        let sum: Shares = chosen.iter().filter_map(|place| sizes.get(*place)).copied().sum();
+        let is_allowed = sum == missing || sum < missing && chosen.len() <= most_of_part;
+        let is_better = best_sum < sum || best_sum == sum && chosen.len() < best.len();
+        if is_allowed && is_better {
+            (best, best_sum) = (chosen, sum);
+        }
     }
+    best
 }
 
 fn listed(names: &[TradeId]) -> String {
@@ -192,5 +267,60 @@ mod tests {
         let found = tracked.give_up_unshown(late, PATIENCE, &mut VecDeque::new(), AT).unwrap();
         assert!(found.news.is_empty() && found.says.unwrap().contains("trade b"));
         assert!(tracked.on_all_trades(late + PATIENCE, PATIENCE, AT).is_some());
+    }
+
+    /// Killed after thirty shares matched, in three trades of which one showed ten.
+    fn lacking_two() -> Tracked {
+        let mut tracked = lacking_twenty();
+        tracked.name(&["c".to_owned()]);
+        tracked
+    }
+
+    fn ends(found: &Unshown) -> Vec<(String, i64, bool)> {
+        let shares = |id: &TradeId| {
+            found.news.iter().find_map(|news| match &news.what {
+                OrderEvent::Filled(execution) if execution.trade == *id => {
+                    Some(execution.shares.micros() / 1_000_000)
+                }
+                _ => None,
+            })
+        };
+        let end = |news: &OrderNews| match &news.what {
+            OrderEvent::Confirmed(id) => Some((id.0.clone(), shares(id)?, true)),
+            OrderEvent::Failed(id) => Some((id.0.clone(), shares(id)?, false)),
+            _ => None,
+        };
+        found.news.iter().filter_map(end).collect()
+    }
+
+    /// The chain has both, and neither is exactly what is missing: each is a match of its own, and nothing is objected to.
+    #[test]
+    fn two_that_were_not_shown_are_two() {
+        let mut tracked = lacking_two();
+        let mut on_chain = VecDeque::from([fill(&tracked, 8), fill(&tracked, 5), fill(&tracked, 12)]);
+        let late = Instant::now() + PATIENCE;
+        let found = tracked.give_up_unshown(late, PATIENCE, &mut on_chain, AT).unwrap();
+        assert_eq!(ends(&found), [("b".to_owned(), 8, true), ("c".to_owned(), 12, true)]);
+        assert_eq!(found.says, None);
+        assert_eq!(on_chain, [fill(&tracked, 5)]);
+        assert!(tracked.named.is_empty() && tracked.missing() == Shares::ZERO);
+    }
+
+    /// The chain has one of two: it is ours, the other never settled, and somebody is told.
+    #[test]
+    fn what_settled_of_two_is_kept_apart_from_what_did_not() {
+        let mut tracked = lacking_two();
+        let mut on_chain = VecDeque::from([fill(&tracked, 8), fill(&tracked, 25)]);
+        let late = Instant::now() + PATIENCE;
+        let found = tracked.give_up_unshown(late, PATIENCE, &mut on_chain, AT).unwrap();
+        assert_eq!(ends(&found), [("b".to_owned(), 8, true), ("c".to_owned(), 12, false)]);
+        assert!(found.says.unwrap().contains("12"));
+        assert!(tracked.named.is_empty() && tracked.missing() == Shares::ZERO);
+        // Of one that is named, no part is believed.
+        let mut tracked = lacking_twenty();
+        let mut on_chain = VecDeque::from([fill(&tracked, 8)]);
+        let late = Instant::now() + PATIENCE;
+        let found = tracked.give_up_unshown(late, PATIENCE, &mut on_chain, AT).unwrap();
+        assert_eq!(ends(&found), [("b".to_owned(), 20, false)]);
     }
 }
