@@ -3,6 +3,7 @@
 mod copy;
 mod dictionary;
 mod ledger;
+mod newest;
 mod place;
 mod read;
 mod take_back;
@@ -17,7 +18,7 @@ pub(crate) use ledger::{insert_conditions, is_ledger_event};
 pub(crate) use place::set_point;
 pub use place::{blocks_before, count, known, point, recent_points};
 pub use read::in_chain_order;
-pub(crate) use read::{fill_of, late_logs, of_blocks, payouts_of, select_fills, taken_back};
+pub(crate) use read::{fill_of, of_blocks, payouts_of, select_fills, taken_back};
 pub use wallet::{WalletFacts, of_wallet};
 pub use writer::{Writer, index_partitions};
 
