@@ -115,7 +115,7 @@ impl Stage<'_> {
             for record in engine.step(&Event { at, kind }).records {
                 // What became of candidates is found by a statement over the stored ones: it decides nothing.
                 if !matches!(record, Record::Outcome { .. }) {
-                    diary::write(connection, &record, &self.mode).await?;
+                    diary::write(connection, [&record], &self.mode).await?;
                 }
             }
         }
@@ -186,7 +186,7 @@ impl Stage<'_> {
         self.mode = begun.mode;
         if begun.is_again {
             for record in engine.reconsider_leads(at) {
-                diary::write(connection, &record, &self.mode).await?;
+                diary::write(connection, [&record], &self.mode).await?;
             }
         }
         self.engine = Some(engine);

@@ -62,7 +62,11 @@ pub async fn read(
     wanted: Wanted,
 ) -> Result<Vec<Item>, StoreError> {
     let rows = sqlx::query(
-        "SELECT seq, learned_at, kind, block_hash, first_block, block_number, condition_id, as_of, log_indexes
+        "SELECT seq, learned_at, kind, block_hash, first_block, block_number, condition_id, as_of,
+                -- What a block's own item leaves to the item that told it late.
+                CASE kind WHEN 'block' THEN ARRAY(SELECT unnest(late.log_indexes) FROM orderflow_outbox late
+                                                  WHERE late.kind = 'late' AND late.block_hash = o.block_hash)
+                          ELSE log_indexes END AS log_indexes
          FROM orderflow_outbox o
          WHERE seq > $1 AND seq <= $2 AND (kind = 'market' OR $5) AND (kind <> 'scores' OR $4)
            AND (kind <> 'block' OR seq = (SELECT max(later.seq) FROM orderflow_outbox later
@@ -90,15 +94,6 @@ pub async fn read(
         conditions.extend(found.try_get::<Option<String>, _>("condition_id").during("read a column")?);
     }
     let facts = facts::of_blocks(connection, &blocks).await?;
-    let hashes: Vec<BlockHash> = blocks.iter().map(|(_, hash)| *hash).collect();
-    // What a block's own item leaves to the item that told it late.
-    let late: BTreeMap<BlockHash, Vec<u32>> = facts::late_logs(connection, &hashes, 0)
-        .await?
-        .into_iter()
-        .fold(BTreeMap::new(), |mut late: BTreeMap<_, Vec<u32>>, (hash, logs)| {
-            late.entry(hash).or_default().extend(logs);
-            late
-        });
     let mut described: BTreeMap<String, Market> = markets::of_conditions(connection, &conditions)
         .await?
         .into_iter()
@@ -110,9 +105,8 @@ pub async fn read(
         let news = match kind.as_str() {
             "block" => {
                 let hash: BlockHash = row::text(found, "block_hash", "a block hash")?;
-                let told_later = late.get(&hash).map_or(&[][..], Vec::as_slice);
-                let is_told_here = |log: u32| !told_later.contains(&log);
-                News::Block(logs_of(&facts, hash, is_told_here))
+                let told_later = row::indexes(found, "log_indexes")?;
+                News::Block(logs_of(&facts, hash, |log| !told_later.contains(&log)))
             }
             "late" => {
                 let hash: BlockHash = row::text(found, "block_hash", "a block hash")?;

@@ -9,9 +9,10 @@ use decision::risk::Approved;
 use decision::{Event, EventKind, Record};
 use domain::{ChainEvent, Fact, Fill, Order, Purpose, Timestamp, Wallet};
 use service::clock;
-use store::{PgConnection, Store, facts, feed, live, markets, resume};
+use store::live::{self, Intent};
+use store::{PgConnection, Store, facts, markets, resume};
 
-use super::{Cursor, Executor, READER};
+use super::{Executor, READER};
 use crate::diary;
 use crate::live::{Live, LiveNews, Prepared};
 
@@ -95,15 +96,25 @@ impl Executor {
         }
     }
 
+    /// The one commit that waits for the disk, because a stranger acts on it: and so nothing before it can be lost.
     async fn commit_signed(&self, records: &[Record], prepared: &Prepared) -> anyhow::Result<()> {
+        let order = prepared.order();
         let mut transaction = self.store.begin().await?;
-        self.write(&mut transaction, records).await?;
-        live::signed(&mut transaction, &prepared.row(), self.learned).await?;
-        let cursor = Cursor { seq: self.seq, ..Cursor::default() };
-        feed::set_cursor(&mut transaction, READER, cursor).await?;
+        // The order itself is stored with its bytes.
+        let is_it = |record: &&Record| !matches!(record, Record::Order(one) if one.id == order.id);
+        self.write(&mut transaction, records.iter().filter(is_it)).await?;
+        let intent = Intent {
+            order,
+            mode: self.venue.mode(),
+            signed: &prepared.row(),
+            learned: self.learned,
+            reader: READER,
+            seq: self.seq,
+        };
+        live::intent(&mut transaction, &intent).await?;
         Store::commit(transaction).await?;
         records.iter().for_each(diary::observe);
-        tracing::info!(order = prepared.order().id, hash = %prepared.hash(), "an order goes out");
+        tracing::info!(order = order.id, hash = %prepared.hash(), "an order goes out");
         Ok(())
     }
 

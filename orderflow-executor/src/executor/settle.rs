@@ -162,7 +162,7 @@ async fn wishes(
     closing: &mut Vec<i64>,
 ) -> anyhow::Result<Vec<Asked>> {
     let mut connection = store.connection().await?;
-    let latches = controls::latches(&mut connection).await?;
+    let (latches, requests) = controls::wishes(&mut connection).await?;
     if let Some(live) = venue.live() {
         live.handle().latches.paused.store(latches.paused, Ordering::SeqCst);
     }
@@ -178,7 +178,7 @@ async fn wishes(
     };
     let latched = paused.into_iter().chain(killed);
     let mut asked: Vec<Asked> = latched.map(|control| Asked { control, since: latches.since }).collect();
-    for CloseRequest { id, position, asked: since } in controls::close_requests(&mut connection).await? {
+    for CloseRequest { id, position, asked: since } in requests {
         if !closing.contains(&id) {
             closing.push(id);
             let control = position.map_or(Control::CloseAll, Control::Close);
