@@ -13,7 +13,7 @@ use decision::{Engine, Event, EventKind, Guard, Policy, Record};
 use domain::{ChainEvent, Fact, Timestamp};
 use service::clock;
 use store::feed::{self, Cursor, Item, News};
-use store::{PgConnection, Store, controls, recording, resume, signals};
+use store::{Store, controls, recording, resume, signals};
 
 use crate::diary;
 use crate::live::UNCOMPARED;
@@ -282,7 +282,8 @@ impl Executor {
         let is_for_good = !self.closing.is_empty() || records.iter().any(is_latch);
         let mut transaction =
             if is_for_good { self.store.begin().await? } else { self.store.begin_repeatable().await? };
-        self.write(&mut transaction, records).await?;
+        recording::write(&mut transaction, &self.recorder.take()).await?;
+        diary::write(&mut transaction, records, self.venue.mode()).await?;
         for request in &self.closing {
             controls::obeyed(&mut transaction, *request).await?;
         }
@@ -290,15 +291,6 @@ impl Executor {
         Store::commit(transaction).await?;
         records.iter().for_each(diary::observe);
         Ok(())
-    }
-
-    async fn write(
-        &self,
-        connection: &mut PgConnection,
-        records: impl IntoIterator<Item = &Record>,
-    ) -> anyhow::Result<()> {
-        recording::write(connection, &self.recorder.take()).await?;
-        Ok(diary::write(connection, records, self.venue.mode()).await?)
     }
 }
 

@@ -27,6 +27,8 @@ use crate::stage::Stage;
 /// A block of the simulated world has about so many fills, and comes after so many seconds at speed 1.
 const FILLS_A_BLOCK: f64 = 25.8;
 const BLOCK: f64 = 1.5;
+/// So long after the venue's books have moved a block is told: on the real chain it is seconds.
+const SETTLING: Duration = Duration::from_millis(100);
 /// Orders that warm up connections, caches and plans.
 const WARM_UP: usize = 20;
 /// How long the orders may take to come about.
@@ -61,13 +63,14 @@ pub(crate) async fn run(orders: usize, rate: f64, log: &str) -> anyhow::Result<(
         history_days: 0,
         wallets: 2_000,
         taker_delays: false,
+        settling: SETTLING,
         ..DevnetConfig::default()
     };
     let world = Devnet::start(config, clock::now(), stop.clone()).await?;
     earnest::fund(&world);
     earnest::believe(&world, &stage.database.store).await?;
     let key = earnest::key_file(&world, stage.folder())?;
-    let manner = Manner { paper: false, check_secs: 3_600 };
+    let manner = Manner { paper: false, check_secs: 3_600, poll_millis: 2_750 };
     let mut trading = tokio::process::Command::new(std::env::current_exe()?)
         .args(earnest::arguments(&world, stage.database.url(), &key, log, manner))
         .arg("--samples")

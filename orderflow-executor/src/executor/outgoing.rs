@@ -10,7 +10,7 @@ use decision::{Event, EventKind, Record};
 use domain::{ChainEvent, Fact, Fill, Order, Purpose, Timestamp, Wallet};
 use service::clock;
 use store::live::{self, Intent};
-use store::{PgConnection, Store, facts, markets, resume};
+use store::{PgConnection, Store, Transaction, facts, markets, resume};
 
 use super::{Executor, READER};
 use crate::diary;
@@ -59,7 +59,10 @@ impl Executor {
         records: &mut Vec<Record>,
     ) -> anyhow::Result<Vec<EventKind>> {
         let begun = Instant::now();
-        match live.prepare(order, self.engine.market(order.get().condition)).await {
+        // The transaction begins meanwhile.
+        let signing = live.prepare(order, self.engine.market(order.get().condition));
+        let (transaction, prepared) = tokio::join!(self.store.begin(), signing);
+        match prepared {
             Ok(prepared) => {
                 // The place in the outbox stays where it was: what led to the order is read again after a crash, and
                 // found to have been decided.
@@ -70,7 +73,7 @@ impl Executor {
                 let (later, decided): (Vec<_>, Vec<_>) = std::mem::take(records)
                     .into_iter()
                     .partition(|record| matches!(record, Record::Lead { .. }));
-                self.commit_signed(&decided, &prepared).await?;
+                self.commit_signed(transaction?, &decided, &prepared).await?;
                 *records = later;
                 step("commit", signed.elapsed());
                 live.send(prepared).await;
@@ -97,19 +100,24 @@ impl Executor {
     }
 
     /// The one commit that waits for the disk, because a stranger acts on it: and so nothing before it can be lost.
-    async fn commit_signed(&self, records: &[Record], prepared: &Prepared) -> anyhow::Result<()> {
-        let order = prepared.order();
-        let mut transaction = self.store.begin().await?;
+    async fn commit_signed(
+        &self,
+        mut transaction: Transaction,
+        records: &[Record],
+        prepared: &Prepared,
+    ) -> anyhow::Result<()> {
+        let (order, signed) = (prepared.order(), prepared.row());
         // The order itself is stored with its bytes.
         let is_it = |record: &&Record| !matches!(record, Record::Order(one) if one.id == order.id);
-        self.write(&mut transaction, records.iter().filter(is_it)).await?;
+        diary::write(&mut transaction, records.iter().filter(is_it), self.venue.mode()).await?;
         let intent = Intent {
             order,
             mode: self.venue.mode(),
-            signed: &prepared.row(),
+            signed: &signed,
             learned: self.learned,
             reader: READER,
             seq: self.seq,
+            steps: &self.recorder.take(),
         };
         live::intent(&mut transaction, &intent).await?;
         Store::commit(transaction).await?;

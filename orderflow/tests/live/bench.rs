@@ -202,7 +202,8 @@ impl Bench {
             Some(prepared) => {
                 let (order, signed) = (&order, &prepared.row());
                 let learned = order.at;
-                let intent = Intent { order, mode: "live", signed, learned, reader: "the bench", seq: 0 };
+                let intent =
+                    Intent { order, mode: "live", signed, learned, reader: "the bench", seq: 0, steps: &[] };
                 store::live::intent(&mut transaction, &intent).await.unwrap();
             }
             None => journal::order(&mut transaction, &order, "live").await.unwrap(),

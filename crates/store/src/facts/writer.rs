@@ -40,8 +40,10 @@ impl Writer {
     /// # Errors
     /// If the database refuses.
     pub async fn begin(&mut self, blocks: &[Block]) -> Result<(Transaction, bool), StoreError> {
-        let is_new = self.prepare(blocks, true).await?;
-        Ok((self.store.begin_in_turn().await?, is_new))
+        // Side by side: numbers are given in a transaction of their own, which waits for nobody's turn.
+        let store = self.store.clone();
+        let (is_new, transaction) = tokio::try_join!(self.prepare(blocks, true), store.begin_in_turn())?;
+        Ok((transaction, is_new))
     }
 
     async fn prepare(&mut self, blocks: &[Block], indexed: bool) -> Result<bool, StoreError> {
