@@ -6,6 +6,7 @@ mod ledger;
 mod newest;
 mod place;
 mod read;
+mod recent;
 mod take_back;
 mod told;
 mod wallet;
@@ -19,6 +20,7 @@ pub(crate) use place::set_point;
 pub use place::{blocks_before, count, known, point, recent_points};
 pub use read::in_chain_order;
 pub(crate) use read::{fill_of, of_blocks, payouts_of, select_fills, taken_back};
+pub(crate) use recent::Recent;
 pub use wallet::{WalletFacts, of_wallet};
 pub use writer::{Writer, index_partitions};
 

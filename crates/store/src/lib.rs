@@ -57,6 +57,8 @@ const BLOCKS: &str = "blocks";
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: PgPool,
+    /// What this process stored last, for its own readers.
+    recent: facts::Recent,
 }
 
 impl Store {
@@ -87,7 +89,7 @@ impl Store {
     /// If a migration fails.
     pub async fn over(pool: PgPool) -> Result<Self, StoreError> {
         migrations::run(&pool).await?;
-        Ok(Self { pool })
+        Ok(Self { pool, recent: facts::Recent::default() })
     }
 
     /// The same database for work that can be done again from its source: commits do not wait for the disk, which
@@ -109,7 +111,7 @@ impl Store {
     /// The same database over connections with another setting, which are made when they are needed.
     fn with(&self, setting: &str, value: &str) -> Self {
         let options = self.pool.connect_options().as_ref().clone().options([(setting, value)]);
-        Self { pool: pool().connect_lazy_with(options) }
+        Self { pool: pool().connect_lazy_with(options), recent: self.recent.clone() }
     }
 
     /// A connection for reading.

@@ -14,7 +14,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesOrdered;
 use service::clock;
 use store::controls::CloseRequest;
-use store::feed::{self, Item, Wanted};
+use store::feed::{self, Item};
 use store::{Store, controls};
 
 use super::{CHUNK, Executor, OBEY};
@@ -58,8 +58,7 @@ impl Executor {
         let (store, seq) = (&self.store, self.seq);
         let (asked, items) =
             tokio::try_join!(wishes(store, &self.venue, self.engine.guards(), &mut self.closing), async {
-                let mut connection = store.connection().await?;
-                Ok(feed::read(&mut connection, seq, i64::MAX, CHUNK, Wanted::Everything).await?)
+                Ok(feed::read_newest(store, seq, CHUNK).await?)
             })?;
         self.do_asked(asked).await?;
         Ok(items)

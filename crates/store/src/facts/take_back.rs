@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use super::{Point, place};
 use crate::error::{During as _, StoreError};
-use crate::{announce, audit, coverage, row};
+use crate::{announce, audit, coverage, row, take_turn};
 
 /// Takes back everything above a height: its rows are marked orphaned, its results undone, the readers told;
 /// how many blocks that were.
@@ -15,6 +15,7 @@ pub(super) async fn revert(
     to: Point,
     learned: Timestamp,
 ) -> Result<u64, StoreError> {
+    take_turn(connection).await?;
     let height = row::signed(to.number);
     for (statement, operation) in [
         ("SET LOCAL orderflow.moving = 'on'", "announce that fills move"),

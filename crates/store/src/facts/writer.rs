@@ -83,6 +83,7 @@ impl Writer {
             through: stretch.through,
         };
         let fills = together.insert(connection).await?;
+        self.store.recent.remember(&fresh);
         Ok(Added { blocks: row::count(fresh.len()), fills })
     }
 
