@@ -15,7 +15,10 @@ const FACTS: usize = 4_096;
 
 /// The facts of the newest blocks that were stored by this process.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Recent(Arc<Mutex<VecDeque<(BlockHash, Vec<Fact>)>>>);
+pub(crate) struct Recent(Arc<Mutex<Kept>>);
+
+/// Oldest first, each block once.
+type Kept = VecDeque<(BlockHash, Vec<Fact>)>;
 
 impl Recent {
     /// Remembers blocks that are about to be stored; the oldest make room.
@@ -34,7 +37,7 @@ impl Recent {
         self.kept().iter().find(|(hash, _)| *hash == block).map(|(_, facts)| facts.clone())
     }
 
-    fn kept(&self) -> MutexGuard<'_, VecDeque<(BlockHash, Vec<Fact>)>> {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
