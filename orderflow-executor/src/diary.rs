@@ -5,15 +5,27 @@ use store::journal::{self, Missed};
 use store::signals::{self, RefusalRow};
 use store::{PgConnection, StoreError};
 
-/// Writes a record, in the transaction of the place it was decided at.
+/// Writes records, in the transaction of the place they were decided at. Refusals come last and together: there are many,
+/// and nothing else names them.
 pub(crate) async fn write(
     connection: &mut PgConnection,
-    record: &Record,
+    records: impl IntoIterator<Item = &Record>,
     mode: &str,
 ) -> Result<(), StoreError> {
+    let mut refusals = vec![];
+    for record in records {
+        match record {
+            Record::Refusal(refused) => refusals.push(row(refused)),
+            record => write_one(connection, record, mode).await?,
+        }
+    }
+    signals::refusals(connection, &refusals).await
+}
+
+async fn write_one(connection: &mut PgConnection, record: &Record, mode: &str) -> Result<(), StoreError> {
     match record {
         Record::Signal(signal) => signals::signal(connection, signal).await,
-        Record::Refusal(refused) => refusal(connection, refused).await,
+        Record::Refusal(refused) => signals::refusals(connection, &[row(refused)]).await,
         Record::Outcome { condition, payouts, at } => {
             signals::outcome(connection, *condition, payouts, *at).await
         }
@@ -49,9 +61,9 @@ pub(crate) async fn write(
     }
 }
 
-/// Stores a refusal with its numbers.
-async fn refusal(connection: &mut PgConnection, refusal: &Refusal) -> Result<(), StoreError> {
-    let row = RefusalRow {
+/// A refusal with its numbers.
+fn row(refusal: &Refusal) -> RefusalRow<'_> {
+    RefusalRow {
         at: refusal.at,
         kind: refusal.kind,
         signal: refusal.signal,
@@ -62,8 +74,7 @@ async fn refusal(connection: &mut PgConnection, refusal: &Refusal) -> Result<(),
         detail: refusal.reason.to_string(),
         figures: refusal.reason.figures(),
         appraisal: refusal.appraisal.as_deref(),
-    };
-    signals::refusal(connection, &row).await
+    }
 }
 
 /// Says in the log what was committed.

@@ -13,7 +13,7 @@ use decision::{Engine, Event, EventKind, Guard, Policy, Record};
 use domain::{ChainEvent, Fact, Timestamp};
 use service::clock;
 use store::feed::{self, Cursor, Item, News};
-use store::{PgConnection, Store, controls, recording, resume, signals};
+use store::{Store, controls, recording, resume, signals};
 
 use crate::diary;
 use crate::live::UNCOMPARED;
@@ -120,7 +120,9 @@ impl Executor {
     /// was committed.
     pub async fn catch_up(&mut self) -> anyhow::Result<()> {
         loop {
+            let begun = Instant::now();
             let items = self.obey_and_read().await?;
+            note_reading(&items, begun.elapsed());
             self.hear_now().await?;
             self.tick().await?;
             if items.is_empty() {
@@ -271,9 +273,14 @@ impl Executor {
         self.commit_at_place(&decided_so_far(records)).await
     }
 
+    /// Nobody outside acts on it, so that it need not wait for the disk: what a failing machine loses of it is found anew
+    /// from the outbox and from the venue, or was a person's wish, which is written down for good.
     async fn commit_at_place(&self, records: &[Record]) -> anyhow::Result<()> {
-        let mut transaction = self.store.begin().await?;
-        self.write(&mut transaction, records).await?;
+        let is_for_good = !self.closing.is_empty() || records.iter().any(is_latch);
+        let mut transaction =
+            if is_for_good { self.store.begin().await? } else { self.store.begin_repeatable().await? };
+        recording::write(&mut transaction, &self.recorder.take()).await?;
+        diary::write(&mut transaction, records, self.venue.mode()).await?;
         for request in &self.closing {
             controls::obeyed(&mut transaction, *request).await?;
         }
@@ -282,13 +289,14 @@ impl Executor {
         records.iter().for_each(diary::observe);
         Ok(())
     }
+}
 
-    async fn write(&self, connection: &mut PgConnection, records: &[Record]) -> anyhow::Result<()> {
-        recording::write(connection, &self.recorder.take()).await?;
-        for record in records {
-            diary::write(connection, record, self.venue.mode()).await?;
-        }
-        Ok(())
+/// How long the newest item took from being had by its writer to being looked for, and then to read.
+fn note_reading(items: &[Item], taken: Duration) {
+    if let Some(item) = items.last() {
+        let age = u64::try_from(clock::now().micros_since(item.learned)).unwrap_or_default();
+        outgoing::step("told", Duration::from_micros(age).saturating_sub(taken));
+        outgoing::step("read", taken);
     }
 }
 
@@ -299,4 +307,9 @@ fn decided_so_far(records: &mut Vec<Record>) -> Vec<Record> {
         std::mem::take(records).into_iter().partition(|record| matches!(record, Record::Lead { .. }));
     *records = later;
     decided
+}
+
+/// Whether a record stops entries, or lets them go on.
+const fn is_latch(record: &Record) -> bool {
+    matches!(record, Record::Halt { .. } | Record::Losses(_) | Record::Day(_))
 }

@@ -19,7 +19,7 @@ mod venue;
 mod watch;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use polymarket::Clob;
 use polymarket::trading::{Account, Credentials, KeyDesk, Trader};
@@ -77,9 +77,14 @@ pub async fn run(
     };
     let work = async {
         let mut executor = Executor::resume(store, strategy.policy(), venue).await?;
+        let mut looked = None::<Instant>;
         loop {
-            let still_is = async { Ok::<(), anyhow::Error>(only.still_is().await?) };
-            tokio::try_join!(still_is, executor.catch_up())?;
+            // Not with each piece of news, which would wait for it.
+            if looked.is_none_or(|looked| LOOK <= looked.elapsed()) {
+                looked = Some(Instant::now());
+                only.still_is().await?;
+            }
+            executor.catch_up().await?;
             tokio::select! {
                 heard = tokio::time::timeout(LOOK, news.wait()) => {
                     if let Ok(heard) = heard {

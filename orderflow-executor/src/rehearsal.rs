@@ -153,7 +153,7 @@ impl Stage<'_> {
                 for record in outcome.records {
                     // What became of candidates is found by a statement over the stored ones: it decides nothing.
                     if !matches!(record, Record::Outcome { .. }) {
-                        diary::write(connection, &record, &self.mode).await?;
+                        diary::write(connection, [&record], &self.mode).await?;
                     }
                 }
             }
@@ -233,7 +233,7 @@ impl Stage<'_> {
         self.mode = begun.mode;
         if begun.is_again {
             for record in engine.reconsider_leads(at) {
-                diary::write(connection, &record, &self.mode).await?;
+                diary::write(connection, [&record], &self.mode).await?;
             }
         }
         self.engine = Some(engine);

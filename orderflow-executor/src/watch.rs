@@ -44,7 +44,7 @@ pub(crate) async fn obey_kill(store: Store, live: LiveHandle) -> anyhow::Result<
                 .record(Duration::from_micros(delay));
         }
         is_done &= killed;
-        if let Ok(heard) = tokio::time::timeout(LOOK, news.wait()).await {
+        if let Ok(heard) = tokio::time::timeout(LOOK, news.wait_beside_blocks()).await {
             heard?;
         }
     }

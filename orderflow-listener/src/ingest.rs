@@ -60,7 +60,9 @@ impl Ingest {
     /// Goes back where that is needed and takes in what is new, in one transaction.
     async fn take_in(&mut self, back: Option<BlockPoint>, new: Option<Stretch>) -> anyhow::Result<()> {
         let learned = clock::now();
+        let begun = Instant::now();
         let blocks = new.as_ref().map(|stretch| blocks_of(stretch, learned)).unwrap_or_default();
+        step("decode", begun);
         let mut attempt = 1;
         let mut has_unknown = false;
         let done = loop {
@@ -94,7 +96,10 @@ impl Ingest {
         learned: Timestamp,
         has_unknown: &mut bool,
     ) -> Result<Done, StoreError> {
+        let begun = Instant::now();
         let (mut transaction, is_new) = self.writer.begin(blocks).await?;
+        step("begin", begun);
+        let begun = Instant::now();
         *has_unknown |= is_new;
         let mut done = Done { orphaned: None, added: Added::default() };
         if let Some(to) = back {
@@ -110,7 +115,10 @@ impl Ingest {
             };
             done.added = self.writer.commit(&mut transaction, &stretch).await?;
         }
+        step("insert", begun);
+        let begun = Instant::now();
         Store::commit(transaction).await?;
+        step("commit", begun);
         Ok(done)
     }
 
@@ -122,6 +130,11 @@ impl Ingest {
         tracing::debug!(fills = done.added.fills, "stored");
         metrics::counter!("orderflow_fills_total").increment(done.added.fills);
     }
+}
+
+/// One of the steps of a block into the database.
+fn step(name: &'static str, begun: Instant) {
+    metrics::histogram!("orderflow_block_step_seconds", "step" => name).record(begun.elapsed());
 }
 
 /// What a commit came to.

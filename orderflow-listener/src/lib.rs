@@ -65,14 +65,16 @@ pub async fn run(
         "counting what was mended",
         report(Arc::clone(&counters), Arc::clone(&latency), own_stop.clone()),
     );
+    // What is only asked again after a failure need not wait for the disk, nor let the newest block wait for it.
+    let beside = store.repeatable();
     tasks.spawn("keeping the books", {
-        Books::new(store.clone(), Arc::clone(&observer), Purpose::Live).run(own_stop.clone())
+        Books::new(beside.clone(), Arc::clone(&observer), Purpose::Live).run(own_stop.clone())
     });
     let audited = Arc::<Observer>::default();
-    let auditor = Audit::new(&settings, store.clone(), Arc::clone(&audited), Arc::clone(&counters))?;
+    let auditor = Audit::new(&settings, beside.clone(), Arc::clone(&audited), Arc::clone(&counters))?;
     tasks.spawn("auditing what became final", auditor.run(own_stop.clone()));
     tasks.spawn("keeping the audit's books", {
-        Books::new(store.clone(), audited, Purpose::Audit).run(own_stop.clone())
+        Books::new(beside.clone(), audited, Purpose::Audit).run(own_stop.clone())
     });
     match settings.chain_source {
         ChainSource::Rpc => {
@@ -103,7 +105,7 @@ pub async fn run(
     if let Some(days) = retention {
         tasks.spawn("letting old fills go", retention::run(store.clone(), days, own_stop.clone()));
     }
-    tasks.spawn("describing markets", markets::run(store, gamma, clob, unknown_tokens, own_stop.clone()));
+    tasks.spawn("describing markets", markets::run(beside, gamma, clob, unknown_tokens, own_stop.clone()));
     tokio::spawn(async move {
         stop.cancelled().await;
         own_stop.cancel();

@@ -78,7 +78,7 @@ async fn trade(setting: &Setting<'_>, paper: bool) -> anyhow::Result<Ran> {
     let store = &stage.database.store;
     earnest::believe(&world, store).await?;
     let key = earnest::key_file(&world, stage.folder())?;
-    let manner = Manner { paper, check_secs: 5 };
+    let manner = Manner { paper, check_secs: 5, poll_millis: 250 };
     let mut trading = tokio::process::Command::new(std::env::current_exe()?)
         .args(earnest::arguments(&world, stage.database.url(), &key, setting.log, manner))
         .stdin(Stdio::null())

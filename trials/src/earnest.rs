@@ -14,7 +14,7 @@ use store::testing::whale;
 /// What a run is told beside the addresses: a lot of money in small bets, so that nothing but the strategy's own
 /// judgement of each fill stands between a whale and an order.
 const STRATEGY: &str = "
-    --signature-type 0 --poll-interval-ms 250
+    --signature-type 0
     --bankroll-usd 1000000 --max-position-usd 100 --min-position-usd 2 --max-open-positions 10000
     --daily-loss-limit-usd 1000000 --confidence-model score --min-whale-trade-usd 1 --max-signal-age-secs 120
     --min-minutes-to-end 0 --follow-ultra-short true --max-spread-cents 20 --min-depth-multiple 1
@@ -57,6 +57,8 @@ pub(crate) struct Manner {
     pub(crate) paper: bool,
     /// Seconds between two looks at the account.
     pub(crate) check_secs: u32,
+    /// Milliseconds between two looks at the head where none is announced.
+    pub(crate) poll_millis: u32,
 }
 
 /// What the trading process is told.
@@ -70,7 +72,8 @@ pub(crate) fn arguments(
     let urls = world.urls();
     let first = world.first_block().to_string();
     let (key, check) = (key.to_string_lossy(), manner.check_secs.to_string());
-    let mut arguments = vec!["trade", "--live-check-secs", &check];
+    let poll = manner.poll_millis.to_string();
+    let mut arguments = vec!["trade", "--live-check-secs", &check, "--poll-interval-ms", &poll];
     arguments.extend(["--enable-paper-trading", if manner.paper { "true" } else { "false" }]);
     arguments.extend(["--database", database, "--log-level", log, "--private-key-file", &key]);
     arguments.extend(["--polygon-rpc-url", &urls.rpc_ws, "--new-heads", "always", "--start-block", &first]);

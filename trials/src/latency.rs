@@ -4,6 +4,9 @@
 //! Both ends are the simulated world's own clock: when it told the block with the whale's fill, and when the request
 //! with our order came in. The steps in between are what the database remembers of each order.
 
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -13,21 +16,31 @@ use domain::Timestamp;
 use service::{CancellationToken, clock};
 use store::live::Steps;
 use store::{Store, live};
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Child;
 
 use crate::earnest::{self, Manner};
-use crate::machine::{peak_memory, quantile, say};
+use crate::machine::{millis, peak_memory, quantile, say};
+use crate::samples;
 use crate::stage::Stage;
 
 /// A block of the simulated world has about so many fills, and comes after so many seconds at speed 1.
-const FILLS_A_BLOCK: f64 = 27.0;
+const FILLS_A_BLOCK: f64 = 25.8;
 const BLOCK: f64 = 1.5;
+/// So long after the venue's books have moved a block is told: on the real chain it is seconds.
+const SETTLING: Duration = Duration::from_millis(100);
 /// Orders that warm up connections, caches and plans.
 const WARM_UP: usize = 20;
 /// How long the orders may take to come about.
 const PATIENCE: Duration = Duration::from_secs(600);
 
+/// How often the disk is asked how long it takes.
+const SYNCS: usize = 200;
+
 /// What one order took.
 struct Way {
+    /// How many orders follow fills of its block: they go out one after the other.
+    in_block: usize,
     /// By the simulated world's clock.
     whole: Duration,
     /// By both clocks, which are compared when the world begins.
@@ -50,16 +63,19 @@ pub(crate) async fn run(orders: usize, rate: f64, log: &str) -> anyhow::Result<(
         history_days: 0,
         wallets: 2_000,
         taker_delays: false,
+        settling: SETTLING,
         ..DevnetConfig::default()
     };
     let world = Devnet::start(config, clock::now(), stop.clone()).await?;
     earnest::fund(&world);
     earnest::believe(&world, &stage.database.store).await?;
     let key = earnest::key_file(&world, stage.folder())?;
-    let manner = Manner { paper: false, check_secs: 3_600 };
+    let manner = Manner { paper: false, check_secs: 3_600, poll_millis: 2_750 };
     let mut trading = tokio::process::Command::new(std::env::current_exe()?)
         .args(earnest::arguments(&world, stage.database.url(), &key, log, manner))
-        .stdin(Stdio::null())
+        .arg("--samples")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()?;
     let begun = (Instant::now(), world.fills());
@@ -67,32 +83,52 @@ pub(crate) async fn run(orders: usize, rate: f64, log: &str) -> anyhow::Result<(
     let seconds = begun.0.elapsed().as_secs_f64();
     let fills = world.fills().saturating_sub(begun.1);
     let peak = trading.id().and_then(peak_memory).unwrap_or_default();
-    trading.kill().await?;
+    let said = end(trading).await;
     stop.cancel();
     world.wait().await?;
     let ways = ways?;
     say(&format!(
-        "latency    {} orders after {WARM_UP}, among {:.0} fills/s; {peak:.0} MB resident at most",
+        "latency    {} orders after {WARM_UP}, among {:.0} fills/s; {peak:.0} MB resident at most; {}",
         ways.len(),
-        fills as f64 / seconds
+        fills as f64 / seconds,
+        conditions(stage.folder())?
     ));
-    line("whole", ways.iter().map(|way| way.whole).collect());
-    for (place, name) in PARTS.iter().enumerate() {
-        line(name, ways.iter().map(|way| way.parts[place]).collect());
-    }
+    let (ordinary, bursts): (Vec<&Way>, Vec<&Way>) = ways.iter().partition(|way| way.in_block == 1);
+    print("the one of its block", &ordinary);
+    print("one of several of its block", &bursts);
+    samples::print(&said?)?;
     stage.database.close().await
 }
 
-fn line(name: &str, mut taken: Vec<Duration>) {
+fn print(what: &str, ways: &[&Way]) {
+    samples::line(what, ways.iter().map(|way| way.whole).collect());
+    for (place, name) in PARTS.iter().enumerate() {
+        samples::line(name, ways.iter().map(|way| way.parts[place]).collect());
+    }
+}
+
+/// What the machine was at meanwhile, and how long its disk takes for what an intent waits for.
+fn conditions(folder: &Path) -> anyhow::Result<String> {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or_default();
+    let mut file = std::fs::File::create(folder.join("probe"))?;
+    let mut taken = vec![];
+    for _ in 0..SYNCS {
+        file.write_all(&[1; 8_192])?;
+        let begun = Instant::now();
+        file.sync_data()?;
+        taken.push(begun.elapsed());
+    }
     taken.sort_unstable();
-    let millis = |share| format!("{:.2}", quantile(&taken, share).as_secs_f64() * 1_000.0);
-    say(&format!(
-        "           {name:<36} p50 {} p90 {} p99 {} longest {} ms",
-        millis(0.5),
-        millis(0.9),
-        millis(0.99),
-        millis(1.0)
-    ));
+    let (half, most) = (millis(quantile(&taken, 0.5)), millis(quantile(&taken, 0.99)));
+    Ok(format!("load {load}; the disk takes {half}, {most} at p99"))
+}
+
+/// Ends the trading process; what it measured.
+async fn end(mut trading: Child) -> anyhow::Result<String> {
+    drop(trading.stdin.take());
+    let ended = tokio::time::timeout(Duration::from_secs(20), trading.wait_with_output()).await??;
+    Ok(String::from_utf8(ended.stdout)?)
 }
 
 /// Waits for the orders; the first ones do not count.
@@ -100,30 +136,35 @@ async fn watch(
     store: &Store,
     world: &Devnet,
     orders: usize,
-    trading: &mut tokio::process::Child,
+    trading: &mut Child,
 ) -> anyhow::Result<Vec<Way>> {
     let begun = Instant::now();
+    let mut is_warm = false;
     loop {
         tokio::time::sleep(Duration::from_secs(2)).await;
         if let Some(status) = trading.try_wait()? {
             anyhow::bail!("the trading process ended with {status}");
         }
         let steps = live::steps(&mut *store.connection().await?).await?;
+        if !is_warm && WARM_UP <= steps.len() {
+            is_warm = true;
+            if let Some(stdin) = &mut trading.stdin {
+                stdin.write_all(b"\n").await?;
+            }
+        }
         // The last one may be on its way.
         if orders < steps.len() {
-            return Ok(steps
-                .iter()
-                .take(orders)
-                .skip(WARM_UP)
-                .filter_map(|steps| way(world, steps))
-                .collect());
+            let mut in_block = BTreeMap::<Option<u64>, usize>::new();
+            steps.iter().for_each(|steps| *in_block.entry(steps.block).or_default() += 1);
+            let way = |steps: &Steps| way(world, steps, in_block.get(&steps.block).copied()?);
+            return Ok(steps.iter().take(orders).skip(WARM_UP).filter_map(way).collect());
         }
         let found = steps.len();
         anyhow::ensure!(begun.elapsed() < PATIENCE, "only {found} of {orders} orders came about");
     }
 }
 
-fn way(world: &Devnet, steps: &Steps) -> Option<Way> {
+fn way(world: &Devnet, steps: &Steps, in_block: usize) -> Option<Way> {
     let received = world.venue().received(steps.hash.parse::<B256>().ok()?)?;
     let told = world.announced(steps.block?)?;
     // The world's clock began as a copy of this one, and runs on its own.
@@ -133,6 +174,7 @@ fn way(world: &Devnet, steps: &Steps) -> Option<Way> {
         Duration::from_micros(u64::try_from(to.micros_since(from)).unwrap_or_default())
     };
     Some(Way {
+        in_block,
         whole: between(told, received),
         parts: [
             between(by_ours(told), steps.learned),

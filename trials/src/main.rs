@@ -15,6 +15,7 @@ mod latency;
 mod live;
 mod machine;
 mod reputation;
+mod samples;
 mod stage;
 mod storage;
 mod trade;

@@ -7,6 +7,8 @@ use service::telemetry::TelemetrySettings;
 use service::{Supervisor, clock};
 use store::Store;
 
+use crate::samples::Samples;
+
 /// What it is told.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Trade {
@@ -21,6 +23,9 @@ pub(crate) struct Trade {
     venue: VenueSettings,
     #[command(flatten)]
     telemetry: TelemetrySettings,
+    /// Keep what is measured, and print it when standard input ends.
+    #[arg(long)]
+    samples: bool,
 }
 
 /// Runs until it is told to stop.
@@ -29,6 +34,9 @@ pub(crate) async fn run(settings: Trade) -> anyhow::Result<()> {
     tracing::debug!(at = %clock::now(), ?settings, "trading in earnest");
     let store = Store::connect(&settings.database).await?;
     let mut supervisor = Supervisor::new();
+    if settings.samples {
+        Samples::begin(supervisor.stop())?;
+    }
     let (chain, clob) = (settings.listener, settings.venue.clob_url.clone());
     let listener = orderflow_listener::run(chain, clob, store.clone(), supervisor.stop());
     let executor = orderflow_executor::run(settings.strategy, settings.venue, store, supervisor.stop());

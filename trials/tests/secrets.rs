@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep};
 /// So many orders go out, those that meet trouble among them.
 const ORDERS: usize = 14;
 /// With money, and few looks at the account between the orders.
-const LIVE: Manner = Manner { paper: false, check_secs: 3_600 };
+const LIVE: Manner = Manner { paper: false, check_secs: 3_600, poll_millis: 250 };
 /// How long that may take on a machine that does much else.
 const PATIENCE: Duration = Duration::from_secs(240);
 

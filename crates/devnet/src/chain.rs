@@ -3,14 +3,15 @@
 mod view;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use alloy_primitives::{B256, keccak256};
+use alloy_primitives::{B256, Bloom, keccak256};
 use domain::{BlockHash, ChainEvent, Timestamp, TxHash};
 use polygon::encode::LogBody;
 use polygon::log::RawLog;
 
 pub(crate) use self::view::View;
+use crate::rpc::bloom;
 use crate::world::{Deed, NewBlock, Tx};
 
 /// A block of the chain.
@@ -26,6 +27,15 @@ pub(crate) struct Block {
     pub(crate) logs: Vec<RawLog>,
     /// What they mean, each with the index of the log that says it, in order.
     pub(crate) deeds: Vec<(u32, ChainEvent)>,
+    /// The filter over its logs, once somebody has asked for it.
+    pub(crate) bloom: OnceLock<Bloom>,
+}
+
+impl Block {
+    /// The filter over the addresses and topics of its logs.
+    pub(crate) fn bloom(&self) -> Bloom {
+        *self.bloom.get_or_init(|| bloom(&self.logs))
+    }
 }
 
 /// All blocks.
@@ -155,7 +165,8 @@ impl Chain {
                 });
             }
         }
-        let block = Arc::new(Block { number, hash, parent, at, txs: hashes, logs, deeds });
+        let block =
+            Arc::new(Block { number, hash, parent, at, txs: hashes, logs, deeds, bloom: OnceLock::new() });
         self.fills += count_fills(&block);
         self.by_hash.insert(hash, number);
         self.blocks.push(Arc::clone(&block));

@@ -1,5 +1,7 @@
 //! What kind of world, where it is, and what can keep it from being.
 
+use std::time::Duration;
+
 use tokio::task::JoinError;
 
 /// What kind of world, and where.
@@ -30,6 +32,9 @@ pub struct DevnetConfig {
     /// Whether orders that trade at once are held where the venue holds them: a moment on markets that follow a
     /// price feed, a second on games.
     pub taker_delays: bool,
+    /// How long after the venue has matched its trades a block is announced; 0 is at the same moment. The real one takes
+    /// seconds, in which its books have long moved.
+    pub settling: Duration,
 }
 
 impl Default for DevnetConfig {
@@ -45,6 +50,7 @@ impl Default for DevnetConfig {
             // Reorganisations of up to so many blocks leave what is final alone.
             finality: 64,
             taker_delays: true,
+            settling: Duration::ZERO,
         }
     }
 }

@@ -98,7 +98,7 @@ impl Devnet {
         let mut world = made.await.map_err(DevnetError::Past)?;
         // Making the past has taken a while: the present begins where the caller's clock is now.
         let shared = Arc::new(Shared::new(now, begun, &config, stop));
-        advance(&shared, &mut world);
+        shared.tell(advance(&shared, &mut world), Vec::new());
         let truth = Truth { skilled: world.skilled(), degens: world.degens() };
         tracing::info!(
             fills = shared.read().chain.fills(),
@@ -112,7 +112,12 @@ impl Devnet {
             Self { urls, shared, truth, nodes, portal, paused: Arc::default(), tasks: JoinSet::new() };
         devnet.serve(ports);
         devnet.tasks.spawn(keep_venue(Arc::clone(&devnet.shared)));
-        devnet.tasks.spawn(run(Arc::clone(&devnet.shared), world, Arc::clone(&devnet.paused)));
+        devnet.tasks.spawn(run(
+            Arc::clone(&devnet.shared),
+            world,
+            Arc::clone(&devnet.paused),
+            config.settling,
+        ));
         Ok(devnet)
     }
 
@@ -254,7 +259,12 @@ impl Devnet {
 }
 
 /// Lets time run: a look at the clock for each block that is due.
-async fn run(shared: Arc<Shared>, mut world: World, paused: Arc<Mutex<bool>>) -> Result<(), DevnetError> {
+async fn run(
+    shared: Arc<Shared>,
+    mut world: World,
+    paused: Arc<Mutex<bool>>,
+    settling: Duration,
+) -> Result<(), DevnetError> {
     let interval = Duration::from_micros(world.interval().unsigned_abs().max(1_000));
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -262,18 +272,33 @@ async fn run(shared: Arc<Shared>, mut world: World, paused: Arc<Mutex<bool>>) ->
         tokio::select! {
             () = shared.stop.cancelled() => return Ok(()),
             _ = ticks.tick() => {
-                // Held while blocks are added, so that who pauses waits for those under way.
-                let paused = paused.lock().unwrap_or_else(PoisonError::into_inner);
-                if !*paused {
-                    advance(&shared, &mut world);
-                }
+                let step = {
+                    // Held while blocks are added, so that who pauses waits for those under way.
+                    let paused = paused.lock().unwrap_or_else(PoisonError::into_inner);
+                    if *paused {
+                        continue;
+                    }
+                    let step = advance(&shared, &mut world);
+                    if settling.is_zero() {
+                        shared.tell(step, Vec::new());
+                        continue;
+                    }
+                    step
+                };
+                // What every subscriber is told is made before the moment that they count from.
+                step.added.iter().for_each(|block| {
+                    block.bloom();
+                });
+                tokio::time::sleep(settling).await;
+                shared.tell(step, Vec::new());
             }
         }
     }
 }
 
-/// Brings chain, board and venue up to the world's time. The world itself is moved outside the lock.
-fn advance(shared: &Shared, world: &mut World) {
+/// Brings chain, board and venue up to the world's time, and tells what changed at the venue; the chain's step is to be
+/// told. The world itself is moved outside the lock.
+fn advance(shared: &Shared, world: &mut World) -> Step {
     let now = shared.now();
     let disputed = shared.write().board.take_disputed();
     world.put_off(&disputed);
@@ -305,7 +330,8 @@ fn advance(shared: &Shared, world: &mut World) {
     let mut changed = venue.take_touched();
     changed.extend(board.take_moved());
     changes.extend(board.show(venue, changed));
-    shared.tell(Step { removed: Vec::new(), added }, changes);
+    shared.tell(Step::default(), changes);
+    Step { removed: Vec::new(), added }
 }
 
 /// Lets the venue do what is due between blocks.

@@ -22,6 +22,7 @@ use axum::routing::post;
 use serde::Serialize;
 use serde_json::Value;
 
+pub(crate) use self::blocks::bloom;
 use crate::chain::View as ChainView;
 use crate::faults::{Fate, Mood};
 use crate::shared::{self, Shared};

@@ -8,7 +8,7 @@ use sqlx::{PgConnection, Row as _};
 
 use crate::error::{During as _, StoreError};
 use crate::facts::{self, Block, Point, Stretch, Writer};
-use crate::{Store, coverage, row, take_turn};
+use crate::{Store, coverage, row};
 
 /// The name of the audit's place on the chain.
 const AUDIT: &str = "orderflow-audit";
@@ -65,7 +65,6 @@ pub async fn compare(
 /// If the database refuses.
 pub async fn heal(writer: &mut Writer, stretch: &Stretch<'_>) -> Result<Differences, StoreError> {
     let (mut transaction, _) = writer.begin(stretch.blocks).await?;
-    take_turn(&mut transaction).await?;
     let (differences, late) = Stored::read(&mut transaction, stretch).await?.differences(stretch);
     writer.add_late(&mut transaction, &late, stretch.source).await?;
     // Conditions have no row under their index: what is there already stays as it is.

@@ -1,6 +1,7 @@
 //! The latches that outlive a restart.
 
 use domain::Timestamp;
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 
 use crate::error::During as _;
@@ -107,10 +108,14 @@ pub async fn latches(connection: &mut PgConnection) -> Result<Latches, StoreErro
     .fetch_one(connection)
     .await
     .during("read the controls")?;
+    latches_of(&found)
+}
+
+fn latches_of(found: &PgRow) -> Result<Latches, StoreError> {
     Ok(Latches {
         paused: found.try_get("paused").during("read a column")?,
         killed: found.try_get("killed").during("read a column")?,
-        since: row::time(&found, "updated_at")?,
+        since: row::time(found, "updated_at")?,
     })
 }
 
@@ -159,26 +164,28 @@ pub async fn request_close(connection: &mut PgConnection, position: Option<i64>)
     Ok(asked.rows_affected() > 0)
 }
 
-/// The requests that nobody has obeyed yet, oldest first.
+/// What a person asked for: the latches as they are, and the requests that nobody has obeyed yet, oldest first.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn close_requests(connection: &mut PgConnection) -> Result<Vec<CloseRequest>, StoreError> {
+pub async fn wishes(connection: &mut PgConnection) -> Result<(Latches, Vec<CloseRequest>), StoreError> {
     let rows = sqlx::query(
-        "SELECT id, position_id, asked_at FROM orderflow_close_requests WHERE obeyed_at IS NULL ORDER BY id",
+        "SELECT c.paused, CASE WHEN c.killed_at IS NOT NULL THEN coalesce(c.kill_reason, '') END AS killed,
+                c.updated_at, r.id, r.position_id, r.asked_at
+         FROM orderflow_controls c LEFT JOIN orderflow_close_requests r ON r.obeyed_at IS NULL ORDER BY r.id",
     )
     .fetch_all(connection)
     .await
-    .during("read what is to be closed")?;
-    rows.iter()
-        .map(|found| {
-            Ok(CloseRequest {
-                id: found.try_get("id").during("read a column")?,
-                position: found.try_get("position_id").during("read a column")?,
-                asked: row::time(found, "asked_at")?,
-            })
-        })
-        .collect()
+    .during("read what a person asked for")?;
+    let latches = latches_of(rows.first().ok_or(sqlx::Error::RowNotFound).during("read the controls")?)?;
+    let mut requests = vec![];
+    for found in &rows {
+        if let Some(id) = found.try_get("id").during("read a column")? {
+            let position = found.try_get("position_id").during("read a column")?;
+            requests.push(CloseRequest { id, position, asked: row::time(found, "asked_at")? });
+        }
+    }
+    Ok((latches, requests))
 }
 
 /// Marks a request obeyed, in the transaction of what it led to.

@@ -17,7 +17,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Live => "live",
             Self::History => "history",
@@ -91,11 +91,19 @@ pub(crate) async fn gaps(
         .fetch_all(connection)
         .await
         .during("look for gaps")?;
+    let ranges = rows
+        .iter()
+        .map(|found| Ok((row::unsigned(found, "first")?, row::unsigned(found, "last")?)))
+        .collect::<Result<Vec<(u64, u64)>, StoreError>>()?;
+    Ok(left_out(&ranges, from, to))
+}
+
+/// What ranges, by height, leave out of a range.
+pub(crate) fn left_out(ranges: &[(u64, u64)], from: u64, to: u64) -> Vec<RangeInclusive<u64>> {
     let mut gaps = vec![];
     let mut next = from;
-    for found in &rows {
-        let (first, last): (u64, u64) = (row::unsigned(found, "first")?, row::unsigned(found, "last")?);
-        if next < first {
+    for (first, last) in ranges {
+        if next < *first {
             gaps.push(next..=first - 1);
         }
         next = next.max(last.saturating_add(1));
@@ -103,7 +111,7 @@ pub(crate) async fn gaps(
     if next <= to {
         gaps.push(next..=to);
     }
-    Ok(gaps)
+    gaps
 }
 
 /// Marks a range as covered. Where it continues what the same source has read in the same way, that grows;

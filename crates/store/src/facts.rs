@@ -3,8 +3,10 @@
 mod copy;
 mod dictionary;
 mod ledger;
+mod newest;
 mod place;
 mod read;
+mod recent;
 mod take_back;
 mod told;
 mod wallet;
@@ -17,7 +19,8 @@ pub(crate) use ledger::{insert_conditions, is_ledger_event};
 pub(crate) use place::set_point;
 pub use place::{blocks_before, count, known, point, recent_points};
 pub use read::in_chain_order;
-pub(crate) use read::{fill_of, late_logs, of_blocks, payouts_of, select_fills, taken_back};
+pub(crate) use read::{fill_of, of_blocks, payouts_of, select_fills, taken_back};
+pub(crate) use recent::Recent;
 pub use wallet::{WalletFacts, of_wallet};
 pub use writer::{Writer, index_partitions};
 

@@ -7,7 +7,7 @@ use domain::{BlockHash, Fact, Market, Timestamp, Verdict};
 use sqlx::{PgConnection, Row as _};
 
 use crate::error::{During as _, StoreError};
-use crate::{facts, markets, row, scores};
+use crate::{Store, facts, markets, row, scores};
 
 /// One thing that became known.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +49,16 @@ pub enum Wanted {
     Everything,
 }
 
+/// What follows after an item, at most `limit` items, as [`read`] tells it; what a block holds comes from memory where
+/// this process has stored it a moment ago, because a whale's fill waits for it.
+///
+/// # Errors
+/// If the database refuses, or holds what it should not.
+pub async fn read_newest(store: &Store, after: i64, limit: u32) -> Result<Vec<Item>, StoreError> {
+    let mut connection = store.connection().await?;
+    read_with(&mut connection, &store.recent, (after, i64::MAX), limit, Wanted::Everything).await
+}
+
 /// What follows after `after` and not beyond `until`, at most `limit` items. A block that came back after a
 /// reorganisation counts where it came back.
 ///
@@ -61,8 +71,24 @@ pub async fn read(
     limit: u32,
     wanted: Wanted,
 ) -> Result<Vec<Item>, StoreError> {
+    read_with(connection, &facts::Recent::default(), (after, until), limit, wanted).await
+}
+
+async fn read_with(
+    connection: &mut PgConnection,
+    recent: &facts::Recent,
+    (after, until): (i64, i64),
+    limit: u32,
+    wanted: Wanted,
+) -> Result<Vec<Item>, StoreError> {
     let rows = sqlx::query(
-        "SELECT seq, learned_at, kind, block_hash, first_block, block_number, condition_id, as_of, log_indexes
+        "SELECT seq, learned_at, kind, block_hash, first_block, block_number, condition_id, as_of,
+                -- What a block's own item leaves to the item that told it late.
+                CASE kind WHEN 'block' THEN ARRAY(SELECT unnest(late.log_indexes) FROM orderflow_outbox late
+                                                  WHERE late.kind = 'late' AND late.block_hash = o.block_hash)
+                          ELSE log_indexes END AS log_indexes,
+                kind = 'block' AND EXISTS (SELECT FROM orderflow_blocks b
+                                           WHERE b.block_hash = o.block_hash AND NOT b.orphaned) AS counts
          FROM orderflow_outbox o
          WHERE seq > $1 AND seq <= $2 AND (kind = 'market' OR $5) AND (kind <> 'scores' OR $4)
            AND (kind <> 'block' OR seq = (SELECT max(later.seq) FROM orderflow_outbox later
@@ -82,23 +108,19 @@ pub async fn read(
         return Ok(vec![]);
     }
     let mut blocks: Vec<(u64, BlockHash)> = vec![];
+    let mut facts: BTreeMap<BlockHash, Vec<Fact>> = BTreeMap::new();
     let mut conditions: Vec<String> = vec![];
     for found in &rows {
         if let Some(hash) = row::maybe_text::<BlockHash>(found, "block_hash", "a block hash")? {
-            blocks.push((row::unsigned(found, "block_number")?, hash));
+            let counts: Option<bool> = found.try_get("counts").during("read a column")?;
+            match recent.of(hash).filter(|_| counts == Some(true)) {
+                Some(known) => drop(facts.insert(hash, known)),
+                None => blocks.push((row::unsigned(found, "block_number")?, hash)),
+            }
         }
         conditions.extend(found.try_get::<Option<String>, _>("condition_id").during("read a column")?);
     }
-    let facts = facts::of_blocks(connection, &blocks).await?;
-    let hashes: Vec<BlockHash> = blocks.iter().map(|(_, hash)| *hash).collect();
-    // What a block's own item leaves to the item that told it late.
-    let late: BTreeMap<BlockHash, Vec<u32>> = facts::late_logs(connection, &hashes, 0)
-        .await?
-        .into_iter()
-        .fold(BTreeMap::new(), |mut late: BTreeMap<_, Vec<u32>>, (hash, logs)| {
-            late.entry(hash).or_default().extend(logs);
-            late
-        });
+    facts.extend(facts::of_blocks(connection, &blocks).await?);
     let mut described: BTreeMap<String, Market> = markets::of_conditions(connection, &conditions)
         .await?
         .into_iter()
@@ -110,9 +132,8 @@ pub async fn read(
         let news = match kind.as_str() {
             "block" => {
                 let hash: BlockHash = row::text(found, "block_hash", "a block hash")?;
-                let told_later = late.get(&hash).map_or(&[][..], Vec::as_slice);
-                let is_told_here = |log: u32| !told_later.contains(&log);
-                News::Block(logs_of(&facts, hash, is_told_here))
+                let told_later = row::indexes(found, "log_indexes")?;
+                News::Block(logs_of(&facts, hash, |log| !told_later.contains(&log)))
             }
             "late" => {
                 let hash: BlockHash = row::text(found, "block_hash", "a block hash")?;

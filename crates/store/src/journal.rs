@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 use crate::error::{During as _, StoreError};
 use crate::row;
 
+pub(crate) use orders::{bind_order, put_order};
 pub use orders::{final_order, news, order};
 pub use positions::{Missed, bid, lead, leaving, missed, position, reopened, settled};
 

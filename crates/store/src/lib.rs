@@ -42,16 +42,23 @@ pub type Connection = sqlx::pool::PoolConnection<sqlx::Postgres>;
 /// An open transaction: what is not committed never happened.
 pub type Transaction = sqlx::Transaction<'static, sqlx::Postgres>;
 
+/// A statement with what is bound to it so far.
+pub(crate) type Statement<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
+
 /// A connection that was not used for so long is asked whether it is there.
 const IDLE: Duration = Duration::from_secs(5);
 
 /// The channel on which writers say that there is news.
 const CHANNEL: &str = "orderflow";
+/// What is said there where the news are new blocks and nothing else.
+const BLOCKS: &str = "blocks";
 
 /// A pool of connections to a database whose schema is up to date.
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: PgPool,
+    /// What this process stored last, for its own readers.
+    recent: facts::Recent,
 }
 
 impl Store {
@@ -82,7 +89,7 @@ impl Store {
     /// If a migration fails.
     pub async fn over(pool: PgPool) -> Result<Self, StoreError> {
         migrations::run(&pool).await?;
-        Ok(Self { pool })
+        Ok(Self { pool, recent: facts::Recent::default() })
     }
 
     /// The same database for work that can be done again from its source: commits do not wait for the disk, which
@@ -104,7 +111,7 @@ impl Store {
     /// The same database over connections with another setting, which are made when they are needed.
     fn with(&self, setting: &str, value: &str) -> Self {
         let options = self.pool.connect_options().as_ref().clone().options([(setting, value)]);
-        Self { pool: pool().connect_lazy_with(options) }
+        Self { pool: pool().connect_lazy_with(options), recent: self.recent.clone() }
     }
 
     /// A connection for reading.
@@ -121,6 +128,23 @@ impl Store {
     /// If there is no connection.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
         self.pool.begin().await.during("begin a transaction")
+    }
+
+    /// Begins a transaction whose commit does not wait for the disk, as all of a [`repeatable`](Self::repeatable) store do
+    /// not.
+    ///
+    /// # Errors
+    /// If there is no connection.
+    pub async fn begin_repeatable(&self) -> Result<Transaction, StoreError> {
+        const BEGIN: &str = "BEGIN; SET LOCAL synchronous_commit = off";
+        self.pool.begin_with(BEGIN).await.during("begin a transaction")
+    }
+
+    /// Begins a transaction whose turn it is to write into the outbox: see [`take_turn`]. In one round trip, because the
+    /// newest block waits for it.
+    pub(crate) async fn begin_in_turn(&self) -> Result<Transaction, StoreError> {
+        const BEGIN: &str = "BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('orderflow outbox', 0))";
+        self.pool.begin_with(BEGIN).await.during("wait for the outbox")
     }
 
     /// Begins a transaction that sees the database as it is now, whatever others commit meanwhile.
@@ -199,6 +223,20 @@ impl News {
     /// If the connection is lost and cannot be made again.
     pub async fn wait(&mut self) -> Result<(), StoreError> {
         self.listener.recv().await.map(|_| ()).during("wait for notifications")
+    }
+
+    /// Returns when there may be news that are not new blocks: those come all the time, and whoever does not follow
+    /// them should not be in the way of who does.
+    ///
+    /// # Errors
+    /// If the connection is lost and cannot be made again.
+    pub async fn wait_beside_blocks(&mut self) -> Result<(), StoreError> {
+        loop {
+            let heard = self.listener.recv().await.during("wait for notifications")?;
+            if heard.payload() != BLOCKS {
+                return Ok(());
+            }
+        }
     }
 }
 

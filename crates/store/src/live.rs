@@ -1,5 +1,6 @@
 //! What live trading remembers: signed orders, and what the books say that the account must hold.
 
+mod intent;
 mod steps;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use sqlx::{PgConnection, Row as _};
 use crate::error::{During as _, StoreError};
 use crate::{facts, markets, row};
 
+pub use intent::{Intent, intent};
 pub use steps::{Steps, steps};
 
 /// An order as it was signed.
@@ -35,36 +37,6 @@ impl std::fmt::Debug for SignedRow {
             .field("hash", &self.hash)
             .finish_non_exhaustive()
     }
-}
-
-/// Stores an order as it was signed, in the transaction that stores the order, before it is sent, with the moment at
-/// which what it acts on was learned.
-///
-/// # Errors
-/// If the database refuses.
-pub async fn signed(
-    connection: &mut PgConnection,
-    signed: &SignedRow,
-    learned: Timestamp,
-) -> Result<(), StoreError> {
-    // In one statement, because a whale's fill waits for it.
-    sqlx::query(
-        "WITH sent AS (
-             UPDATE orderflow_orders SET order_hash = coalesce(order_hash, $2), sent_at = coalesce(sent_at, $5)
-             WHERE id = $1)
-         INSERT INTO orderflow_signed_orders (order_id, order_hash, body, maker, signed_at, learned_at)
-         VALUES ($1, $2, $3, $4, $5, $6)",
-    )
-    .bind(signed.order)
-    .bind(&signed.hash)
-    .bind(&signed.body)
-    .bind(signed.maker.to_string())
-    .bind(signed.at.to_offset_date_time())
-    .bind(learned.to_offset_date_time())
-    .execute(connection)
-    .await
-    .map(|_| ())
-    .during("store a signed order")
 }
 
 /// The signed orders that are not final, by order.

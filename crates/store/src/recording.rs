@@ -12,7 +12,7 @@ use domain::{Book, Market, OrderNews, Shares, Timestamp, TokenId, Wallet};
 use sqlx::{PgConnection, Row as _};
 
 use crate::error::{During as _, StoreError};
-use crate::row;
+use crate::{Statement, row};
 
 pub use facts::{facts, verdicts};
 pub use scratch::{Compared, Difference, Scope, compare, set_up};
@@ -160,6 +160,30 @@ impl Step {
     }
 }
 
+/// The statement that records steps; its parameters are those that [`bind_steps`] binds.
+macro_rules! put_steps {
+    ($at:literal, $kind:literal, $seq:literal, $logs:literal, $detail:literal) => {
+        concat!(
+            "INSERT INTO orderflow_steps (at, kind, seq, logs, detail)
+             SELECT at, kind, seq, logs::integer[], detail::jsonb
+             FROM UNNEST(",
+            $at,
+            "::timestamptz[], ",
+            $kind,
+            "::text[], ",
+            $seq,
+            "::bigint[], ",
+            $logs,
+            "::text[], ",
+            $detail,
+            "::text[])
+                  WITH ORDINALITY AS told (at, kind, seq, logs, detail, place)
+             ORDER BY place"
+        )
+    };
+}
+pub(crate) use put_steps;
+
 /// Writes what the engine was told, in the transaction that writes what came of it.
 ///
 /// # Errors
@@ -168,27 +192,21 @@ pub async fn write(connection: &mut PgConnection, steps: &[(Timestamp, Step)]) -
     if steps.is_empty() {
         return Ok(());
     }
+    bind_steps(sqlx::query(put_steps!("$1", "$2", "$3", "$4", "$5")), steps)
+        .execute(connection)
+        .await
+        .map(|_| ())
+        .during("record what the engine was told")
+}
+
+/// Binds the columns of steps.
+pub(crate) fn bind_steps<'q>(query: Statement<'q>, steps: &[(Timestamp, Step)]) -> Statement<'q> {
     let at: Vec<_> = steps.iter().map(|(at, _)| at.to_offset_date_time()).collect();
-    let kinds: Vec<&str> = steps.iter().map(|(_, step)| step.kind()).collect();
+    let kinds: Vec<&'static str> = steps.iter().map(|(_, step)| step.kind()).collect();
     let seqs: Vec<Option<i64>> = steps.iter().map(|(_, step)| step.seq()).collect();
     let logs: Vec<Option<String>> = steps.iter().map(|(_, step)| step.logs()).collect();
     let details: Vec<Option<String>> = steps.iter().map(|(_, step)| detail::written(step)).collect();
-    sqlx::query(
-        "INSERT INTO orderflow_steps (at, kind, seq, logs, detail)
-         SELECT at, kind, seq, logs::integer[], detail::jsonb
-         FROM UNNEST($1::timestamptz[], $2::text[], $3::bigint[], $4::text[], $5::text[])
-              WITH ORDINALITY AS told (at, kind, seq, logs, detail, place)
-         ORDER BY place",
-    )
-    .bind(at)
-    .bind(kinds)
-    .bind(seqs)
-    .bind(logs)
-    .bind(details)
-    .execute(connection)
-    .await
-    .map(|_| ())
-    .during("record what the engine was told")
+    query.bind(at).bind(kinds).bind(seqs).bind(logs).bind(details)
 }
 
 /// The steps after `after`, in their order, at most `limit`.

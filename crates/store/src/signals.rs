@@ -115,42 +115,54 @@ pub async fn signal(connection: &mut PgConnection, signal: &Signal) -> Result<()
     .during("store a signal")
 }
 
-/// Stores a refusal; a signal it ends is marked refused.
+/// Stores refusals in their order; signals they end are marked refused.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn refusal(connection: &mut PgConnection, refusal: &RefusalRow<'_>) -> Result<(), StoreError> {
-    let figures: Map<String, Value> =
-        refusal.figures.iter().map(|(name, figure)| ((*name).to_owned(), evidence::figure(figure))).collect();
+pub async fn refusals(connection: &mut PgConnection, refusals: &[RefusalRow<'_>]) -> Result<(), StoreError> {
+    if refusals.is_empty() {
+        return Ok(());
+    }
+    let evidence = |refusal: &RefusalRow<'_>| refusal.appraisal.map(|it| evidence::object(it).to_string());
     sqlx::query(
-        "INSERT INTO orderflow_refusals
+        "WITH ended AS (
+             UPDATE orderflow_signals SET status = 'REFUSED' WHERE id = ANY($3::bigint[]))
+         INSERT INTO orderflow_refusals
              (created_at, signal_type, signal_id, wallet_address, token_id, notional_usd, reason, detail, figures,
               condition_id, evidence)
-         VALUES ($1, $2, $3, $4, $5::text::numeric, $6::bigint::numeric / 1000000, $7, $8, $9::text::jsonb,
-                 coalesce($10, (SELECT condition_id FROM orderflow_markets
-                                WHERE token_ids @> ARRAY[$5::text::numeric(78,0)] LIMIT 1)), $11::text::jsonb)",
+         SELECT at, kind, signal, wallet, token, notional::numeric / 1000000, reason, detail, figures::jsonb,
+                coalesce(condition, (SELECT condition_id FROM orderflow_markets
+                                     WHERE token_ids @> ARRAY[token::numeric(78,0)] LIMIT 1)), evidence::jsonb
+         FROM (SELECT at, kind, signal, wallet, token::numeric AS token, notional, reason, detail, figures, condition,
+                      evidence, place
+               FROM UNNEST($1::timestamptz[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bigint[],
+                           $7::text[], $8::text[], $9::text[], $10::text[], $11::text[]) WITH ORDINALITY
+                    AS told (at, kind, signal, wallet, token, notional, reason, detail, figures, condition, evidence,
+                             place)) AS refused
+         ORDER BY place",
     )
-    .bind(refusal.at.to_offset_date_time())
-    .bind(refusal.kind.name())
-    .bind(refusal.signal)
-    .bind(refusal.wallet.to_string())
-    .bind(refusal.token.to_string())
-    .bind(refusal.notional.micros())
-    .bind(refusal.reason)
-    .bind(&refusal.detail)
-    .bind(Value::Object(figures).to_string())
-    .bind(refusal.appraisal.map(|appraisal| appraisal.condition.to_string()))
-    .bind(refusal.appraisal.map(|appraisal| evidence::object(appraisal).to_string()))
-    .execute(&mut *connection)
+    .bind(refusals.iter().map(|refusal| refusal.at.to_offset_date_time()).collect::<Vec<_>>())
+    .bind(refusals.iter().map(|refusal| refusal.kind.name()).collect::<Vec<_>>())
+    .bind(refusals.iter().map(|refusal| refusal.signal).collect::<Vec<_>>())
+    .bind(refusals.iter().map(|refusal| refusal.wallet.to_string()).collect::<Vec<_>>())
+    .bind(refusals.iter().map(|refusal| refusal.token.to_string()).collect::<Vec<_>>())
+    .bind(refusals.iter().map(|refusal| refusal.notional.micros()).collect::<Vec<_>>())
+    .bind(refusals.iter().map(|refusal| refusal.reason).collect::<Vec<_>>())
+    .bind(refusals.iter().map(|refusal| refusal.detail.as_str()).collect::<Vec<_>>())
+    .bind(refusals.iter().map(|refusal| figures(&refusal.figures)).collect::<Vec<_>>())
+    .bind(refusals.iter().map(|refusal| refusal.appraisal.map(|it| it.condition.to_string())).collect::<Vec<_>>())
+    .bind(refusals.iter().map(evidence).collect::<Vec<_>>())
+    .execute(connection)
     .await
-    .during("store a refusal")?;
-    let Some(signal) = refusal.signal else { return Ok(()) };
-    sqlx::query("UPDATE orderflow_signals SET status = 'REFUSED' WHERE id = $1")
-        .bind(signal)
-        .execute(connection)
-        .await
-        .map(|_| ())
-        .during("mark a signal refused")
+    .map(|_| ())
+    .during("store refusals")
+}
+
+/// Numbers by name, as JSON.
+fn figures(figures: &[(&'static str, Figure)]) -> String {
+    let figures: Map<String, Value> =
+        figures.iter().map(|(name, figure)| ((*name).to_owned(), evidence::figure(figure))).collect();
+    Value::Object(figures).to_string()
 }
 
 /// Stores the settings under which signals and refusals are decided, once.

@@ -122,6 +122,8 @@ async fn count(database: &TestDatabase, from: &str) -> i64 {
 async fn items(store: &Store) -> Vec<News> {
     let mut connection = store.connection().await.unwrap();
     let items = feed::read(&mut connection, 0, i64::MAX, 100, Wanted::Everything).await.unwrap();
+    // Who stored the blocks remembers them, and tells the same.
+    assert_eq!(feed::read_newest(store, 0, 100).await.unwrap(), items);
     items.into_iter().map(|item| item.news).collect()
 }
 

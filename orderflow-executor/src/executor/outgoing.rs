@@ -9,9 +9,10 @@ use decision::risk::Approved;
 use decision::{Event, EventKind, Record};
 use domain::{ChainEvent, Fact, Fill, Order, Purpose, Timestamp, Wallet};
 use service::clock;
-use store::{PgConnection, Store, facts, feed, live, markets, resume};
+use store::live::{self, Intent};
+use store::{PgConnection, Store, Transaction, facts, markets, resume};
 
-use super::{Cursor, Executor, READER, decided_so_far};
+use super::{Executor, READER, decided_so_far};
 use crate::diary;
 use crate::live::{Live, LiveNews, Prepared};
 
@@ -58,13 +59,16 @@ impl Executor {
         records: &mut Vec<Record>,
     ) -> anyhow::Result<Vec<EventKind>> {
         let begun = Instant::now();
-        match live.prepare(order, self.engine.market(order.get().condition)).await {
+        // The transaction begins meanwhile.
+        let signing = live.prepare(order, self.engine.market(order.get().condition));
+        let (transaction, prepared) = tokio::join!(self.store.begin(), signing);
+        match prepared {
             Ok(prepared) => {
                 // The place in the outbox stays where it was: what led to the order is read again after a crash, and
                 // found to have been decided.
                 step("sign", begun.elapsed());
                 let signed = Instant::now();
-                self.commit_signed(&decided_so_far(records), &prepared).await?;
+                self.commit_signed(transaction?, &decided_so_far(records), &prepared).await?;
                 step("commit", signed.elapsed());
                 live.send(prepared).await;
                 self.record_delay(order.get());
@@ -89,15 +93,30 @@ impl Executor {
         }
     }
 
-    async fn commit_signed(&self, records: &[Record], prepared: &Prepared) -> anyhow::Result<()> {
-        let mut transaction = self.store.begin().await?;
-        self.write(&mut transaction, records).await?;
-        live::signed(&mut transaction, &prepared.row(), self.learned).await?;
-        let cursor = Cursor { seq: self.seq, ..Cursor::default() };
-        feed::set_cursor(&mut transaction, READER, cursor).await?;
+    /// The one commit that waits for the disk, because a stranger acts on it: and so nothing before it can be lost.
+    async fn commit_signed(
+        &self,
+        mut transaction: Transaction,
+        records: &[Record],
+        prepared: &Prepared,
+    ) -> anyhow::Result<()> {
+        let (order, signed) = (prepared.order(), prepared.row());
+        // The order itself is stored with its bytes.
+        let is_it = |record: &&Record| !matches!(record, Record::Order(one) if one.id == order.id);
+        diary::write(&mut transaction, records.iter().filter(is_it), self.venue.mode()).await?;
+        let intent = Intent {
+            order,
+            mode: self.venue.mode(),
+            signed: &signed,
+            learned: self.learned,
+            reader: READER,
+            seq: self.seq,
+            steps: &self.recorder.take(),
+        };
+        live::intent(&mut transaction, &intent).await?;
         Store::commit(transaction).await?;
         records.iter().for_each(diary::observe);
-        tracing::info!(order = prepared.order().id, hash = %prepared.hash(), "an order goes out");
+        tracing::info!(order = order.id, hash = %prepared.hash(), "an order goes out");
         Ok(())
     }
 

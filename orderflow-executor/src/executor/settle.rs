@@ -14,7 +14,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesOrdered;
 use service::clock;
 use store::controls::CloseRequest;
-use store::feed::{self, Item, Wanted};
+use store::feed::{self, Item};
 use store::{Store, controls};
 
 use super::{CHUNK, Executor, OBEY};
@@ -58,8 +58,7 @@ impl Executor {
         let (store, seq) = (&self.store, self.seq);
         let (asked, items) =
             tokio::try_join!(wishes(store, &self.venue, self.engine.guards(), &mut self.closing), async {
-                let mut connection = store.connection().await?;
-                Ok(feed::read(&mut connection, seq, i64::MAX, CHUNK, Wanted::Everything).await?)
+                Ok(feed::read_newest(store, seq, CHUNK).await?)
             })?;
         self.do_asked(asked).await?;
         Ok(items)
@@ -162,7 +161,7 @@ async fn wishes(
     closing: &mut Vec<i64>,
 ) -> anyhow::Result<Vec<Asked>> {
     let mut connection = store.connection().await?;
-    let latches = controls::latches(&mut connection).await?;
+    let (latches, requests) = controls::wishes(&mut connection).await?;
     if let Some(live) = venue.live() {
         live.handle().latches.paused.store(latches.paused, Ordering::SeqCst);
     }
@@ -178,7 +177,7 @@ async fn wishes(
     };
     let latched = paused.into_iter().chain(killed);
     let mut asked: Vec<Asked> = latched.map(|control| Asked { control, since: latches.since }).collect();
-    for CloseRequest { id, position, asked: since } in controls::close_requests(&mut connection).await? {
+    for CloseRequest { id, position, asked: since } in requests {
         if !closing.contains(&id) {
             closing.push(id);
             let control = position.map_or(Control::CloseAll, Control::Close);

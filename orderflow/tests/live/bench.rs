@@ -18,6 +18,7 @@ use polymarket::Clob;
 use polymarket::channel::Pace;
 use polymarket::trading::{Account, Credentials, KeyDesk, Limits as Patience, PrivateKey, WalletKind};
 use service::{CancellationToken, clock};
+use store::live::Intent;
 use store::testing::TestDatabase;
 use store::{Store, journal, signals};
 use tokio::time::timeout;
@@ -197,9 +198,15 @@ impl Bench {
         if order.purpose == Purpose::Enter {
             signals::signal(&mut transaction, &self.signal(&order)).await.unwrap();
         }
-        journal::order(&mut transaction, &order, "live").await.unwrap();
-        if let Some(prepared) = prepared {
-            store::live::signed(&mut transaction, &prepared.row(), order.at).await.unwrap();
+        match prepared {
+            Some(prepared) => {
+                let (order, signed) = (&order, &prepared.row());
+                let learned = order.at;
+                let intent =
+                    Intent { order, mode: "live", signed, learned, reader: "the bench", seq: 0, steps: &[] };
+                store::live::intent(&mut transaction, &intent).await.unwrap();
+            }
+            None => journal::order(&mut transaction, &order, "live").await.unwrap(),
         }
         Store::commit(transaction).await.unwrap();
         self.portfolio.reserve(order);

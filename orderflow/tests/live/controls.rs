@@ -77,7 +77,7 @@ async fn a_close_waits_for_no_other_book() {
     let books = store::resume::books(&mut bench.store.connection().await.unwrap(), i64::MAX, "paper").await;
     assert!(!bench.is_open(wanted).await, "the close waits for the book that never comes: {books:#?}");
     assert!(!working.is_finished() && bench.is_open(stuck).await);
-    let requests = controls::close_requests(&mut bench.store.connection().await.unwrap()).await.unwrap();
+    let (_, requests) = controls::wishes(&mut bench.store.connection().await.unwrap()).await.unwrap();
     assert_eq!(requests, [], "it is obeyed, and committed to be");
 
     // A pause and a kill are heard there as well.

@@ -304,7 +304,7 @@ async fn sell_what_is_held(scene: &Scene) {
         "SELECT count(*) FROM orderflow_positions p LEFT JOIN orderflow_exits x ON x.position_id = p.id
                 WHERE p.status = 'OPEN' AND x.reason IS NULL";
     let mut connection = scene.store.connection().await.unwrap();
-    if number(scene, held).await > 0 && controls::close_requests(&mut connection).await.unwrap().is_empty() {
+    if number(scene, held).await > 0 && controls::wishes(&mut connection).await.unwrap().1.is_empty() {
         controls::request_close(&mut connection, None).await.unwrap();
     }
 }

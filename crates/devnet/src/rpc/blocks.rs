@@ -30,7 +30,7 @@ pub(crate) fn header(found: &Block) -> Value {
         "hash": found.hash,
         "parentHash": found.parent,
         "timestamp": quantity(u64::try_from(found.at.seconds()).unwrap_or(0)),
-        "logsBloom": bloom(&found.logs),
+        "logsBloom": found.bloom(),
         "miner": Address::ZERO,
         "difficulty": "0x1",
         "extraData": "0x",
@@ -47,7 +47,7 @@ pub(crate) fn header(found: &Block) -> Value {
 }
 
 /// The real filter over addresses and topics: clients skip blocks by it.
-pub(super) fn bloom<'a>(logs: impl IntoIterator<Item = &'a RawLog>) -> Bloom {
+pub(crate) fn bloom<'a>(logs: impl IntoIterator<Item = &'a RawLog>) -> Bloom {
     let mut bloom = Bloom::ZERO;
     for log in logs {
         bloom.accrue(BloomInput::Raw(log.address.as_slice()));

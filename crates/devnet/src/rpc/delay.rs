@@ -36,12 +36,22 @@ mod tests {
     use super::*;
     use alloy_primitives::B256;
     use domain::Timestamp;
+    use std::sync::OnceLock;
 
     fn block(number: u64, branch: u8) -> Arc<Block> {
         let mut hash = B256::repeat_byte(branch);
         hash[0] = u8::try_from(number).unwrap();
         let (parent, at) = (B256::ZERO, Timestamp::default());
-        Arc::new(Block { number, hash, parent, at, txs: Vec::new(), logs: Vec::new(), deeds: Vec::new() })
+        Arc::new(Block {
+            number,
+            hash,
+            parent,
+            at,
+            txs: Vec::new(),
+            logs: Vec::new(),
+            deeds: Vec::new(),
+            bloom: OnceLock::new(),
+        })
     }
 
     fn blocks(numbers: impl IntoIterator<Item = u64>, branch: u8) -> Vec<Arc<Block>> {

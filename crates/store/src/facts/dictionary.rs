@@ -11,7 +11,7 @@ use sqlx::{PgConnection, Row as _};
 
 use super::Block;
 use crate::error::{During as _, StoreError};
-use crate::{Store, markets, row};
+use crate::{Store, row};
 
 /// How many wallets, and how many tokens, are remembered: some 15 MB. Beyond that all are forgotten, which
 /// costs a look into the database each.
@@ -45,17 +45,13 @@ impl Dictionary {
         if wallets.is_empty() && tokens.is_empty() {
             return Ok(false);
         }
-        let mut transaction = store.begin().await?;
-        let wallets = numbers(&mut transaction, &WALLETS, &wallets).await?;
-        let found = numbers(&mut transaction, &TOKENS, &tokens).await?;
-        let queued = match found.new.is_empty() {
-            true => 0,
-            false => markets::queue_unknown(&mut transaction, &found.new).await?,
-        };
-        Store::commit(transaction).await?;
-        self.wallets.extend(wallets.all);
-        self.tokens.extend(found.all);
-        Ok(queued > 0)
+        // In one statement that is its own transaction, because the newest block waits for it.
+        let mut connection = store.connection().await?;
+        let mut numbered = number(&mut connection, &wallets, &tokens).await?;
+        numbered.complete(&mut connection, &wallets, &tokens).await?;
+        self.wallets.extend(numbered.wallets);
+        self.tokens.extend(numbered.tokens);
+        Ok(numbered.has_queued)
     }
 
     fn forget_if_full(&mut self) {
@@ -78,50 +74,98 @@ fn missing<T: Copy + Ord + Hash>(known: &HashMap<T, i32>, all: impl Iterator<Ite
     missing.into_iter().collect()
 }
 
-/// The statements about one of the two tables.
-struct Table {
-    find: &'static str,
-    add: &'static str,
+/// Numbers that were found or given.
+#[derive(Default)]
+struct Numbered {
+    wallets: HashMap<Wallet, i32>,
+    tokens: HashMap<TokenId, i32>,
+    /// Whether tokens were new, and their markets not known.
+    has_queued: bool,
 }
 
-const WALLETS: Table = Table {
-    find: "SELECT id, address AS name FROM orderflow_wallets WHERE address = ANY($1)",
-    add: "INSERT INTO orderflow_wallets (address) SELECT UNNEST($1::text[]) ON CONFLICT DO NOTHING
-          RETURNING id, address AS name",
-};
-const TOKENS: Table = Table {
-    find: "SELECT id, token_id::text AS name FROM orderflow_tokens WHERE token_id = ANY($1::text[]::numeric[])",
-    add: "INSERT INTO orderflow_tokens (token_id) SELECT UNNEST($1::text[]::numeric[]) ON CONFLICT DO NOTHING
-          RETURNING id, token_id::text AS name",
-};
-
-struct Numbered<T> {
-    all: HashMap<T, i32>,
-    new: Vec<T>,
+impl Numbered {
+    /// Finds those that somebody else was faster with: the statement that left them out has waited until they were
+    /// there, but saw the tables as they had been before.
+    async fn complete(
+        &mut self,
+        connection: &mut PgConnection,
+        wallets: &[Wallet],
+        tokens: &[TokenId],
+    ) -> Result<(), StoreError> {
+        self.wallets.extend(find(connection, FIND_WALLETS, &rest(&self.wallets, wallets)).await?);
+        self.tokens.extend(find(connection, FIND_TOKENS, &rest(&self.tokens, tokens)).await?);
+        Ok(())
+    }
 }
 
-async fn numbers<T>(
+/// Those that have no number yet.
+fn rest<T: Copy + Eq + Hash>(known: &HashMap<T, i32>, wanted: &[T]) -> Vec<T> {
+    wanted.iter().filter(|one| !known.contains_key(one)).copied().collect()
+}
+
+fn texts<T: ToString>(all: &[T]) -> Vec<String> {
+    all.iter().map(ToString::to_string).collect()
+}
+
+/// Finds the numbers of wallets and tokens, gives numbers to those that have none, and queues the tokens among these
+/// whose market nobody knows.
+async fn number(
     connection: &mut PgConnection,
-    table: &Table,
-    wanted: &[T],
-) -> Result<Numbered<T>, StoreError>
-where
-    T: Copy + Eq + Hash + ToString + std::str::FromStr,
-{
-    let mut all = ask(connection, table.find, wanted).await?;
-    let rest = |all: &HashMap<T, i32>| -> Vec<T> {
-        wanted.iter().filter(|one| !all.contains_key(one)).copied().collect()
-    };
-    let added = ask(connection, table.add, &rest(&all)).await?;
-    let new = added.keys().copied().collect();
-    all.extend(added);
-    // Somebody else was faster with these; the statement above waited until they were there.
-    let theirs = ask(connection, table.find, &rest(&all)).await?;
-    all.extend(theirs);
-    Ok(Numbered { all, new })
+    wallets: &[Wallet],
+    tokens: &[TokenId],
+) -> Result<Numbered, StoreError> {
+    let rows = sqlx::query(
+        "WITH wallets AS (
+             SELECT id, address FROM orderflow_wallets WHERE address = ANY($1::text[])),
+         new_wallets AS (
+             INSERT INTO orderflow_wallets (address)
+             SELECT address FROM UNNEST($1::text[]) WITH ORDINALITY AS asked (address, place)
+             WHERE NOT EXISTS (SELECT FROM wallets w WHERE w.address = asked.address) ORDER BY place
+             ON CONFLICT DO NOTHING RETURNING id, address),
+         tokens AS (
+             SELECT id, token_id FROM orderflow_tokens WHERE token_id = ANY($2::text[]::numeric[])),
+         new_tokens AS (
+             INSERT INTO orderflow_tokens (token_id)
+             SELECT token FROM UNNEST($2::text[]::numeric[]) WITH ORDINALITY AS asked (token, place)
+             WHERE NOT EXISTS (SELECT FROM tokens t WHERE t.token_id = asked.token) ORDER BY place
+             ON CONFLICT DO NOTHING RETURNING id, token_id),
+         queued AS (
+             INSERT INTO orderflow_unknown_tokens (token_id)
+             SELECT token_id FROM new_tokens n
+             WHERE NOT EXISTS (SELECT FROM orderflow_markets m WHERE m.token_ids @> ARRAY[n.token_id])
+             ON CONFLICT DO NOTHING RETURNING token_id)
+         SELECT 'wallet' AS what, id, address AS name FROM wallets
+         UNION ALL SELECT 'wallet', id, address FROM new_wallets
+         UNION ALL SELECT 'token', id, token_id::text FROM tokens
+         UNION ALL SELECT 'token', id, token_id::text FROM new_tokens
+         UNION ALL SELECT 'queued', 0, token_id::text FROM queued",
+    )
+    .bind(texts(wallets))
+    .bind(texts(tokens))
+    .fetch_all(connection)
+    .await
+    .during("number names")?;
+    let mut numbered = Numbered::default();
+    for found in &rows {
+        let id = found.try_get("id").during("read a column")?;
+        match row::string(found, "what")?.as_str() {
+            "wallet" => {
+                numbered.wallets.insert(row::text(found, "name", "an address")?, id);
+            }
+            "token" => {
+                numbered.tokens.insert(row::text(found, "name", "a token id")?, id);
+            }
+            _ => numbered.has_queued = true,
+        }
+    }
+    Ok(numbered)
 }
 
-async fn ask<T>(
+const FIND_WALLETS: &str = "SELECT id, address AS name FROM orderflow_wallets WHERE address = ANY($1)";
+const FIND_TOKENS: &str =
+    "SELECT id, token_id::text AS name FROM orderflow_tokens WHERE token_id = ANY($1::text[]::numeric[])";
+
+async fn find<T>(
     connection: &mut PgConnection,
     statement: &'static str,
     names: &[T],
@@ -132,8 +176,8 @@ where
     if names.is_empty() {
         return Ok(HashMap::new());
     }
-    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-    let rows = sqlx::query(statement).bind(names).fetch_all(connection).await.during("number names")?;
+    let rows =
+        sqlx::query(statement).bind(texts(names)).fetch_all(connection).await.during("number names")?;
     rows.iter()
         .map(|found| Ok((row::text(found, "name", "a name")?, found.try_get("id").during("read a column")?)))
         .collect()

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use domain::{ChainEvent, ConditionId, FeeKind, Payouts, Shares};
+use domain::{ChainEvent, ConditionId, FeeKind, Payouts, Place, Shares};
 use sqlx::PgConnection;
 
 use super::Block;
 use crate::error::{During as _, StoreError};
-use crate::row;
+use crate::{Statement, row};
 
 /// Inserts what blocks hold besides fills: ledger events, conditions, results, and what could not be read.
 pub(super) async fn insert_the_rest(
@@ -16,14 +16,43 @@ pub(super) async fn insert_the_rest(
     source: &str,
 ) -> Result<(), StoreError> {
     insert_ledger_events(connection, blocks).await?;
+    insert_the_rare(connection, blocks, source).await
+}
+
+/// The same without ledger events: what most blocks have nothing of.
+pub(super) async fn insert_the_rare(
+    connection: &mut PgConnection,
+    blocks: &[&Block],
+    source: &str,
+) -> Result<(), StoreError> {
     insert_conditions(connection, blocks.iter().copied()).await?;
     insert_unreadable(connection, blocks, source).await?;
     apply_resolutions(connection, blocks).await
 }
 
+/// The statement that stores ledger events; its parameters are those that [`bind_events`] binds.
+macro_rules! put_events {
+    ($hash:literal, $log:literal, $number:literal, $at:literal, $tx:literal, $kind:literal, $wallet:literal,
+     $condition:literal, $token:literal, $amount:literal, $detail:literal, $payouts:literal) => {
+        concat!(
+            "INSERT INTO orderflow_ledger_events
+                 (block_hash, log_index, block_number, block_time, tx_hash, kind, wallet_address, condition_id,
+                  token_id, amount, detail, payout_numerators)
+             SELECT hash, log, number, at, tx, kind, wallet, condition, token::numeric, amount::numeric / 1000000,
+                    detail, payouts::bigint[]
+             FROM UNNEST(", $hash, "::text[], ", $log, "::int[], ", $number, "::bigint[], ", $at, "::timestamptz[], ",
+            $tx, "::text[], ", $kind, "::text[], ", $wallet, "::text[], ", $condition, "::text[], ",
+            $token, "::text[], ", $amount, "::bigint[], ", $detail, "::text[], ", $payouts, "::text[])
+                  AS events (hash, log, number, at, tx, kind, wallet, condition, token, amount, detail, payouts)
+             ON CONFLICT (block_hash, log_index) DO UPDATE SET orphaned = false"
+        )
+    };
+}
+pub(super) use put_events;
+
 /// One ledger event as its row.
 #[derive(Default)]
-struct LedgerRow {
+pub(super) struct LedgerRow {
     kind: &'static str,
     wallet: Option<String>,
     condition: Option<String>,
@@ -93,38 +122,39 @@ pub(crate) fn is_ledger_event(event: &ChainEvent) -> bool {
 }
 
 async fn insert_ledger_events(connection: &mut PgConnection, blocks: &[&Block]) -> Result<(), StoreError> {
-    let facts = blocks.iter().flat_map(|block| &block.facts);
-    let rows: Vec<_> = facts.filter_map(|fact| Some((&fact.place, ledger_row(&fact.event)?))).collect();
-    if rows.is_empty() {
+    let events = events_of(blocks);
+    if events.is_empty() {
         return Ok(());
     }
-    sqlx::query(
-        "INSERT INTO orderflow_ledger_events
-             (block_hash, log_index, block_number, block_time, tx_hash, kind, wallet_address, condition_id,
-              token_id, amount, detail, payout_numerators)
-         SELECT hash, log, number, at, tx, kind, wallet, condition, token::numeric, amount::numeric / 1000000,
-                detail, payouts::bigint[]
-         FROM UNNEST($1::text[], $2::int[], $3::bigint[], $4::timestamptz[], $5::text[], $6::text[], $7::text[],
-                     $8::text[], $9::text[], $10::bigint[], $11::text[], $12::text[])
-              AS events (hash, log, number, at, tx, kind, wallet, condition, token, amount, detail, payouts)
-         ON CONFLICT (block_hash, log_index) DO UPDATE SET orphaned = false",
-    )
-    .bind(rows.iter().map(|(place, _)| place.block_hash.to_string()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|(place, _)| row::small(place.log_index)).collect::<Vec<_>>())
-    .bind(rows.iter().map(|(place, _)| row::signed(place.block_number)).collect::<Vec<_>>())
-    .bind(rows.iter().map(|(place, _)| place.block_time.to_offset_date_time()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|(place, _)| place.tx_hash.to_string()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|(_, event)| event.kind.to_owned()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|(_, event)| event.wallet.clone()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|(_, event)| event.condition.clone()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|(_, event)| event.token.clone()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|(_, event)| event.amount).collect::<Vec<_>>())
-    .bind(rows.iter().map(|(_, event)| event.detail.clone()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|(_, event)| event.payouts.clone()).collect::<Vec<_>>())
-    .execute(connection)
-    .await
-    .map(|_| ())
-    .during("insert ledger events")
+    let statement = put_events!("$1", "$2", "$3", "$4", "$5", "$6", "$7", "$8", "$9", "$10", "$11", "$12");
+    bind_events(sqlx::query(statement), &events)
+        .execute(connection)
+        .await
+        .map(|_| ())
+        .during("insert ledger events")
+}
+
+/// The ledger events of blocks, each with its place.
+pub(super) fn events_of<'a>(blocks: &[&'a Block]) -> Vec<(&'a Place, LedgerRow)> {
+    let facts = blocks.iter().flat_map(|block| &block.facts);
+    facts.filter_map(|fact| Some((&fact.place, ledger_row(&fact.event)?))).collect()
+}
+
+/// Binds the columns of ledger events.
+pub(super) fn bind_events<'q>(query: Statement<'q>, rows: &[(&Place, LedgerRow)]) -> Statement<'q> {
+    query
+        .bind(rows.iter().map(|(place, _)| place.block_hash.to_string()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|(place, _)| row::small(place.log_index)).collect::<Vec<_>>())
+        .bind(rows.iter().map(|(place, _)| row::signed(place.block_number)).collect::<Vec<_>>())
+        .bind(rows.iter().map(|(place, _)| place.block_time.to_offset_date_time()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|(place, _)| place.tx_hash.to_string()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|(_, event)| event.kind.to_owned()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|(_, event)| event.wallet.clone()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|(_, event)| event.condition.clone()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|(_, event)| event.token.clone()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|(_, event)| event.amount).collect::<Vec<_>>())
+        .bind(rows.iter().map(|(_, event)| event.detail.clone()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|(_, event)| event.payouts.clone()).collect::<Vec<_>>())
 }
 
 /// Stores which tokens a condition has; several blocks of a reorganised chain may say the same.

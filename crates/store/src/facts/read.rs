@@ -17,10 +17,15 @@ use crate::row;
 /// block, `k` its token.
 macro_rules! select_fills {
     ($rest:literal) => {
+        $crate::facts::select_fills!("", $rest)
+    };
+    ($more:literal, $rest:literal) => {
         concat!(
             "SELECT b.block_hash, f.log_index::bigint AS log_index, b.block_number, b.block_time,
                     substr(x.tx_hashes, f.tx_index * 32 + 1, 32) AS tx_hash, f.kind, w.address AS wallet_address,
-                    c.address AS counterparty_address, k.token_id::text AS token_id, f.shares, f.usd, f.fee
+                    c.address AS counterparty_address, k.token_id::text AS token_id, f.shares, f.usd, f.fee",
+            $more,
+            "
              FROM orderflow_fills f
              JOIN orderflow_blocks b ON b.block_number = f.block_number AND NOT b.orphaned
              JOIN orderflow_block_txs x ON x.block_number = f.block_number
@@ -37,8 +42,8 @@ pub(crate) use select_fills;
 macro_rules! select_events {
     ($rest:literal) => {
         concat!(
-            "SELECT f.block_hash, f.log_index::bigint AS log_index, f.block_number, f.block_time, f.tx_hash, f.kind,
-                    f.wallet_address, f.condition_id, f.token_id::text AS token_id,
+            "SELECT f.block_hash, f.log_index::bigint AS log_index, f.block_number, f.block_time,
+                    f.tx_hash AS event_tx, f.kind AS event_kind, f.wallet_address, f.condition_id, f.token_id::text AS token_id,
                     (f.amount * 1000000)::bigint AS amount, f.detail, f.payout_numerators
              FROM orderflow_ledger_events f
              JOIN orderflow_blocks b ON b.block_hash = f.block_hash ",
@@ -58,27 +63,31 @@ pub(crate) async fn of_blocks(
         return Ok(BTreeMap::new());
     };
     let hashes: Vec<String> = blocks.iter().map(|(_, hash)| hash.to_string()).collect();
-    // The heights tell PostgreSQL which partitions it need not look at; there are hundreds in time.
-    let fills =
-        sqlx::query(select_fills!("WHERE b.block_hash = ANY($1) AND f.block_number BETWEEN $2 AND $3"))
-            .bind(&hashes)
-            .bind(row::signed(lowest))
-            .bind(row::signed(highest))
-            .fetch_all(&mut *connection)
-            .await
-            .during("read fills")?;
-    let events = sqlx::query(select_events!("WHERE f.block_hash = ANY($1) AND NOT f.orphaned"))
-        .bind(&hashes)
-        .fetch_all(&mut *connection)
-        .await
-        .during("read ledger events")?;
+    // In one statement, because the newest block waits for it. The heights tell PostgreSQL which partitions it need not
+    // look at; there are hundreds in time.
+    let rows = sqlx::query(concat!(
+        select_fills!(
+            ", NULL AS event_kind, NULL AS event_tx, NULL AS condition_id, NULL::bigint AS amount, NULL AS detail,
+             NULL::bigint[] AS payout_numerators",
+            "WHERE b.block_hash = ANY($1) AND f.block_number BETWEEN $2 AND $3"
+        ),
+        " UNION ALL
+         SELECT f.block_hash, f.log_index, f.block_number, f.block_time, NULL, NULL, f.wallet_address, NULL, f.token_id,
+                NULL, NULL, NULL, f.event_kind, f.event_tx, f.condition_id, f.amount, f.detail, f.payout_numerators
+         FROM (",
+        select_events!("WHERE f.block_hash = ANY($1) AND NOT f.orphaned"),
+        ") AS f"
+    ))
+    .bind(&hashes)
+    .bind(row::signed(lowest))
+    .bind(row::signed(highest))
+    .fetch_all(&mut *connection)
+    .await
+    .during("read the facts of blocks")?;
     let mut facts: BTreeMap<BlockHash, Vec<Fact>> = BTreeMap::new();
-    for found in &fills {
-        let fact = fact_of_fill(found)?;
-        facts.entry(fact.place.block_hash).or_default().push(fact);
-    }
-    for found in &events {
-        let fact = fact_of_event(found)?;
+    for found in &rows {
+        let kind: Option<&str> = found.try_get("event_kind").during("read a column")?;
+        let fact = if kind.is_some() { fact_of_event(found)? } else { fact_of_fill(found)? };
         facts.entry(fact.place.block_hash).or_default().push(fact);
     }
     for block in facts.values_mut() {
@@ -147,7 +156,7 @@ pub async fn in_chain_order(
 }
 
 /// The logs of blocks that were found missing and told by themselves, behind a place in the outbox.
-pub(crate) async fn late_logs(
+async fn late_logs(
     connection: &mut PgConnection,
     blocks: &[BlockHash],
     after: i64,
@@ -174,7 +183,7 @@ pub(super) fn fact_of_fill(found: &PgRow) -> Result<Fact, StoreError> {
 }
 
 pub(super) fn fact_of_event(found: &PgRow) -> Result<Fact, StoreError> {
-    let tx_hash = row::text(found, "tx_hash", "a transaction hash")?;
+    let tx_hash = row::text(found, "event_tx", "a transaction hash")?;
     Ok(Fact { place: place_of(found, tx_hash)?, event: event_of(found)? })
 }
 
@@ -226,7 +235,7 @@ pub(crate) fn fill_of(found: &PgRow) -> Result<Fill, StoreError> {
 }
 
 fn event_of(found: &PgRow) -> Result<ChainEvent, StoreError> {
-    let kind: String = found.try_get("kind").during("read a column")?;
+    let kind: String = found.try_get("event_kind").during("read a column")?;
     let wallet = || row::text(found, "wallet_address", "an address");
     let condition = || row::text(found, "condition_id", "a condition");
     let bytes = || row::text::<B256>(found, "condition_id", "32 bytes");
@@ -265,7 +274,11 @@ fn event_of(found: &PgRow) -> Result<ChainEvent, StoreError> {
             ChainEvent::Derivable { event: bytes()?, yes: row::maybe_text(found, "detail", "a condition")? }
         }
         _ => {
-            return Err(StoreError::Corrupt { column: "kind", value: kind, expected: "a ledger event" });
+            return Err(StoreError::Corrupt {
+                column: "event_kind",
+                value: kind,
+                expected: "a ledger event",
+            });
         }
     })
 }

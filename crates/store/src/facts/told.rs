@@ -6,30 +6,7 @@ use sqlx::PgConnection;
 
 use super::Block;
 use crate::error::{During as _, StoreError};
-use crate::{CHANNEL, row};
-
-/// Tells the readers of new blocks, in their order, and wakes them: in one statement, because this is what the
-/// newest block waits for.
-pub(super) async fn tell(connection: &mut PgConnection, blocks: &[&Block]) -> Result<(), StoreError> {
-    sqlx::query(
-        "WITH news AS (
-             INSERT INTO orderflow_outbox (learned_at, kind, block_hash, block_number)
-             SELECT learned_at, 'block', block_hash, block_number
-             FROM UNNEST($1::timestamptz[], $2::text[], $3::bigint[])
-                  WITH ORDINALITY AS told (learned_at, block_hash, block_number, place)
-             ORDER BY place
-             RETURNING seq)
-         SELECT pg_notify($4, '') FROM news LIMIT 1",
-    )
-    .bind(blocks.iter().map(|block| block.learned.to_offset_date_time()).collect::<Vec<_>>())
-    .bind(blocks.iter().map(|block| block.hash.to_string()).collect::<Vec<_>>())
-    .bind(blocks.iter().map(|block| row::signed(block.number)).collect::<Vec<_>>())
-    .bind(CHANNEL)
-    .execute(connection)
-    .await
-    .map(|_| ())
-    .during("tell of new blocks")
-}
+use crate::row;
 
 /// Tells the readers that settled blocks became known.
 pub(super) async fn tell_of_history(

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use alloy_primitives::B256;
 use domain::{BlockHash, Exchange, Fee, Fill, Role, Side};
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 
 use super::dictionary::Dictionary;
 use super::{Block, writer};
 use crate::error::{During as _, StoreError};
-use crate::row;
+use crate::{Statement, row};
 
 /// Inserts blocks and says which of them are new, or back from having been orphaned.
 pub(super) async fn insert_blocks(
@@ -32,21 +33,78 @@ pub(super) async fn insert_blocks(
     .fetch_all(&mut *connection)
     .await
     .during("insert blocks")?;
+    inserted(connection, &rows).await
+}
+
+/// The blocks that a statement inserted; those that count again leave what was taken back.
+pub(super) async fn inserted(
+    connection: &mut PgConnection,
+    rows: &[PgRow],
+) -> Result<BTreeSet<BlockHash>, StoreError> {
     let back: Vec<String> = rows
         .iter()
         .filter(|found| found.try_get("is_back").unwrap_or(true))
         .map(|found| row::string(found, "block_hash"))
         .collect::<Result<_, _>>()?;
     if !back.is_empty() {
-        // Those that count again leave what was taken back.
         sqlx::query("DELETE FROM orderflow_orphaned_trades WHERE block_hash = ANY($1)")
             .bind(back)
             .execute(connection)
             .await
             .during("take blocks back in")?;
     }
-    writer::hashes(&rows)
+    writer::hashes(rows)
 }
+
+/// The statement that stores which transactions belong to blocks; its parameters are heights and concatenated hashes.
+macro_rules! put_txs {
+    ($numbers:literal, $hashes:literal) => {
+        concat!(
+            "INSERT INTO orderflow_block_txs (block_number, tx_hashes)
+             SELECT * FROM UNNEST(",
+            $numbers,
+            "::bigint[]::int[], ",
+            $hashes,
+            "::bytea[])
+             ON CONFLICT (block_number) DO UPDATE SET tx_hashes = excluded.tx_hashes"
+        )
+    };
+}
+pub(super) use put_txs;
+
+/// The statement that stores fills, those that are there already aside; its parameters are the columns of [`FillRow`].
+macro_rules! put_fills {
+    ($shares:literal, $usd:literal, $fee:literal, $block:literal, $log:literal, $wallet:literal, $counterparty:literal,
+     $token:literal, $tx:literal, $kind:literal) => {
+        concat!(
+            "INSERT INTO orderflow_fills
+                 (shares, usd, fee, block_number, log_index, wallet, counterparty, token, tx_index, kind)
+             SELECT * FROM UNNEST(",
+            $shares,
+            "::bigint[], ",
+            $usd,
+            "::bigint[], ",
+            $fee,
+            "::bigint[], ",
+            $block,
+            "::int[], ",
+            $log,
+            "::int[], ",
+            $wallet,
+            "::int[], ",
+            $counterparty,
+            "::int[], ",
+            $token,
+            "::int[], ",
+            $tx,
+            "::smallint[], ",
+            $kind,
+            "::smallint[])
+             ON CONFLICT DO NOTHING"
+        )
+    };
+}
+pub(super) use put_fills;
 
 /// A fill as its row.
 pub(super) struct FillRow {
@@ -76,10 +134,19 @@ pub(super) async fn fill_rows(
     blocks: &[&Block],
     whole: Whole,
 ) -> Result<Vec<FillRow>, StoreError> {
-    let mut places = transactions(connection, blocks, whole).await?;
+    let lists = transactions(connection, blocks, whole).await?;
+    rows_of(dictionary, blocks, &lists)
+}
+
+/// The rows of the blocks' fills, whose transactions are in these lists.
+pub(super) fn rows_of(
+    dictionary: &Dictionary,
+    blocks: &[&Block],
+    lists: &BTreeMap<u64, Txs>,
+) -> Result<Vec<FillRow>, StoreError> {
     let mut rows = Vec::with_capacity(blocks.iter().map(|block| block.facts.len()).sum());
     for block in blocks {
-        let Some(txs) = places.remove(&block.number) else { continue };
+        let Some(txs) = lists.get(&block.number) else { continue };
         let block_number = row::exact(block.number, "block_number")?;
         for (place, fill) in block.fills() {
             let tx_index = txs.index(place.tx_hash.0)?;
@@ -101,7 +168,7 @@ pub(super) async fn fill_rows(
 }
 
 /// A block's transactions that have fills.
-struct Txs {
+pub(super) struct Txs {
     /// In the order of the block's list, each once.
     list: Vec<B256>,
     places: BTreeMap<B256, usize>,
@@ -111,6 +178,11 @@ impl Txs {
     fn new(list: Vec<B256>) -> Self {
         let places = list.iter().enumerate().map(|(index, hash)| (*hash, index)).collect();
         Self { list, places }
+    }
+
+    /// The hashes one after the other, as they are stored.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        self.list.concat()
     }
 
     fn add(&mut self, hash: B256) {
@@ -134,40 +206,44 @@ impl Txs {
     }
 }
 
+/// Adds the transactions of the blocks' fills behind those that are in the lists.
+pub(super) fn list_transactions(mut lists: BTreeMap<u64, Txs>, blocks: &[&Block]) -> BTreeMap<u64, Txs> {
+    for block in blocks {
+        for (place, _) in block.fills() {
+            lists.entry(block.number).or_insert_with(|| Txs::new(vec![])).add(place.tx_hash.0);
+        }
+    }
+    lists
+}
+
 /// Stores which transactions the blocks' fills belong to, behind those that are there.
 async fn transactions(
     connection: &mut PgConnection,
     blocks: &[&Block],
     whole: Whole,
 ) -> Result<BTreeMap<u64, Txs>, StoreError> {
-    let with_fills: Vec<&&Block> = blocks.iter().filter(|block| block.fills().next().is_some()).collect();
+    let with_fills: Vec<&Block> =
+        blocks.iter().copied().filter(|block| block.fills().next().is_some()).collect();
     if with_fills.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let mut lists = match whole {
+    let there = match whole {
         Whole::Yes => BTreeMap::new(),
         Whole::No => transactions_there(connection, &with_fills).await?,
     };
-    for block in &with_fills {
-        let txs = lists.entry(block.number).or_insert_with(|| Txs::new(vec![]));
-        block.fills().for_each(|(place, _)| txs.add(place.tx_hash.0));
-    }
-    sqlx::query(
-        "INSERT INTO orderflow_block_txs (block_number, tx_hashes)
-         SELECT * FROM UNNEST($1::bigint[]::int[], $2::bytea[])
-         ON CONFLICT (block_number) DO UPDATE SET tx_hashes = excluded.tx_hashes",
-    )
-    .bind(lists.keys().map(|number| row::signed(*number)).collect::<Vec<_>>())
-    .bind(lists.values().map(|txs| txs.list.concat()).collect::<Vec<_>>())
-    .execute(connection)
-    .await
-    .during("insert transactions")?;
+    let lists = list_transactions(there, &with_fills);
+    sqlx::query(put_txs!("$1", "$2"))
+        .bind(lists.keys().map(|number| row::signed(*number)).collect::<Vec<_>>())
+        .bind(lists.values().map(Txs::bytes).collect::<Vec<_>>())
+        .execute(connection)
+        .await
+        .during("insert transactions")?;
     Ok(lists)
 }
 
 async fn transactions_there(
     connection: &mut PgConnection,
-    blocks: &[&&Block],
+    blocks: &[&Block],
 ) -> Result<BTreeMap<u64, Txs>, StoreError> {
     let rows = sqlx::query(
         "SELECT block_number::bigint AS block_number, tx_hashes FROM orderflow_block_txs
@@ -193,30 +269,27 @@ pub(super) async fn insert_fills(
     if rows.is_empty() {
         return Ok(0);
     }
+    let statement = put_fills!("$1", "$2", "$3", "$4", "$5", "$6", "$7", "$8", "$9", "$10");
+    let done = bind_fills(sqlx::query(statement), &rows).execute(connection).await.during("insert fills")?;
+    Ok(done.rows_affected())
+}
+
+/// Binds the columns of fills, in their order.
+pub(super) fn bind_fills<'q>(query: Statement<'q>, rows: &[FillRow]) -> Statement<'q> {
     let bigints = |column: fn(&FillRow) -> i64| rows.iter().map(column).collect::<Vec<_>>();
     let integers = |column: fn(&FillRow) -> i32| rows.iter().map(column).collect::<Vec<_>>();
     let smallints = |column: fn(&FillRow) -> i16| rows.iter().map(column).collect::<Vec<_>>();
-    let done = sqlx::query(
-        "INSERT INTO orderflow_fills
-             (shares, usd, fee, block_number, log_index, wallet, counterparty, token, tx_index, kind)
-         SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::int[], $5::int[], $6::int[], $7::int[],
-                              $8::int[], $9::smallint[], $10::smallint[])
-         ON CONFLICT DO NOTHING",
-    )
-    .bind(bigints(|row| row.shares))
-    .bind(bigints(|row| row.usd))
-    .bind(bigints(|row| row.fee))
-    .bind(integers(|row| row.block_number))
-    .bind(integers(|row| row.log_index))
-    .bind(integers(|row| row.wallet))
-    .bind(integers(|row| row.counterparty))
-    .bind(integers(|row| row.token))
-    .bind(smallints(|row| row.tx_index))
-    .bind(smallints(|row| row.kind))
-    .execute(connection)
-    .await
-    .during("insert fills")?;
-    Ok(done.rows_affected())
+    query
+        .bind(bigints(|row| row.shares))
+        .bind(bigints(|row| row.usd))
+        .bind(bigints(|row| row.fee))
+        .bind(integers(|row| row.block_number))
+        .bind(integers(|row| row.log_index))
+        .bind(integers(|row| row.wallet))
+        .bind(integers(|row| row.counterparty))
+        .bind(integers(|row| row.token))
+        .bind(smallints(|row| row.tx_index))
+        .bind(smallints(|row| row.kind))
 }
 
 /// Exchange, role, side and the fee's asset in one number; [`super::read::fill_of`] takes it apart.

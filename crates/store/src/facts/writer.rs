@@ -6,8 +6,9 @@ use domain::{BlockHash, Timestamp};
 use sqlx::PgConnection;
 
 use super::dictionary::Dictionary;
+use super::newest::{News, Together};
 use super::write::Whole;
-use super::{Added, Block, Point, Stretch, copy, ledger, place, take_back, told, write};
+use super::{Added, Block, Point, Stretch, copy, ledger, newest, place, take_back, told, write};
 use crate::coverage::{self, Kind};
 use crate::error::{During as _, StoreError};
 use crate::{Store, Transaction, announce, row, take_turn};
@@ -33,19 +34,22 @@ impl Writer {
         Self { store, name, dictionary: Dictionary::default(), partitions: HashSet::new() }
     }
 
-    /// Begins a transaction for these blocks, whose wallets and tokens have their numbers then; and whether
-    /// tokens were among them that nobody has described.
+    /// Begins a transaction for these blocks, whose wallets and tokens have their numbers then, once it is this
+    /// writer's turn; and whether tokens were among them that nobody has described.
     ///
     /// # Errors
     /// If the database refuses.
     pub async fn begin(&mut self, blocks: &[Block]) -> Result<(Transaction, bool), StoreError> {
-        self.begin_in(blocks, true).await
+        // Side by side: numbers are given in a transaction of their own, which waits for nobody's turn.
+        let store = self.store.clone();
+        let (is_new, transaction) = tokio::try_join!(self.prepare(blocks, true), store.begin_in_turn())?;
+        Ok((transaction, is_new))
     }
 
-    async fn begin_in(&mut self, blocks: &[Block], indexed: bool) -> Result<(Transaction, bool), StoreError> {
+    async fn prepare(&mut self, blocks: &[Block], indexed: bool) -> Result<bool, StoreError> {
         let is_new = self.dictionary.learn(&self.store, blocks).await?;
         self.make_partitions(blocks, indexed).await?;
-        Ok((self.store.begin().await?, is_new))
+        Ok(is_new)
     }
 
     /// Takes blocks in that follow what is there, with the writer's place, and tells the readers: all or nothing
@@ -60,22 +64,26 @@ impl Writer {
         connection: &mut PgConnection,
         stretch: &Stretch<'_>,
     ) -> Result<Added, StoreError> {
-        take_turn(connection).await?;
-        let holes = coverage::holes(connection, stretch.from, stretch.through.number).await?;
-        let is_open = |block: &&Block| holes.iter().any(|hole| hole.contains(&block.number));
-        let open: Vec<&Block> = stretch.blocks.iter().filter(is_open).collect();
-        let new = write::insert_blocks(connection, &open).await?;
-        let fresh: Vec<&Block> = open.into_iter().filter(|block| new.contains(&block.hash)).collect();
-        let fills = write::insert_fills(connection, &self.dictionary, &fresh, Whole::Yes).await?;
-        ledger::insert_the_rest(connection, &fresh, stretch.source).await?;
-        for hole in holes {
-            coverage::extend(connection, hole, stretch.source, Kind::Live).await?;
+        let News { holes, blocks: new } = newest::insert_blocks(connection, stretch).await?;
+        let fresh: Vec<&Block> = stretch.blocks.iter().filter(|block| new.contains(&block.hash)).collect();
+        let Some((first, further)) = holes.split_first() else {
+            place::set_point(connection, self.name, stretch.through).await?;
+            return Ok(Added::default());
+        };
+        ledger::insert_the_rare(connection, &fresh, stretch.source).await?;
+        for hole in further {
+            coverage::extend(connection, hole.clone(), stretch.source, Kind::Live).await?;
         }
-        let told: Vec<&Block> = fresh.iter().copied().filter(|block| !block.facts.is_empty()).collect();
-        if !told.is_empty() {
-            told::tell(connection, &told).await?;
-        }
-        place::set_point(connection, self.name, stretch.through).await?;
+        let together = Together {
+            dictionary: &self.dictionary,
+            blocks: &fresh,
+            covered: first,
+            source: stretch.source,
+            writer: self.name,
+            through: stretch.through,
+        };
+        let fills = together.insert(connection).await?;
+        self.store.recent.remember(&fresh);
         Ok(Added { blocks: row::count(fresh.len()), fills })
     }
 
@@ -99,7 +107,8 @@ impl Writer {
     /// # Errors
     /// If the database refuses, which [`StoreError::is_overlap`] tells apart: then part of it is covered.
     pub async fn history(&mut self, stretch: &Stretch<'_>) -> Result<Added, StoreError> {
-        let (mut transaction, _) = self.begin_in(stretch.blocks, false).await?;
+        self.prepare(stretch.blocks, false).await?;
+        let mut transaction = self.store.begin().await?;
         let blocks: Vec<&Block> = stretch.blocks.iter().collect();
         let new = write::insert_blocks(&mut transaction, &blocks).await?;
         let fresh: Vec<&Block> = blocks.into_iter().filter(|block| new.contains(&block.hash)).collect();

@@ -3,45 +3,64 @@
 use domain::{Closing, Execution, Order, OrderEvent, OrderNews, Side, Timestamp, TradeId};
 use sqlx::PgConnection;
 
+use crate::Statement;
 use crate::error::{During as _, StoreError};
 use crate::row;
 
-/// Stores an order before anything is sent.
+/// The statement that stores an order; its parameters are those that [`bind_order`] binds. `$columns` and `$values` are what
+/// else is stored with it.
+macro_rules! put_order {
+    ($columns:literal, $values:literal) => {
+        concat!(
+            "INSERT INTO orderflow_orders
+                 (id, position_id, created_at, mode, condition_id, event, token_id, outcome_index, side, purpose,
+                  limit_price, stake_usd, offered_shares, time_in_force, expires_at, fee_rate",
+            $columns,
+            ")
+             VALUES ($1, $2, $3, $4, $5, $6, $7::text::numeric, $8, $9, $10, $11::bigint::numeric / 1000000,
+                     $12::bigint::numeric / 1000000, $13::bigint::numeric / 1000000, $14, $15,
+                     $16::bigint::numeric / 1000000",
+            $values,
+            ")"
+        )
+    };
+}
+pub(crate) use put_order;
+
+/// Stores an order on paper, or one that will never be sent.
 ///
 /// # Errors
 /// If the database refuses.
 pub async fn order(connection: &mut PgConnection, order: &Order, mode: &str) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO orderflow_orders
-             (id, position_id, created_at, mode, condition_id, event, token_id, outcome_index, side, purpose,
-              limit_price, stake_usd, offered_shares, time_in_force, expires_at, fee_rate)
-         VALUES ($1, $2, $3, $4, $5, $6, $7::text::numeric, $8, $9, $10, $11::bigint::numeric / 1000000,
-                 $12::bigint::numeric / 1000000, $13::bigint::numeric / 1000000, $14, $15,
-                 $16::bigint::numeric / 1000000)",
-    )
-    .bind(order.id)
-    .bind(order.position)
-    .bind(order.at.to_offset_date_time())
-    .bind(mode)
-    .bind(order.condition.to_string())
-    .bind(&order.event)
-    .bind(order.token.to_string())
-    .bind(row::small(order.outcome))
-    .bind(match order.side() {
-        Side::Buy => "BUY",
-        Side::Sell => "SELL",
-    })
-    .bind(order.purpose.name())
-    .bind(row::price_micros(order.limit))
-    .bind(order.stake().micros())
-    .bind(order.offered().micros())
-    .bind(order.force.name())
-    .bind(order.force.until().map(Timestamp::to_offset_date_time))
-    .bind(i64::from(order.fee_rate_ppm))
-    .execute(connection)
-    .await
-    .map(|_| ())
-    .during("store an order")
+    bind_order(sqlx::query(put_order!("", "")), order, mode)
+        .execute(connection)
+        .await
+        .map(|_| ())
+        .during("store an order")
+}
+
+/// Binds the columns of an order.
+pub(crate) fn bind_order<'q>(query: Statement<'q>, order: &'q Order, mode: &'q str) -> Statement<'q> {
+    query
+        .bind(order.id)
+        .bind(order.position)
+        .bind(order.at.to_offset_date_time())
+        .bind(mode)
+        .bind(order.condition.to_string())
+        .bind(&order.event)
+        .bind(order.token.to_string())
+        .bind(row::small(order.outcome))
+        .bind(match order.side() {
+            Side::Buy => "BUY",
+            Side::Sell => "SELL",
+        })
+        .bind(order.purpose.name())
+        .bind(row::price_micros(order.limit))
+        .bind(order.stake().micros())
+        .bind(order.offered().micros())
+        .bind(order.force.name())
+        .bind(order.force.until().map(Timestamp::to_offset_date_time))
+        .bind(i64::from(order.fee_rate_ppm))
 }
 
 /// Stores what the venue said of an order.
