@@ -36,6 +36,11 @@ pub(super) struct Outcome {
 }
 
 impl Board {
+    /// Reads what the end of a decision will need.
+    pub(super) fn touch_paid(&self) -> u64 {
+        self.prices[0].touch() ^ self.prices[1].touch()
+    }
+
     /// Notes what a decision that has ended paid, if that is known.
     pub(super) fn note_paid(&mut self, closed: &Closed) {
         if let Some(ppm) = u32::try_from(closed.paid_ppm()).ok().filter(|_| closed.counts()) {
