@@ -99,8 +99,7 @@ impl Shard {
             };
             // A sale may be the end of a decision.
             if let Some(wallet) = spot.wallet.filter(|_| spot.is_sale) {
-                let person = &self.people[wallet];
-                read ^= person.copying.touch_closing() ^ person.record.touch_ended(&self.books);
+                read ^= self.people[wallet].copying.touch_closing();
                 read ^= self.boards[usize_of(glances[*index].question)].touch_paid();
             }
         }
@@ -140,9 +139,6 @@ impl Shard {
         let read = wallets.fold(read, |read, wallet| {
             read ^ self.people[wallet].record.touch() ^ self.people[wallet].copying.touch_closing()
         });
-        let wallets = places.iter().map(|place| self.stakes[*place].wallet);
-        let read =
-            wallets.fold(read, |read, wallet| read ^ self.people[wallet].record.touch_ended(&self.books));
         black_box(read);
     }
 }
