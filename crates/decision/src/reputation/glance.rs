@@ -55,12 +55,7 @@ impl Glances {
 }
 
 /// A fill of a token that is described, among whose siblings nobody waits.
-fn glance(
-    catalogue: &Catalogue,
-    shards: usize,
-    (fact, spread): (&Fact, u64),
-    place: u32,
-) -> Option<Glance> {
+fn glance(catalogue: &Catalogue, shards: usize, (fact, spread): (&Fact, u64), place: u32) -> Option<Glance> {
     let ChainEvent::Fill(fill) = &fact.event else { return None };
     let seat = catalogue.seat_of(fill.token, spread).filter(|seat| !catalogue.is_awaited(seat.question))?;
     let price = seat.price_of(fill).unwrap_or(0);

@@ -52,7 +52,7 @@ impl Shard {
                 count += 1;
             }
             if self.fronts[usize_of(glance.question)].quiet < last {
-                read ^= self.boards[usize_of(glance.question)].watch.touch();
+                read ^= self.boards[usize_of(glance.question)].watch.touch(last);
             }
         }
         let own = &own[..count];
@@ -95,7 +95,7 @@ impl Shard {
             read ^= match bet.and_then(|bet| bet.entry) {
                 Some(making) => self.timers.touch(&making),
                 // Another entry begins, which waits on the board.
-                None => self.boards[usize_of(glances[*index].question)].watch.touch(),
+                None => self.boards[usize_of(glances[*index].question)].watch.touch(last),
             };
             // A sale may be the end of a decision.
             if let Some(wallet) = spot.wallet.filter(|_| spot.is_sale) {
