@@ -53,7 +53,10 @@ impl<T> Sizes<T> {
 
     /// Reads what the next amount will need.
     pub(crate) fn touch(&self) -> u64 {
-        self.0.get(self.0.len() / 2).map_or(0, |(number, _)| u64::from(number.unsigned_abs()))
+        // A line has eight of them, and the search goes on from the middle to either side.
+        let number = |place: usize| self.0.get(place).map_or(0, |(number, _)| u64::from(number.unsigned_abs()));
+        let half = self.0.len() / 2;
+        number(half) ^ number(half / 2) ^ number(half + half / 2)
     }
 
     /// The sizes that occurred, each by its middle, and what is kept for it.
