@@ -39,6 +39,10 @@ impl<W> Queue<W> {
     /// Puts an entry behind all that are not due later.
     pub(super) fn insert(&mut self, running: Running<W>) {
         let due = running.entry.due;
+        if self.list.capacity() == 0 {
+            // Where there is one there are soon more, and moving a list that grows is dear.
+            self.list.reserve_exact(8);
+        }
         if self.last <= due {
             self.list.push_back(running);
         } else {

@@ -266,7 +266,7 @@ impl Shard {
         let place = known.unwrap_or_else(|| {
             let place = self.stakes.push(Stake { wallet, question, ..Stake::default() });
             self.places.insert((wallet, question).spread(), place);
-            self.boards[usize_of(question)].holders.push(place);
+            self.boards[usize_of(question)].hold(place);
             place
         });
         self.people[wallet].remember(question, place);
