@@ -46,8 +46,7 @@ pub(crate) struct Crowd {
 
 #[derive(Debug)]
 enum Kind {
-    /// Half of all visits go round among everybody, and are a fifteenth of a visit a wallet at ten million fills of a
-    /// million; hardly anything is ever still at hand.
+    /// Half of all visits go round among everybody; of the rest a third is made by one wallet in twenty-seven.
     Even,
     /// A few make most fills.
     AsInLife(Vec<Part>),
