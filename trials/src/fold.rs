@@ -1,5 +1,8 @@
 //! Folding a synthetic history in memory: how many fills a second become wallets' records, and whether it stays so.
 
+mod crowd;
+mod draw;
+mod shares;
 pub(crate) mod world;
 
 use std::time::{Duration, Instant};
@@ -8,6 +11,7 @@ use decision::{Eligibility, History};
 use domain::Fact;
 
 use crate::machine::{memory, peak_memory, processor_time, say};
+use shares::Shares;
 use world::World;
 
 /// As many facts as a caller hands over at once.
@@ -42,10 +46,12 @@ impl Taken {
     }
 }
 
-/// Folds `fills` fills of as many wallets and markets, made batch by batch between the measured parts.
-pub(crate) fn run(fills: u64, wallets: u32, markets: u32) -> anyhow::Result<()> {
+/// Folds `fills` fills of as many wallets and markets, made batch by batch between the measured parts: with trade as
+/// concentrated as in life, or `even`.
+pub(crate) fn run(fills: u64, wallets: u32, markets: u32, even: bool) -> anyhow::Result<()> {
     anyhow::ensure!(wallets > 0 && markets > 0 && fills >= 10, "there is nothing to fold");
-    let mut world = World::new(fills, wallets, markets);
+    let new = if even { World::even } else { World::new };
+    let mut world = new(fills, wallets, markets);
     let mut history = History::new(ELIGIBILITY);
     world.markets().for_each(|market| history.learn(&market));
     let mut facts: Vec<Fact> = Vec::with_capacity(BATCH);
@@ -75,6 +81,7 @@ pub(crate) fn run(fills: u64, wallets: u32, markets: u32) -> anyhow::Result<()> 
         total.wall.as_secs_f64(),
         total.cost(),
     ));
+    say(&format!("           {}", concentration(world.shares())));
     say(&format!("           by tenth of the run, M fills/s: {}", each(Taken::rate)));
     say(&format!("           by tenth of the run, µs a fill: {}", each(Taken::cost)));
     say(&format!(
@@ -83,6 +90,20 @@ pub(crate) fn run(fills: u64, wallets: u32, markets: u32) -> anyhow::Result<()> 
         peak_memory(pid).unwrap_or(f64::NAN),
     ));
     Ok(())
+}
+
+/// What a world says of who trades in it.
+fn concentration(shares: &Shares) -> String {
+    let parts = shares.busiest().into_iter().map(|(people, made)| format!("{people} % make {made:.0} %"));
+    let parts: Vec<String> = parts.collect();
+    format!(
+        "of all fills the busiest {}; {} wallets make none; half of a wallet's fills come within {} of its last one, \
+         nine in ten within {}",
+        parts.join(", "),
+        shares.idle(),
+        shares.within(0.5),
+        shares.within(0.9),
+    )
 }
 
 fn measured(work: impl FnOnce()) -> Taken {

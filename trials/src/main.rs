@@ -81,6 +81,9 @@ enum Which {
         /// In how many markets.
         #[arg(long, default_value_t = 50_000)]
         markets: u32,
+        /// All wallets trade nearly alike, instead of the busiest as much as in life: the hard case.
+        #[arg(long)]
+        even: bool,
     },
     /// Stepping the engine, in memory, through what a crowd does: microseconds a step, and bytes.
     Engine {
@@ -178,7 +181,7 @@ async fn main() -> anyhow::Result<()> {
             live::run(60).await?;
             cost::run(2_400).await?;
             storage::run(10_000_000).await?;
-            fold::run(10_000_000, 1_000_000, 50_000)?;
+            fold::run(10_000_000, 1_000_000, 50_000, false)?;
             verdicts::run(20_000).await?;
             reputation::pass(2_000_000, 50_000).await?;
             reputation::resolution(20_000, 200_000).await?;
@@ -190,7 +193,7 @@ async fn main() -> anyhow::Result<()> {
         Which::Live { seconds } => live::run(seconds).await,
         Which::Cost { blocks } => cost::run(blocks).await,
         Which::Storage { fills } => storage::run(fills).await,
-        Which::Fold { fills, wallets, markets } => fold::run(fills, wallets, markets),
+        Which::Fold { fills, wallets, markets, even } => fold::run(fills, wallets, markets, even),
         Which::Engine { events, wallets, markets, rate } => engine::run(events, wallets, markets, rate),
         Which::Latency { orders, rate, log } => latency::run(orders, rate, &log).await,
         Which::Earnest { minutes, seed, speed, log } => beside::run(minutes, seed, speed, &log).await,

@@ -159,7 +159,7 @@ fn slower(at: Timestamp) -> Timestamp {
 
 /// The markets of the world, at its pace.
 fn described() -> impl Iterator<Item = Market> {
-    let world = World::new(FILLS, WALLETS, MARKETS);
+    let world = World::even(FILLS, WALLETS, MARKETS);
     world
         .markets()
         .map(|market| Market { end: market.end.map(slower), ..market })
@@ -194,7 +194,7 @@ async fn populate(store: &Store, wallets: u32) -> anyhow::Result<End> {
             }
         }
     }
-    let mut world = World::new(FILLS, WALLETS, MARKETS);
+    let mut world = World::even(FILLS, WALLETS, MARKETS);
     let mut facts: Vec<Fact> = Vec::new();
     loop {
         facts.clear();

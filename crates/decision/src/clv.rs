@@ -5,16 +5,18 @@
 //! instead. A copier pays the first price that was printed after he could have acted; the wallet's own
 //! impact is in that price and so not in what is left for him (`ORDER_FLOW_STRATEGY.md` §3).
 
+mod running;
 mod saved;
 
 pub(crate) use saved::{Left, Watched, merged};
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{Clv, Timestamp};
 use smallvec::SmallVec;
 
 use crate::half_lives::{Faded, Fading};
+use running::{Queue, Running};
 
 /// How long after the entry's block a copier's own order is in the market.
 pub const LATENCY: i64 = 5 * 1_000_000;
@@ -67,17 +69,9 @@ pub struct Watch<W> {
     /// more than one.
     fresh: SmallVec<[Entry<W>; 2]>,
     /// With one, the first due first.
-    running: VecDeque<Running<W>>,
+    running: Queue<W>,
     /// What the copiers of entries pay that wait somewhere else, until those are here again.
     left: Vec<Left>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Running<W> {
-    entry: Entry<W>,
-    copier_pays: f64,
-    /// The number of the print the copier paid.
-    print: u64,
 }
 
 impl<W> Entry<W> {
@@ -116,7 +110,7 @@ impl<W> Entry<W> {
 
 impl<W> Default for Watch<W> {
     fn default() -> Self {
-        Self { price: 0.5, prints: 0, fresh: SmallVec::new(), running: VecDeque::new(), left: vec![] }
+        Self { price: 0.5, prints: 0, fresh: SmallVec::new(), running: Queue::default(), left: vec![] }
     }
 }
 
@@ -142,21 +136,15 @@ impl<W: Copy> Watch<W> {
         self.prints += 1;
         let acted = self.fresh.iter().take_while(|entry| entry.at.plus_micros(LATENCY) <= at).count();
         for entry in self.fresh.drain(..acted) {
-            // Within a market an earlier entry is never due later, so this place too is at or near the back.
-            let running = Running { entry, copier_pays: entry.sees(price), print: self.prints };
-            if self.running.back().is_none_or(|last| last.entry.due <= entry.due) {
-                self.running.push_back(running);
-                continue;
-            }
-            let place = self.running.iter().rposition(|other| other.entry.due <= entry.due);
-            self.running.insert(place.map_or(0, |before| before + 1), running);
+            // Within a market an earlier entry is never due later, so the place is at or near the back.
+            self.running.insert(Running { entry, copier_pays: entry.sees(price), print: self.prints });
         }
         self.left.iter_mut().for_each(|left| left.see(at, price, self.prints));
     }
 
     /// Settles what was due before `by`. All prints before that moment must have been seen.
     pub fn mature(&mut self, by: Timestamp, out: &mut Vec<Matured<W>>) {
-        while let Some(running) = self.running.pop_front_if(|running| running.entry.due < by) {
+        while let Some(running) = self.running.pop_before(by) {
             // Without a print since the copier's nobody knows where the price went.
             if running.print < self.prints {
                 let Running { entry, copier_pays, .. } = running;
@@ -185,15 +173,14 @@ impl<W: Copy> Watch<W> {
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
         let fresh = self.fresh.first().map(|entry| entry.due);
-        let running = self.running.front().map(|running| running.entry.due);
-        fresh.into_iter().chain(running).min()
+        fresh.into_iter().chain(self.running.next_due()).min()
     }
 
     /// Until when, that moment included, a print changes nothing but the price.
     #[must_use]
     pub fn quiet_until(&self) -> Timestamp {
         let fresh = self.fresh.first().map(Entry::quiet_until);
-        let running = self.running.front().map(|running| running.entry.due);
+        let running = self.running.next_due();
         // The copiers of entries that are away pay the next price too.
         let left = self.left.iter().find(|left| left.paid.is_none());
         let left = left.map(|left| left.at.plus_micros(LATENCY - 1));
@@ -206,12 +193,10 @@ impl<W: Copy> Watch<W> {
         self.price = price;
     }
 
-    /// Reads what the next print will need.
-    pub(crate) fn touch(&self) -> u64 {
-        let due = |due: Timestamp| due.micros().unsigned_abs();
-        let fresh = self.fresh.first().map_or(0, |entry| due(entry.due));
-        let print = |running: Option<&Running<W>>| running.map_or(0, |running| running.print);
-        fresh ^ print(self.running.front()) ^ print(self.running.back())
+    /// Reads what the next entry, or a print no later than a moment, will need.
+    pub(crate) fn touch(&self, by: Timestamp) -> u64 {
+        let fresh = self.fresh.first().map_or(0, |entry| entry.due.micros().unsigned_abs());
+        fresh ^ self.running.touch(by) ^ u64::from(self.left.is_empty())
     }
 
     /// Whether no entry waits.

@@ -230,12 +230,13 @@ impl<W: Copy + Ord, T: Copy + Eq> CopyabilitySums<W, T> {
 
     /// Reads what a decision that opens needs, beside that.
     pub(crate) fn touch_opening(&self) -> u64 {
-        self.days.last().map_or(0, |day| u64::from(day.decisions))
+        self.days.last().map_or(0, |day| u64::from(day.decisions)) ^ u64::from(self.decisions)
     }
 
     /// Reads what a decision that closes needs, beside that.
     pub(crate) fn touch_closing(&self) -> u64 {
-        self.hedged.micros().unsigned_abs() ^ self.holds.touch()
+        let counts = u64::from(self.closed) ^ u64::from(self.cost_unknown);
+        counts ^ self.hedged.micros().unsigned_abs() ^ self.holds.touch()
     }
 
     fn figure(&self, kind: FlagKind, as_of: Timestamp) -> Option<f64> {

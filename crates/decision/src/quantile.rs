@@ -18,6 +18,8 @@ pub(crate) struct Sizes<T>(SmallVec<[(i16, T); FEW]>);
 
 /// Sizes that need no room of their own: most wallets have no more.
 const FEW: usize = 3;
+/// How many the first room of their own has.
+const MORE: usize = 16;
 
 impl<T> Default for Sizes<T> {
     fn default() -> Self {
@@ -32,6 +34,10 @@ impl<T: Default> Sizes<T> {
         let place = match self.0.binary_search_by_key(&number, |(number, _)| *number) {
             Ok(place) => place,
             Err(place) => {
+                if self.0.len() == FEW {
+                    // Who has this many sizes will have more.
+                    self.0.reserve_exact(MORE - FEW);
+                }
                 self.0.insert(place, (number, T::default()));
                 place
             }
@@ -53,7 +59,11 @@ impl<T> Sizes<T> {
 
     /// Reads what the next amount will need.
     pub(crate) fn touch(&self) -> u64 {
-        self.0.get(self.0.len() / 2).map_or(0, |(number, _)| u64::from(number.unsigned_abs()))
+        // A line has eight of them, and the search goes on from the middle to either side.
+        let number =
+            |place: usize| self.0.get(place).map_or(0, |(number, _)| u64::from(number.unsigned_abs()));
+        let half = self.0.len() / 2;
+        number(half) ^ number(half / 2) ^ number(half + half / 2)
     }
 
     /// The sizes that occurred, each by its middle, and what is kept for it.

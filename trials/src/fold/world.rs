@@ -1,34 +1,29 @@
 //! A world that can be made as fast as it is looked at, and goes on as it began: the same number of people trade at
-//! any time, each in one market for a while, and a market that has ended is followed by another one.
+//! any time, each in a few markets for a while, and a market that has ended is followed by another one.
+//!
+//! Trade is as concentrated as it is in life: of a public tape of the 2022 US midterm markets it has the shares of the
+//! busiest. Markets are all alike, which in life they are not.
 
 use alloy_primitives::{Address, B256, U256};
 use domain::{
     BlockHash, ChainEvent, ConditionId, Exchange, Fact, Fee, Fill, Market, NegRiskPlace, Payouts, Place,
-    Role, Shares, Side, Tick, Timestamp, TokenId, TxHash, Usd, Wallet,
+    Role, Side, Tick, Timestamp, TokenId, TxHash, Usd, Wallet,
 };
+
+use super::crowd::{Crowd, Visit};
+use super::draw::Draw;
+pub(crate) use super::draw::mix;
+use super::shares::Shares;
 
 /// Fills a second: today's rhythm.
 const RHYTHM: u64 = 50;
-/// How many trade in one market at a time, and how many markets are open.
-const SESSIONS: usize = 30_000;
+/// How many markets are open.
 const OPEN: u32 = 5_000;
 /// Of ten markets, four belong to an event of four that exclude each other.
 const GROUP: u32 = 10;
 const EXCLUSIVE: u32 = 4;
 /// When it begins: 2026-01-01.
 pub(crate) const START: i64 = 1_767_225_600;
-
-/// Somebody who trades in one market for a while.
-#[derive(Clone, Copy)]
-struct Session {
-    wallet: u32,
-    /// The place among the open markets, and which market it was when the session began.
-    place: u32,
-    market: u32,
-    outcome: u32,
-    left: u32,
-    held: i64,
-}
 
 /// A market that is open.
 #[derive(Clone, Copy)]
@@ -40,46 +35,47 @@ struct Open {
 
 /// The source of the facts.
 pub(crate) struct World {
-    random: u64,
+    draw: Draw,
+    crowd: Crowd,
+    shares: Shares,
     fills: u64,
-    wallets: u32,
     markets: u32,
     quota: u64,
-    sessions: Vec<Session>,
     open: Vec<Open>,
-    /// How many sessions and markets have begun.
-    begun: u64,
+    /// How many markets have begun.
     opened: u32,
     made: u64,
 }
 
 impl World {
+    /// A world where the busiest trade as much as in life.
     pub(crate) fn new(fills: u64, wallets: u32, markets: u32) -> Self {
+        Self::of(Crowd::as_in_life(fills, wallets, OPEN.min(markets)), fills, wallets, markets)
+    }
+
+    /// A world where nearly all are alike: the hard case.
+    pub(crate) fn even(fills: u64, wallets: u32, markets: u32) -> Self {
+        Self::of(Crowd::even(fills, wallets, OPEN.min(markets)), fills, wallets, markets)
+    }
+
+    fn of(crowd: Crowd, fills: u64, wallets: u32, markets: u32) -> Self {
         let quota = (fills / u64::from(markets)).max(1);
-        let mut world = Self {
-            random: 0x9e37_79b9_7f4a_7c15,
-            fills,
-            wallets,
-            markets,
-            quota,
-            sessions: Vec::new(),
-            open: Vec::new(),
-            begun: 0,
-            opened: 0,
-            made: 0,
-        };
+        let (draw, shares) = (Draw::new(), Shares::new(wallets));
+        let open = Vec::new();
+        let mut world = Self { draw, crowd, shares, fills, markets, quota, open, opened: 0, made: 0 };
         for place in 0..OPEN.min(markets) {
-            let ppm = 50_000 + world.below(900_000);
+            let ppm = 50_000 + world.draw.below(900_000);
             // They are of all ages, so that they do not end together.
             let left = 1 + quota * u64::from(place) / u64::from(OPEN.min(markets));
             world.open.push(Open { market: world.opened, left, ppm });
             world.opened += 1;
         }
-        for _ in 0..SESSIONS {
-            let session = world.session();
-            world.sessions.push(session);
-        }
         world
+    }
+
+    /// How much of the trade so far is whose.
+    pub(crate) const fn shares(&self) -> &Shares {
+        &self.shares
     }
 
     /// What is known of the markets.
@@ -117,13 +113,10 @@ impl World {
     pub(crate) fn fill(&mut self, facts: &mut Vec<Fact>, count: usize) -> u64 {
         let before = self.made;
         while facts.len() < count && self.made < self.fills {
-            let number = usize::try_from(self.below(30_000)).unwrap_or(0);
-            let session = self.sessions[number];
-            if session.left == 0 || self.open[session.place as usize].market != session.market {
-                self.sessions[number] = self.session();
-            }
-            let fill = self.trade(number);
-            let place = self.sessions[number].place;
+            let seat = self.crowd.next(self.made, &mut self.draw, |place| self.open[place as usize].market);
+            let fill = self.trade(seat);
+            let Visit { wallet, place, .. } = *self.crowd.visit_mut(seat);
+            self.shares.count(wallet);
             self.made += 1;
             facts.push(fact(self.made, ChainEvent::Fill(fill)));
             self.age(place, facts);
@@ -131,45 +124,25 @@ impl World {
         self.made - before
     }
 
-    fn session(&mut self) -> Session {
-        self.begun += 1;
-        // Everybody has a turn, and as often somebody of the few who trade much: a third of these come from the
-        // first twenty-seventh of all wallets.
-        let wallet = if self.begun.is_multiple_of(2) {
-            let turn = (self.begun / 2).wrapping_mul(2_654_435_761) % u64::from(self.wallets);
-            u32::try_from(turn).unwrap_or(0)
-        } else {
-            let part = f64::from(self.below(1 << 24)) / f64::from(1 << 24);
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of a count")]
-            let number = (part * part * part * f64::from(self.wallets)) as u32;
-            number
-        };
-        let place = self.below(OPEN.min(self.markets));
-        let market = self.open[place as usize].market;
-        let (outcome, left) = (self.below(2), 1 + self.below(9));
-        Session { wallet, place, market, outcome, left, held: 0 }
-    }
-
-    /// The next fill of a session: purchases, and one in four sells some of what was bought.
-    fn trade(&mut self, number: usize) -> Fill {
-        let Session { wallet, place, market, outcome, held, .. } = self.sessions[number];
-        let step = self.below(20_001);
+    /// The next fill of a visit: purchases, and now and then a sale of some of what was bought.
+    fn trade(&mut self, seat: usize) -> Fill {
+        let draw = &mut self.draw;
+        let Visit { wallet, place, market, outcome, held, .. } = *self.crowd.visit_mut(seat);
+        let step = draw.below(20_001);
         let open = &mut self.open[place as usize];
         open.ppm = (open.ppm + step).saturating_sub(10_000).clamp(20_000, 980_000);
         let ppm = i64::from(if outcome == 0 { open.ppm } else { 1_000_000 - open.ppm });
-        let sells = held > 0 && self.below(4) == 0;
-        let amount = if sells && self.below(2) == 0 {
+        let sells = held > 0 && draw.below(self.crowd.sellers()) == 0;
+        let amount = if sells && draw.below(2) == 0 {
             held
         } else {
             let most = if sells { held.min(500_000_000) } else { 500_000_000 };
-            1 + i64::from(self.below(u32::try_from(most).unwrap_or(u32::MAX)))
+            1 + i64::from(draw.below(u32::try_from(most).unwrap_or(u32::MAX)))
         };
-        let session = &mut self.sessions[number];
-        session.held += if sells { -amount } else { amount };
-        session.left -= 1;
+        self.crowd.visit_mut(seat).held += if sells { -amount } else { amount };
         let usd = Usd::from_micros(amount * ppm / 1_000_000);
-        let role = if self.below(2) == 0 { Role::Maker } else { Role::Taker };
-        let other = self.below(self.wallets);
+        let role = if draw.below(2) == 0 { Role::Maker } else { Role::Taker };
+        let other = self.crowd.counterparty(draw);
         let fee = if role == Role::Taker { Usd::from_micros(usd.micros() / 100) } else { Usd::ZERO };
         Fill {
             exchange: Exchange::V2,
@@ -178,7 +151,7 @@ impl World {
             role,
             side: if sells { Side::Sell } else { Side::Buy },
             token: token(market, outcome),
-            shares: Shares::from_micros(amount),
+            shares: domain::Shares::from_micros(amount),
             usd,
             fee: Fee::Usd(fee),
         }
@@ -197,25 +170,13 @@ impl World {
         *open = Open { market, left: self.quota, ppm };
         if !is_last {
             self.opened += 1;
-            let outcome = usize::from(self.below(1_000_000) >= over.ppm);
+            let outcome = usize::from(self.draw.below(1_000_000) >= over.ppm);
             if let Some(payouts) = Payouts::winner(outcome, 2) {
                 let event = ChainEvent::Resolution { condition: condition(over.market), payouts };
                 facts.push(fact(self.made, event));
             }
         }
     }
-
-    /// SplitMix64, whose upper half is scaled.
-    fn below(&mut self, bound: u32) -> u32 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        u32::try_from(((mix(self.random) >> 32) * u64::from(bound)) >> 32).unwrap_or(0)
-    }
-}
-
-pub(crate) const fn mix(bits: u64) -> u64 {
-    let bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ (bits >> 31)
 }
 
 fn moment(fills: u64) -> Timestamp {

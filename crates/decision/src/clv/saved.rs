@@ -6,7 +6,8 @@
 
 use domain::Timestamp;
 
-use super::{ClvSums, Entry, LATENCY, Running, Watch};
+use super::running::Running;
+use super::{ClvSums, Entry, LATENCY, Watch};
 use crate::half_lives::Faded;
 use crate::reputation::saved::{Damaged, Reader, Saved, Writer};
 
@@ -91,8 +92,7 @@ impl<W: Copy> Watch<W> {
         let Watched { at, due, paid, deviation, is_mirrored, copier } = *watched;
         let entry = Entry { wallet, at, due, paid, deviation, is_mirrored };
         let Some((copier_pays, print)) = copier else { return self.enter(entry) };
-        let place = self.running.partition_point(|other| other.entry.due <= due);
-        self.running.insert(place, Running { entry, copier_pays, print });
+        self.running.insert(Running { entry, copier_pays, print });
     }
 
     /// Lets all entries go, and keeps in mind what the copiers of those will pay who have not paid yet.

@@ -36,6 +36,20 @@ pub(super) struct Outcome {
 }
 
 impl Board {
+    /// Reads what the end of a decision will need.
+    pub(super) fn touch_paid(&self) -> u64 {
+        self.prices[0].touch() ^ self.prices[1].touch()
+    }
+
+    /// Notes the place of somebody who holds it.
+    pub(super) fn hold(&mut self, place: u32) {
+        if self.holders.capacity() == 0 {
+            // A line of memory at once: moving a list that grows costs more than what it leaves empty.
+            self.holders.reserve_exact(16);
+        }
+        self.holders.push(place);
+    }
+
     /// Notes what a decision that has ended paid, if that is known.
     pub(super) fn note_paid(&mut self, closed: &Closed) {
         if let Some(ppm) = u32::try_from(closed.paid_ppm()).ok().filter(|_| closed.counts()) {

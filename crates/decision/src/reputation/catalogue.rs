@@ -110,8 +110,21 @@ impl Catalogue {
     }
 
     pub(super) fn seat(&self, token: TokenId) -> Option<Seat> {
-        let number = self.tokens.find(token.spread(), |number| self.seats[usize_of(number)].0 == token)?;
+        self.seat_of(token, token.spread())
+    }
+
+    /// The seat of a token whose spread is known.
+    pub(super) fn seat_of(&self, token: TokenId, spread: u64) -> Option<Seat> {
+        let number = self.tokens.find(spread, |number| self.seats[usize_of(number)].0 == token)?;
         Some(self.seats[usize_of(number)].1)
+    }
+
+    /// Reads the slots of tokens of these spreads, and then what is behind them.
+    pub(super) fn touch(&self, spreads: &[u64]) -> u64 {
+        let read = spreads.iter().fold(0, |read, spread| read ^ self.tokens.peek(*spread));
+        let likely = |spread: &u64| self.tokens.find(*spread, |_| true);
+        let seats = spreads.iter().filter_map(likely).map(|number| &self.seats[usize_of(number)]);
+        seats.fold(read, |read, (token, seat)| read ^ token.0.as_limbs()[0] ^ u64::from(seat.question))
     }
 
     pub(super) fn questions(&self, condition: ConditionId) -> Option<Range<u32>> {

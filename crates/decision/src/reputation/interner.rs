@@ -15,14 +15,20 @@ pub(super) trait Spread: Copy {
 /// look-up touches one line of memory here, and the keys are where they are needed anyway.
 #[derive(Clone, Debug)]
 pub(super) struct Index {
-    /// Zero, or the upper half of a hash and the key's number plus one. Its length is a power of two.
+    /// [`FREE`], or the upper half of a hash and the key's number. Its length is a power of two.
     table: Vec<u64>,
     count: usize,
 }
 
+/// A slot that is free: no key has the last number there is.
+///
+/// Not zero: memory that the system gives as zero has no page of its own until it is written, and where it was read
+/// before, which is what a look-up does, every core is stopped when it gets one.
+const FREE: u64 = u64::MAX;
+
 impl Default for Index {
     fn default() -> Self {
-        Self { table: vec![0; 16], count: 0 }
+        Self { table: vec![FREE; 16], count: 0 }
     }
 }
 
@@ -33,7 +39,7 @@ impl Index {
         let mut slot = slot_of(spread) & mask;
         loop {
             let found = self.table[slot];
-            if found == 0 {
+            if found == FREE {
                 return None;
             }
             if found >> 32 == spread >> 32 && is_it(number_of(found)) {
@@ -53,20 +59,20 @@ impl Index {
         self.count += 1;
         // Three quarters full at most, so that a free slot is never far.
         if self.count * 4 > self.table.len() * 3 {
-            let larger = vec![0; self.table.len() * 2];
+            let larger = vec![FREE; self.table.len() * 2];
             for entry in std::mem::replace(&mut self.table, larger) {
-                if entry != 0 {
+                if entry != FREE {
                     self.put(entry);
                 }
             }
         }
-        self.put((spread >> 32 << 32) | (u64::from(number) + 1));
+        self.put((spread >> 32 << 32) | u64::from(number));
     }
 
     fn put(&mut self, entry: u64) {
         let mask = self.table.len() - 1;
         let mut slot = slot_of(entry) & mask;
-        while self.table[slot] != 0 {
+        while self.table[slot] != FREE {
             slot = (slot + 1) & mask;
         }
         self.table[slot] = entry;
@@ -78,9 +84,9 @@ const fn slot_of(spread: u64) -> usize {
     (spread >> 32) as usize
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the lower half is the number plus one")]
+#[expect(clippy::cast_possible_truncation, reason = "the lower half is the number")]
 const fn number_of(entry: u64) -> u32 {
-    (entry as u32).wrapping_sub(1)
+    entry as u32
 }
 
 /// A number as an index; 32 bits always fit.

@@ -46,6 +46,21 @@ pub(super) struct Record {
 pub(super) struct Books {
     days: Chain<Day>,
     ended: Chain<Closed>,
+    /// The number of the last fact that ended any of them.
+    last_end: u64,
+}
+
+impl Books {
+    /// Puts a decision that has ended behind a record's others. Nearly always it is later than all of anybody's, and
+    /// then the record's last one needs not be looked at, which is wherever it was written.
+    fn end(&mut self, head: &mut u32, closed: Closed) {
+        if self.last_end <= closed.seq {
+            self.last_end = closed.seq;
+            self.ended.push(head, closed);
+        } else {
+            self.ended.add(head, closed, |closed| closed.seq);
+        }
+    }
 }
 
 /// What happened on a UTC day.
@@ -178,12 +193,7 @@ impl Record {
         // The day must be there, even if nothing was realised on it: it is on such days that the tier is looked at.
         self.day(books, closed.at);
         self.decisions += u32::from(closed.counts());
-        books.ended.add(&mut self.ended, closed, |closed| closed.seq);
-    }
-
-    /// Reads the last decision that ended, behind which the next one is put.
-    pub(super) fn touch_ended(&self, books: &Books) -> u64 {
-        books.ended.back_from(self.ended).next().map_or(0, |closed| closed.seq)
+        books.end(&mut self.ended, closed);
     }
 
     /// Its days with anything in them, oldest first.

@@ -129,6 +129,7 @@ impl Shard {
 
     pub(super) fn fold(&mut self, stretch: &Stretch<'_>) {
         let mut acts = stretch.acts.iter().peekable();
+        let mut now = None;
         for glances in stretch.glances.into_iter().flat_map(|glances| glances.chunks(AHEAD)) {
             let mut known = self.look_ahead(stretch, glances);
             for glance in glances {
@@ -136,7 +137,10 @@ impl Shard {
                 while let Some(act) = acts.next_if(|act| act.seq < seq) {
                     self.apply(act);
                 }
-                self.mature(at);
+                // Many fills are of one moment, and what they begin is not due before the next day.
+                if now.replace(at) != Some(at) {
+                    self.mature(at);
+                }
                 self.print(glance.question, glance.price, at);
                 if glance.home == self.number
                     && let Some(trade) = stretch.trade(glance)
@@ -262,7 +266,7 @@ impl Shard {
         let place = known.unwrap_or_else(|| {
             let place = self.stakes.push(Stake { wallet, question, ..Stake::default() });
             self.places.insert((wallet, question).spread(), place);
-            self.boards[usize_of(question)].holders.push(place);
+            self.boards[usize_of(question)].hold(place);
             place
         });
         self.people[wallet].remember(question, place);

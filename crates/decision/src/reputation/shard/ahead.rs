@@ -5,7 +5,7 @@
 
 use std::hint::black_box;
 
-use domain::{Role, Timestamp};
+use domain::{Role, Side, Timestamp};
 
 use super::super::act::{Glance, Stretch};
 use super::super::interner::{Spread as _, usize_of};
@@ -20,6 +20,7 @@ pub(super) struct Spot {
     pub(super) wallet: Option<u32>,
     pub(super) place: Option<u32>,
     is_maker: bool,
+    is_sale: bool,
 }
 
 /// The spots of the trades that are at home here, in their order.
@@ -51,7 +52,7 @@ impl Shard {
                 count += 1;
             }
             if self.fronts[usize_of(glance.question)].quiet < last {
-                read ^= self.boards[usize_of(glance.question)].watch.touch();
+                read ^= self.boards[usize_of(glance.question)].watch.touch(last);
             }
         }
         let own = &own[..count];
@@ -60,6 +61,7 @@ impl Shard {
             let glance = &glances[*index];
             if let Some(trade) = stretch.trade(glance) {
                 spot.is_maker = trade.fill.role == Role::Maker;
+                spot.is_sale = trade.fill.side == Side::Sell;
                 spot.wallet = self.find(trade.fill.wallet, glance.spread);
             }
         }
@@ -88,9 +90,18 @@ impl Shard {
                 None => self.touch_opening(wallet, glances[*index].question),
             };
         }
-        for spot in &spots[..count] {
+        for (spot, index) in spots.iter().zip(own) {
             let bet = spot.place.and_then(|place| self.stakes[place].bet.as_ref());
-            read ^= bet.and_then(|bet| bet.entry).map_or(0, |making| self.timers.touch(&making));
+            read ^= match bet.and_then(|bet| bet.entry) {
+                Some(making) => self.timers.touch(&making),
+                // Another entry begins, which waits on the board.
+                None => self.boards[usize_of(glances[*index].question)].watch.touch(last),
+            };
+            // A sale may be the end of a decision.
+            if let Some(wallet) = spot.wallet.filter(|_| spot.is_sale) {
+                read ^= self.people[wallet].copying.touch_closing();
+                read ^= self.boards[usize_of(glances[*index].question)].touch_paid();
+            }
         }
         read ^= self.look_at_timers(last);
         black_box(read);
@@ -128,9 +139,6 @@ impl Shard {
         let read = wallets.fold(read, |read, wallet| {
             read ^ self.people[wallet].record.touch() ^ self.people[wallet].copying.touch_closing()
         });
-        let wallets = places.iter().map(|place| self.stakes[*place].wallet);
-        let read =
-            wallets.fold(read, |read, wallet| read ^ self.people[wallet].record.touch_ended(&self.books));
         black_box(read);
     }
 }

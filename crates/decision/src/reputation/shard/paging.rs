@@ -226,7 +226,7 @@ impl Shard {
             let told = open_tokens(&stake);
             let place = self.stakes.push(Stake { wallet: number, told, ..stake });
             self.places.insert((number, stake.question).spread(), place);
-            self.boards[usize_of(stake.question)].holders.push(place);
+            self.boards[usize_of(stake.question)].hold(place);
             self.moved.extend(stake.is_moved.then_some(place));
         }
         for (token, bare, is_moved) in bare {
