@@ -97,24 +97,32 @@ impl Ingest {
         has_unknown: &mut bool,
     ) -> Result<Done, StoreError> {
         let begun = Instant::now();
-        let (mut transaction, is_new) = self.writer.begin(blocks).await?;
-        step("begin", begun);
-        let begun = Instant::now();
-        *has_unknown |= is_new;
+        let stretch = new.map(|new| facts::Stretch {
+            from: new.from,
+            through: Point { number: new.through.number, hash: new.through.hash },
+            blocks,
+            source: &new.source,
+        });
         let mut done = Done { orphaned: None, added: Added::default() };
-        if let Some(to) = back {
-            let to = Point { number: to.number, hash: to.hash };
-            done.orphaned = Some(self.writer.revert(&mut transaction, to, learned).await?);
-        }
-        if let Some(new) = new {
-            let stretch = facts::Stretch {
-                from: new.from,
-                through: Point { number: new.through.number, hash: new.through.hash },
-                blocks,
-                source: &new.source,
-            };
-            done.added = self.writer.commit(&mut transaction, &stretch).await?;
-        }
+        let (transaction, is_new) = match (back, stretch) {
+            (None, Some(stretch)) => {
+                let (transaction, added, is_new) = self.writer.append(&stretch).await?;
+                done.added = added;
+                (transaction, is_new)
+            }
+            (back, stretch) => {
+                let (mut transaction, is_new) = self.writer.begin(blocks).await?;
+                if let Some(to) = back {
+                    let to = Point { number: to.number, hash: to.hash };
+                    done.orphaned = Some(self.writer.revert(&mut transaction, to, learned).await?);
+                }
+                if let Some(stretch) = stretch {
+                    done.added = self.writer.commit(&mut transaction, &stretch).await?;
+                }
+                (transaction, is_new)
+            }
+        };
+        *has_unknown |= is_new;
         step("insert", begun);
         let begun = Instant::now();
         Store::commit(transaction).await?;

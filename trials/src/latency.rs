@@ -29,8 +29,9 @@ const FILLS_A_BLOCK: f64 = 25.8;
 const BLOCK: f64 = 1.5;
 /// So long after the venue's books have moved a block is told: on the real chain it is seconds.
 const SETTLING: Duration = Duration::from_millis(100);
-/// Orders that warm up connections, caches and plans.
-const WARM_UP: usize = 20;
+/// Orders that warm up connections, caches and plans, and by which most wallets and markets of the simulated world have
+/// been met, as those of the real one have been by a system that runs.
+const WARM_UP: usize = 150;
 /// How long the orders may take to come about.
 const PATIENCE: Duration = Duration::from_secs(600);
 

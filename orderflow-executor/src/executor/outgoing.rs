@@ -59,16 +59,17 @@ impl Executor {
         records: &mut Vec<Record>,
     ) -> anyhow::Result<Vec<EventKind>> {
         let begun = Instant::now();
-        // The transaction begins meanwhile.
+        let decided = decided_so_far(records);
+        // What led to the order is written meanwhile.
         let signing = live.prepare(order, self.engine.market(order.get().condition));
-        let (transaction, prepared) = tokio::join!(self.store.begin(), signing);
+        let (transaction, prepared) = tokio::join!(self.begin_intent(order.get(), &decided), signing);
         match prepared {
             Ok(prepared) => {
                 // The place in the outbox stays where it was: what led to the order is read again after a crash, and
                 // found to have been decided.
                 step("sign", begun.elapsed());
                 let signed = Instant::now();
-                self.commit_signed(transaction?, &decided_so_far(records), &prepared).await?;
+                self.commit_signed(transaction?, &decided, &prepared).await?;
                 step("commit", signed.elapsed());
                 live.send(prepared).await;
                 self.record_delay(order.get());
@@ -76,6 +77,8 @@ impl Executor {
             }
             Err(news) => {
                 tracing::warn!(order = order.get().id, what = ?news.what, "an order was not sent");
+                // Nothing was committed: it is with what follows from this.
+                records.splice(..0, decided);
                 Ok(vec![EventKind::Order(news)])
             }
         }
@@ -93,17 +96,23 @@ impl Executor {
         }
     }
 
+    /// Begins the transaction of an order's intent with everything that led to it. The order itself is stored with its
+    /// bytes.
+    async fn begin_intent(&self, order: &Order, decided: &[Record]) -> anyhow::Result<Transaction> {
+        let mut transaction = self.store.begin().await?;
+        let is_it = |record: &&Record| !matches!(record, Record::Order(one) if one.id == order.id);
+        diary::write(&mut transaction, decided.iter().filter(is_it), self.venue.mode()).await?;
+        Ok(transaction)
+    }
+
     /// The one commit that waits for the disk, because a stranger acts on it: and so nothing before it can be lost.
     async fn commit_signed(
         &self,
         mut transaction: Transaction,
-        records: &[Record],
+        decided: &[Record],
         prepared: &Prepared,
     ) -> anyhow::Result<()> {
         let (order, signed) = (prepared.order(), prepared.row());
-        // The order itself is stored with its bytes.
-        let is_it = |record: &&Record| !matches!(record, Record::Order(one) if one.id == order.id);
-        diary::write(&mut transaction, records.iter().filter(is_it), self.venue.mode()).await?;
         let intent = Intent {
             order,
             mode: self.venue.mode(),
@@ -115,7 +124,7 @@ impl Executor {
         };
         live::intent(&mut transaction, &intent).await?;
         Store::commit(transaction).await?;
-        records.iter().for_each(diary::observe);
+        decided.iter().for_each(diary::observe);
         tracing::info!(order = order.id, hash = %prepared.hash(), "an order goes out");
         Ok(())
     }

@@ -64,7 +64,34 @@ impl Writer {
         connection: &mut PgConnection,
         stretch: &Stretch<'_>,
     ) -> Result<Added, StoreError> {
-        let News { holes, blocks: new } = newest::insert_blocks(connection, stretch).await?;
+        let news = newest::insert_blocks(connection, stretch).await?;
+        self.insert_the_rest(connection, stretch, news).await
+    }
+
+    /// Begins a transaction as [`begin`](Self::begin) does, and takes blocks in as [`commit`](Self::commit) does, for what
+    /// the head of the chain is on most days: numbers are given while the blocks themselves are inserted.
+    ///
+    /// # Errors
+    /// If the database refuses, or another block counts at one of these heights.
+    pub async fn append(&mut self, stretch: &Stretch<'_>) -> Result<(Transaction, Added, bool), StoreError> {
+        let store = self.store.clone();
+        let inserting = async {
+            let mut transaction = store.begin_in_turn().await?;
+            let news = newest::insert_blocks(&mut transaction, stretch).await?;
+            Ok((transaction, news))
+        };
+        let (is_new, (mut transaction, news)) =
+            tokio::try_join!(self.prepare(stretch.blocks, true), inserting)?;
+        let added = self.insert_the_rest(&mut transaction, stretch, news).await?;
+        Ok((transaction, added, is_new))
+    }
+
+    async fn insert_the_rest(
+        &self,
+        connection: &mut PgConnection,
+        stretch: &Stretch<'_>,
+        News { holes, blocks: new }: News,
+    ) -> Result<Added, StoreError> {
         let fresh: Vec<&Block> = stretch.blocks.iter().filter(|block| new.contains(&block.hash)).collect();
         let Some((first, further)) = holes.split_first() else {
             place::set_point(connection, self.name, stretch.through).await?;
