@@ -88,10 +88,11 @@ fn what_is_no_log_is_a_clear_error() {
     }
 }
 
-/// The demonstration: history read over real sockets, wallets scored, whales followed, positions settled.
+/// The demonstration: history read over real sockets, wallets scored, whales followed, positions settled. Whales come by
+/// chance, some two a minute: in this time one of them always does.
 #[test]
 fn the_demonstration_trades_and_finds_the_skilled() {
-    let output = orderflow(&["demo", "--for", "60s", "--seed", "3", "--json"]).output().unwrap();
+    let output = orderflow(&["demo", "--for", "150s", "--seed", "3", "--json"]).output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(summary["simulated"], true);
