@@ -5,8 +5,8 @@ use store::journal::{self, Missed};
 use store::signals::{self, RefusalRow};
 use store::{PgConnection, StoreError};
 
-/// Writes records, in the transaction of the place they were decided at. Refusals come last and together: there are many,
-/// and nothing else names them.
+/// Writes records, in the transaction of the place they were decided at. Refusals are many and are written together: at
+/// the end, or before an outcome, which looks at all that was priced until then.
 pub(crate) async fn write(
     connection: &mut PgConnection,
     records: impl IntoIterator<Item = &Record>,
@@ -14,19 +14,25 @@ pub(crate) async fn write(
 ) -> Result<(), StoreError> {
     let mut refusals = vec![];
     for record in records {
-        match record {
-            Record::Refusal(refused) => refusals.push(row(refused)),
-            record => write_one(connection, record, mode).await?,
-        }
+        write_one(connection, record, mode, &mut refusals).await?;
     }
     signals::refusals(connection, &refusals).await
 }
 
-async fn write_one(connection: &mut PgConnection, record: &Record, mode: &str) -> Result<(), StoreError> {
+async fn write_one<'a>(
+    connection: &mut PgConnection,
+    record: &'a Record,
+    mode: &str,
+    refusals: &mut Vec<RefusalRow<'a>>,
+) -> Result<(), StoreError> {
     match record {
         Record::Signal(signal) => signals::signal(connection, signal).await,
-        Record::Refusal(refused) => signals::refusals(connection, &[row(refused)]).await,
+        Record::Refusal(refused) => {
+            refusals.push(row(refused));
+            Ok(())
+        }
         Record::Outcome { condition, payouts, at } => {
+            signals::refusals(connection, &std::mem::take(refusals)).await?;
             signals::outcome(connection, *condition, payouts, *at).await
         }
         Record::Order(order) => journal::order(connection, order, mode).await,

@@ -64,9 +64,8 @@ impl Ingest {
         let blocks = new.as_ref().map(|stretch| blocks_of(stretch, learned)).unwrap_or_default();
         step("decode", begun);
         let mut attempt = 1;
-        let mut has_unknown = false;
         let done = loop {
-            match self.commit(back, new.as_ref(), &blocks, learned, &mut has_unknown).await {
+            match self.commit(back, new.as_ref(), &blocks, learned).await {
                 Ok(done) => break done,
                 // Somebody reads this as history meanwhile; what is covered now is left out the next time.
                 Err(error) if error.is_collision() && attempt < COLLISIONS => attempt += 1,
@@ -78,7 +77,7 @@ impl Ingest {
             self.latency.record(Instant::now().saturating_duration_since(stretch.seen));
             metrics::gauge!("orderflow_live_block").set(stretch.through.number as f64);
         }
-        if has_unknown {
+        if self.writer.take_unknown() {
             self.unknown_tokens.notify_one();
         }
         let unreadable: usize = blocks.iter().map(|block| block.unreadable.len()).sum();
@@ -94,7 +93,6 @@ impl Ingest {
         new: Option<&Stretch>,
         blocks: &[Block],
         learned: Timestamp,
-        has_unknown: &mut bool,
     ) -> Result<Done, StoreError> {
         let begun = Instant::now();
         let stretch = new.map(|new| facts::Stretch {
@@ -104,14 +102,14 @@ impl Ingest {
             source: &new.source,
         });
         let mut done = Done { orphaned: None, added: Added::default() };
-        let (transaction, is_new) = match (back, stretch) {
+        let transaction = match (back, stretch) {
             (None, Some(stretch)) => {
-                let (transaction, added, is_new) = self.writer.append(&stretch).await?;
+                let (transaction, added) = self.writer.append(&stretch).await?;
                 done.added = added;
-                (transaction, is_new)
+                transaction
             }
             (back, stretch) => {
-                let (mut transaction, is_new) = self.writer.begin(blocks).await?;
+                let mut transaction = self.writer.begin(blocks).await?;
                 if let Some(to) = back {
                     let to = Point { number: to.number, hash: to.hash };
                     done.orphaned = Some(self.writer.revert(&mut transaction, to, learned).await?);
@@ -119,10 +117,9 @@ impl Ingest {
                 if let Some(stretch) = stretch {
                     done.added = self.writer.commit(&mut transaction, &stretch).await?;
                 }
-                (transaction, is_new)
+                transaction
             }
         };
-        *has_unknown |= is_new;
         step("insert", begun);
         let begun = Instant::now();
         Store::commit(transaction).await?;

@@ -173,7 +173,7 @@ impl World {
 
     async fn commit(&mut self, block: Block) {
         let blocks = [block];
-        let (mut transaction, _) = self.writer.begin(&blocks).await.unwrap();
+        let mut transaction = self.writer.begin(&blocks).await.unwrap();
         self.writer.commit(&mut transaction, &stretch(&blocks)).await.unwrap();
         Store::commit(transaction).await.unwrap();
     }

@@ -66,7 +66,7 @@ impl Chain {
             blocks: &blocks,
             source: "http://node.example",
         };
-        let (mut transaction, _) = self.writer.begin(&blocks).await.unwrap();
+        let mut transaction = self.writer.begin(&blocks).await.unwrap();
         self.writer.commit(&mut transaction, &stretch).await.unwrap();
         Store::commit(transaction).await.unwrap();
     }

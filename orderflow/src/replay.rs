@@ -86,7 +86,7 @@ async fn take_in(writer: &mut Writer, hour: &Hour<'_>) -> anyhow::Result<()> {
     let (Some(first), Some(last)) = (hour.blocks.first(), hour.blocks.last()) else {
         return Ok(());
     };
-    let (mut transaction, _) = writer.begin(hour.blocks).await?;
+    let mut transaction = writer.begin(hour.blocks).await?;
     markets::learn(&mut transaction, &hour.markets, first.time).await?;
     let through = Point { number: last.number, hash: last.hash };
     let stretch = Stretch { from: hour.from, through, blocks: hour.blocks, source: controls::TAPE };

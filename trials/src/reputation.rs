@@ -297,7 +297,7 @@ async fn commit(store: &Store, number: u64, at: Timestamp, events: Vec<ChainEven
     let stretch =
         Stretch { from: number, through: Point { number, hash }, blocks: &blocks, source: "trials" };
     let mut writer = Writer::new(store.clone(), "trials");
-    let (mut transaction, _) = writer.begin(&blocks).await?;
+    let mut transaction = writer.begin(&blocks).await?;
     writer.commit(&mut transaction, &stretch).await?;
     Store::commit(transaction).await?;
     Ok(())

@@ -39,7 +39,7 @@ async fn live(fills: u64) -> anyhow::Result<()> {
     for number in 1..=fills / FILLS_PER_BLOCK {
         let blocks = [block(number)];
         let through = Point { number, hash: blocks[0].hash };
-        let (mut transaction, _) = writer.begin(&blocks).await?;
+        let mut transaction = writer.begin(&blocks).await?;
         let stretch = Stretch { from: number, through, blocks: &blocks, source: "trials" };
         writer.commit(&mut transaction, &stretch).await?;
         Store::commit(transaction).await?;

@@ -64,7 +64,7 @@ pub async fn compare(
 /// # Errors
 /// If the database refuses.
 pub async fn heal(writer: &mut Writer, stretch: &Stretch<'_>) -> Result<Differences, StoreError> {
-    let (mut transaction, _) = writer.begin(stretch.blocks).await?;
+    let mut transaction = writer.begin(stretch.blocks).await?;
     let (differences, late) = Stored::read(&mut transaction, stretch).await?.differences(stretch);
     writer.add_late(&mut transaction, &late, stretch.source).await?;
     // Conditions have no row under their index: what is there already stays as it is.

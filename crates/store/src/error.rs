@@ -72,6 +72,11 @@ impl StoreError {
         self.is_overlap() || self.code().is_some_and(|code| CIRCLES.contains(&code.as_ref()))
     }
 
+    /// Whether it took longer to come to a lock than whoever asked could wait ([`Store::in_a_hurry`](crate::Store)).
+    pub(crate) fn is_impatience(&self) -> bool {
+        self.code().as_deref() == Some(IMPATIENCE)
+    }
+
     /// Whether the database understood and refused, so that asking again would not help: not a lost connection.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
@@ -88,6 +93,8 @@ impl StoreError {
 
 /// Deadlock and failed serialisation: PostgreSQL ends one of two so that the other can go on.
 const CIRCLES: [&str; 2] = ["40P01", "40001"];
+/// A lock that was not to be had in time.
+const IMPATIENCE: &str = "55P03";
 /// The class of errors with which a server that shuts down says goodbye.
 const LEAVING: &str = "57P";
 

@@ -108,6 +108,12 @@ impl Store {
         self.with("plan_cache_mode", "force_generic_plan")
     }
 
+    /// The same database for who must not wait long for a lock, because others wait meanwhile for what it has: PostgreSQL
+    /// sees no circle that goes through two connections of one process.
+    pub(crate) fn in_a_hurry(&self) -> Self {
+        self.with("lock_timeout", "200ms")
+    }
+
     /// The same database over connections with another setting, which are made when they are needed.
     fn with(&self, setting: &str, value: &str) -> Self {
         let options = self.pool.connect_options().as_ref().clone().options([(setting, value)]);
@@ -166,6 +172,11 @@ impl Store {
     /// If the database refuses or has gone; then nothing of it happened, or will be found to have.
     pub async fn commit(transaction: Transaction) -> Result<(), StoreError> {
         transaction.commit().await.during("commit a transaction")
+    }
+
+    /// Makes a transaction as if it had never been, and waits for that: others may wait for what it locked.
+    pub(crate) async fn give_up(transaction: Transaction) -> Result<(), StoreError> {
+        transaction.rollback().await.during("roll a transaction back")
     }
 
     /// Listens for news. Notifications can be lost with a connection: readers look by themselves as well.

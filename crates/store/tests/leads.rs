@@ -124,7 +124,7 @@ impl World {
 
     async fn add(&mut self, block: Block) {
         let blocks = [block];
-        let (mut transaction, _) = self.writer.begin(&blocks).await.unwrap();
+        let mut transaction = self.writer.begin(&blocks).await.unwrap();
         let through = Point { number: blocks[0].number, hash: blocks[0].hash };
         let stretch =
             Stretch { from: through.number, through, blocks: &blocks, source: "http://node.example" };

@@ -27,6 +27,11 @@ pub(crate) fn step(name: &'static str, taken: Duration) {
     metrics::histogram!("orderflow_order_step_seconds", "step" => name).record(taken);
 }
 
+/// Whether a record is an order, and not this one.
+fn is_another(record: &Record, order: i64) -> bool {
+    matches!(record, Record::Order(one) if one.id != order)
+}
+
 /// Tells the venue of our own fills that were read from the outbox before a restart: the matches they belong to may
 /// not have been known then, and nobody reads that place again.
 pub(super) async fn tell_again(connection: &mut PgConnection, live: &Live, seq: i64) -> anyhow::Result<()> {
@@ -59,7 +64,9 @@ impl Executor {
         records: &mut Vec<Record>,
     ) -> anyhow::Result<Vec<EventKind>> {
         let begun = Instant::now();
-        let decided = decided_so_far(records);
+        let mut decided = decided_so_far(records);
+        // Another order that was decided with it is stored when it goes out itself.
+        records.extend(decided.extract_if(.., |record| is_another(record, order.get().id)));
         // What led to the order is written meanwhile.
         let signing = live.prepare(order, self.engine.market(order.get().condition));
         let (transaction, prepared) = tokio::join!(self.begin_intent(order.get(), &decided), signing);

@@ -22,6 +22,8 @@ const MOST: usize = 300_000;
 pub(super) struct Dictionary {
     wallets: HashMap<Wallet, i32>,
     tokens: HashMap<TokenId, i32>,
+    /// Whether tokens were queued since somebody asked.
+    has_queued: bool,
 }
 
 impl Dictionary {
@@ -36,22 +38,29 @@ impl Dictionary {
     }
 
     /// Makes sure that every wallet and token of the blocks' fills has a number. Tokens that are new and belong
-    /// to no known market are queued to be looked up; whether there were any.
-    pub(super) async fn learn(&mut self, store: &Store, blocks: &[Block]) -> Result<bool, StoreError> {
+    /// to no known market are queued to be looked up.
+    pub(super) async fn learn(&mut self, store: &Store, blocks: &[Block]) -> Result<(), StoreError> {
         self.forget_if_full();
         let fills = || blocks.iter().flat_map(Block::fills).map(|(_, fill)| fill);
         let wallets = missing(&self.wallets, fills().flat_map(|fill| [fill.wallet, fill.counterparty]));
         let tokens = missing(&self.tokens, fills().map(|fill| fill.token));
         if wallets.is_empty() && tokens.is_empty() {
-            return Ok(false);
+            return Ok(());
         }
         // In one statement that is its own transaction, because the newest block waits for it.
         let mut connection = store.connection().await?;
         let mut numbered = number(&mut connection, &wallets, &tokens).await?;
+        // It is so from here on, whatever becomes of the blocks.
+        self.has_queued |= numbered.has_queued;
         numbered.complete(&mut connection, &wallets, &tokens).await?;
         self.wallets.extend(numbered.wallets);
         self.tokens.extend(numbered.tokens);
-        Ok(numbered.has_queued)
+        Ok(())
+    }
+
+    /// Whether tokens were queued to be looked up since this was last asked.
+    pub(super) fn take_unknown(&mut self) -> bool {
+        std::mem::take(&mut self.has_queued)
     }
 
     fn forget_if_full(&mut self) {

@@ -20,6 +20,8 @@ const PARTITION: u64 = 131_072;
 #[derive(Debug)]
 pub struct Writer {
     store: Store,
+    /// The same database for whom others wait meanwhile.
+    hurried: Store,
     /// The name of its place on the chain.
     name: &'static str,
     dictionary: Dictionary,
@@ -31,25 +33,30 @@ impl Writer {
     /// A writer whose place on the chain has this name.
     #[must_use]
     pub fn new(store: Store, name: &'static str) -> Self {
-        Self { store, name, dictionary: Dictionary::default(), partitions: HashSet::new() }
+        let hurried = store.in_a_hurry();
+        Self { store, hurried, name, dictionary: Dictionary::default(), partitions: HashSet::new() }
     }
 
     /// Begins a transaction for these blocks, whose wallets and tokens have their numbers then, once it is this
-    /// writer's turn; and whether tokens were among them that nobody has described.
+    /// writer's turn.
     ///
     /// # Errors
     /// If the database refuses.
-    pub async fn begin(&mut self, blocks: &[Block]) -> Result<(Transaction, bool), StoreError> {
-        // Side by side: numbers are given in a transaction of their own, which waits for nobody's turn.
-        let store = self.store.clone();
-        let (is_new, transaction) = tokio::try_join!(self.prepare(blocks, true), store.begin_in_turn())?;
-        Ok((transaction, is_new))
+    pub async fn begin(&mut self, blocks: &[Block]) -> Result<Transaction, StoreError> {
+        self.prepare(blocks, true).await?;
+        self.store.begin_in_turn().await
     }
 
-    async fn prepare(&mut self, blocks: &[Block], indexed: bool) -> Result<bool, StoreError> {
-        let is_new = self.dictionary.learn(&self.store, blocks).await?;
+    /// Whether tokens were given numbers, since this was last asked, that nobody has described.
+    pub fn take_unknown(&mut self) -> bool {
+        self.dictionary.take_unknown()
+    }
+
+    /// Numbers and partitions, of which both are there for good whatever becomes of the blocks. Nobody whose turn it is
+    /// waits for them: what they wait for themselves may wait for its turn.
+    async fn prepare(&mut self, blocks: &[Block], indexed: bool) -> Result<(), StoreError> {
         self.make_partitions(blocks, indexed).await?;
-        Ok(is_new)
+        self.dictionary.learn(&self.store, blocks).await
     }
 
     /// Takes blocks in that follow what is there, with the writer's place, and tells the readers: all or nothing
@@ -69,21 +76,32 @@ impl Writer {
     }
 
     /// Begins a transaction as [`begin`](Self::begin) does, and takes blocks in as [`commit`](Self::commit) does, for what
-    /// the head of the chain is on most days: numbers are given while the blocks themselves are inserted.
+    /// the head of the chain is on most days: numbers are given while the blocks themselves are inserted. Where giving
+    /// them takes long, the turn is given back first.
     ///
     /// # Errors
     /// If the database refuses, or another block counts at one of these heights.
-    pub async fn append(&mut self, stretch: &Stretch<'_>) -> Result<(Transaction, Added, bool), StoreError> {
-        let store = self.store.clone();
-        let inserting = async {
+    pub async fn append(&mut self, stretch: &Stretch<'_>) -> Result<(Transaction, Added), StoreError> {
+        self.make_partitions(stretch.blocks, true).await?;
+        let (store, hurried) = (self.store.clone(), self.hurried.clone());
+        let inserting = async || {
             let mut transaction = store.begin_in_turn().await?;
             let news = newest::insert_blocks(&mut transaction, stretch).await?;
-            Ok((transaction, news))
+            Ok::<_, StoreError>((transaction, news))
         };
-        let (is_new, (mut transaction, news)) =
-            tokio::try_join!(self.prepare(stretch.blocks, true), inserting)?;
+        // Both to their end: a transaction that is cut off while it begins goes on in its connection.
+        let (numbered, inserted) = tokio::join!(self.dictionary.learn(&hurried, stretch.blocks), inserting());
+        let (mut transaction, news) = match (numbered, inserted?) {
+            (Ok(()), inserted) => inserted,
+            (Err(error), (transaction, _)) if error.is_impatience() => {
+                Store::give_up(transaction).await?;
+                self.dictionary.learn(&self.store, stretch.blocks).await?;
+                inserting().await?
+            }
+            (Err(error), _) => return Err(error),
+        };
         let added = self.insert_the_rest(&mut transaction, stretch, news).await?;
-        Ok((transaction, added, is_new))
+        Ok((transaction, added))
     }
 
     async fn insert_the_rest(
