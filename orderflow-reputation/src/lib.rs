@@ -5,10 +5,11 @@
 
 mod at_once;
 mod fold;
+mod missed;
 mod settings;
 mod working_set;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::Timestamp;
 use service::{CancellationToken, clock};
@@ -71,13 +72,21 @@ async fn score(settings: &ReputationSettings, passes: Passes, store: Store) -> a
     controls::refuse_tape(&mut *store.connection().await?).await?;
     let mut news = store.listen().await?;
     let mut reputation = begin(settings, passes, store).await?;
+    let made = reputation.make_up(clock::now(), settings.interval()).await?;
+    if made > 0 {
+        tracing::info!(passes = made, "made up for passes that were missed");
+    }
+    // By a clock that nobody sets: verdicts may be dated ahead of the one that says what time it is.
+    let mut begun = Instant::now();
     loop {
         only.still_is().await?;
         reputation.catch_up(i64::MAX).await?;
         let now = clock::now();
         // While a backfill goes on the past is another one at every look: a pass a minute is enough then.
         let interval = if reputation.is_outdated() { Timestamp::MINUTE } else { i64::MAX };
-        if is_due(reputation.last_pass(), now, settings.interval().min(interval)) {
+        let interval = settings.interval().min(interval);
+        if is_due(reputation.last_pass(), now, interval) || interval <= micros(begun.elapsed()) {
+            begun = Instant::now();
             let pass = reputation.publish(now, now).await?;
             tracing::info!(verdicts = pass.verdicts, rated = pass.rated, wallets = pass.wallets, "scored");
         } else {
@@ -101,7 +110,11 @@ async fn begin(settings: &ReputationSettings, passes: Passes, store: Store) -> a
     Ok(reputation)
 }
 
-/// A pass is due once its interval has passed since the last one; missed ones are made up by one.
+/// A pass is due once its interval has passed since the last one.
 fn is_due(last: Option<Timestamp>, now: Timestamp, interval: i64) -> bool {
     last.is_none_or(|last| interval <= now.micros_since(last))
+}
+
+fn micros(taken: Duration) -> i64 {
+    i64::try_from(taken.as_micros()).unwrap_or(i64::MAX)
 }

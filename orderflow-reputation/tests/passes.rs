@@ -435,3 +435,49 @@ async fn a_fact_of_the_same_instant_is_not_one_of_the_verdicts() {
     let of_verdict = facts::of_wallet(&mut connection, wallet(1), folded).await.unwrap();
     assert_eq!(of_verdict.facts.len(), 5, "{of_verdict:?}");
 }
+
+/// Two services see the same; one of them is away for some hours, and says afterwards what the other one said meanwhile.
+#[tokio::test]
+async fn missed_hours_are_made_up() {
+    let mut told = vec![];
+    for is_away in [false, true] {
+        let mut chain = Chain::begin().await;
+        let mut reputation = Reputation::resume(chain.store.clone(), SOON).await.unwrap();
+        chain.bet(1, 1, true).await;
+        reputation.catch_up(i64::MAX).await.unwrap();
+        // Passes are made between two blocks.
+        let first = chain.now().plus_micros(-Timestamp::HOUR / 2);
+        reputation.publish(first, first).await.unwrap();
+        for hour in 1..=6 {
+            let events = vec![
+                buy(2, 1 + hour),
+                ChainEvent::Resolution {
+                    condition: condition(1 + hour),
+                    payouts: Payouts::winner(usize::from(hour % 2), 2).unwrap(),
+                },
+            ];
+            chain.block(events).await;
+            if !is_away {
+                reputation.catch_up(i64::MAX).await.unwrap();
+                let at = first.plus_micros(i64::from(hour) * Timestamp::HOUR);
+                reputation.publish(at, at).await.unwrap();
+            }
+        }
+        let last = first.plus_micros(6 * Timestamp::HOUR);
+        if is_away {
+            let mut again = Reputation::resume(chain.store.clone(), SOON).await.unwrap();
+            assert_eq!(again.make_up(last, Timestamp::HOUR).await.unwrap(), 5);
+            again.catch_up(i64::MAX).await.unwrap();
+            again.publish(last, last).await.unwrap();
+        }
+        let mut connection = chain.store.connection().await.unwrap();
+        let items = feed::read(&mut connection, 0, i64::MAX, 1_000, Wanted::Everything).await.unwrap();
+        let scores = items.into_iter().filter_map(|item| match item.news {
+            News::Scores(verdicts) => Some(verdicts),
+            _ => None,
+        });
+        told.push(scores.collect::<Vec<_>>());
+    }
+    assert_eq!(told[0].len(), 7);
+    assert_eq!(told[0], told[1]);
+}

@@ -219,6 +219,27 @@ pub async fn newest_by(connection: &mut PgConnection, moment: Timestamp) -> Resu
     .during("read how far the outbox was")
 }
 
+/// The last item behind `after` up to which everything was known by a moment; `after` where there is none.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn known_by(
+    connection: &mut PgConnection,
+    after: i64,
+    moment: Timestamp,
+) -> Result<i64, StoreError> {
+    sqlx::query_scalar(
+        "SELECT coalesce((SELECT seq - 1 FROM orderflow_outbox WHERE seq > $1 AND learned_at > $2
+                          ORDER BY seq LIMIT 1),
+                         (SELECT max(seq) FROM orderflow_outbox WHERE seq > $1), $1)",
+    )
+    .bind(after)
+    .bind(moment.to_offset_date_time())
+    .fetch_one(connection)
+    .await
+    .during("read what was known by a moment")
+}
+
 /// Whether the chain took anything back between two places.
 ///
 /// # Errors
