@@ -29,12 +29,15 @@ pub(crate) async fn run(store: Store, days: u32, stop: CancellationToken) -> any
                 "fills older than {days} days stay until reputation has folded them"
             );
         }
-        match drop_steps(&store, moment).await {
-            Ok(0) => {}
-            Ok(steps) => {
-                tracing::info!(steps, "the executor's recording from before {days} days was dropped")
+        // The recording names fills: without them it tells nothing, and as long as they wait, so does it.
+        if came.waiting.is_empty() {
+            match drop_steps(&store, moment, &stop).await {
+                Ok(0) => {}
+                Ok(steps) => {
+                    tracing::info!(steps, "the executor's recording from before {days} days was dropped")
+                }
+                Err(error) => tracing::warn!("old steps could not be dropped now: {error}"),
             }
-            Err(error) => tracing::warn!("old steps could not be dropped now: {error}"),
         }
         if stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none() {
             return Ok(());
@@ -49,15 +52,17 @@ async fn drop_before(store: &Store, moment: Timestamp) -> Result<retention::Rete
     Ok(came)
 }
 
-async fn drop_steps(store: &Store, moment: Timestamp) -> Result<u64, StoreError> {
+/// Until there are no more, or it is told to stop.
+async fn drop_steps(store: &Store, moment: Timestamp, stop: &CancellationToken) -> Result<u64, StoreError> {
     let mut dropped = 0;
-    loop {
+    while !stop.is_cancelled() {
         let mut transaction = store.begin().await?;
         let some = retention::drop_steps(&mut transaction, moment, STEPS).await?;
         Store::commit(transaction).await?;
         dropped += some;
         if some < u64::from(STEPS) {
-            return Ok(dropped);
+            break;
         }
     }
+    Ok(dropped)
 }
