@@ -59,9 +59,9 @@ pub(crate) enum Command {
     /// Show the newest positions.
     Positions(List),
     /// Stop new entries; open positions go on to their end.
-    Pause(Database),
+    Pause(View),
     /// Allow new entries again.
-    Resume(Database),
+    Resume(View),
     /// Sell a position, or all of them.
     Close {
         /// The position's number.
@@ -70,21 +70,21 @@ pub(crate) enum Command {
         /// All positions.
         #[arg(long)]
         all: bool,
-        /// Which database.
+        /// How the answer is shown.
         #[command(flatten)]
-        database: DatabaseSettings,
+        view: View,
     },
     /// Cancel every order and stop all entries until a person lifts it.
     Kill {
         /// Why; every refusal says it.
         #[arg(default_value = "by hand")]
         reason: String,
-        /// Which database.
+        /// How the answer is shown.
         #[command(flatten)]
-        database: DatabaseSettings,
+        view: View,
     },
     /// Allow entries again after a kill.
-    Lift(Database),
+    Lift(View),
     /// Check everything that live trading needs: place, account, money, clock, chain, signing. Fails where a line is red.
     Doctor {
         /// What one trade may cost.
@@ -112,14 +112,6 @@ pub(crate) enum Command {
         #[command(flatten)]
         database: DatabaseSettings,
     },
-}
-
-/// A command that needs nothing but the database.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Database {
-    /// Which database.
-    #[command(flatten)]
-    pub(crate) database: DatabaseSettings,
 }
 
 /// How something is shown.

@@ -2,37 +2,46 @@
 //! database, whose notification wakes the service, and outlives both.
 
 use anyhow::bail;
+use serde_json::{Value, json};
 use store::{Store, controls};
 
 use crate::render;
 
 /// Stops or allows entries.
-pub(crate) async fn pause(store: Store, paused: bool) -> anyhow::Result<()> {
+pub(crate) async fn pause(store: Store, paused: bool, json: bool) -> anyhow::Result<()> {
     controls::set_paused(&mut *store.connection().await?, paused).await?;
-    Ok(render::line(if paused { "entries are paused" } else { "entries are allowed" })?)
+    let text = if paused { "entries are paused" } else { "entries are allowed" };
+    say(text, json!({ "paused": paused }), json)
 }
 
 /// Asks for a position to be sold, or for all of them.
-pub(crate) async fn close(store: Store, position: Option<i64>) -> anyhow::Result<()> {
+pub(crate) async fn close(store: Store, position: Option<i64>, json: bool) -> anyhow::Result<()> {
     let is_asked = controls::request_close(&mut *store.connection().await?, position).await?;
-    match (is_asked, position) {
-        (true, Some(position)) => Ok(render::line(&format!("position {position} is being closed"))?),
-        (true, None) => Ok(render::line("all positions are being closed")?),
+    let text = match (is_asked, position) {
+        (true, Some(position)) => format!("position {position} is being closed"),
+        (true, None) => "all positions are being closed".to_owned(),
         (false, Some(position)) => {
             bail!("there is no open position {position}: `orderflow positions` lists them")
         }
-        (false, None) => Ok(render::line("no position is open")?),
-    }
+        (false, None) => "no position is open".to_owned(),
+    };
+    say(&text, json!({ "closing": is_asked, "position": position }), json)
 }
 
 /// Stops all trading until it is lifted.
-pub(crate) async fn kill(store: Store, reason: &str) -> anyhow::Result<()> {
+pub(crate) async fn kill(store: Store, reason: &str, json: bool) -> anyhow::Result<()> {
     controls::kill(&mut *store.connection().await?, reason).await?;
-    Ok(render::line("orders are being cancelled, and there are no entries until `orderflow lift`")?)
+    let text = "orders are being cancelled, and there are no entries until `orderflow lift`";
+    say(text, json!({ "killed": reason }), json)
 }
 
 /// Allows trading again.
-pub(crate) async fn lift(store: Store) -> anyhow::Result<()> {
+pub(crate) async fn lift(store: Store, json: bool) -> anyhow::Result<()> {
     controls::lift(&mut *store.connection().await?).await?;
-    Ok(render::line("the kill is lifted")?)
+    say("the kill is lifted", json!({ "killed": null }), json)
+}
+
+/// A sentence for a person, or an object for a script.
+fn say(text: &str, object: Value, json: bool) -> anyhow::Result<()> {
+    Ok(if json { render::line(&object.to_string())? } else { render::line(text)? })
 }

@@ -82,21 +82,27 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
             on(&list.view.database, async |store| report::positions(store, list.top, list.view.json).await)
                 .await
         }
-        Command::Pause(args) => on(&args.database, async |store| latches::pause(store, true).await).await,
-        Command::Resume(args) => on(&args.database, async |store| latches::pause(store, false).await).await,
-        Command::Close { position, database, .. } => {
-            on(&database, async |store| latches::close(store, position).await).await
+        Command::Pause(view) => {
+            on(&view.database, async |store| latches::pause(store, true, view.json).await).await
         }
-        Command::Kill { reason, database } => {
-            on(&database, async |store| latches::kill(store, &reason).await).await
+        Command::Resume(view) => {
+            on(&view.database, async |store| latches::pause(store, false, view.json).await).await
         }
-        Command::Lift(args) => on(&args.database, async |store| latches::lift(store).await).await,
+        Command::Close { position, view, .. } => {
+            on(&view.database, async |store| latches::close(store, position, view.json).await).await
+        }
+        Command::Kill { reason, view } => {
+            on(&view.database, async |store| latches::kill(store, &reason, view.json).await).await
+        }
+        Command::Lift(view) => on(&view.database, async |store| latches::lift(store, view.json).await).await,
         Command::Doctor { stake, venue: asked } => {
             let look = async |store| doctor::doctor(store, &asked.venue, stake, asked.view.json).await;
             on(&asked.view.database, look).await
         }
         Command::Reconcile { accept, venue: asked } => {
-            on(&asked.view.database, async |store| doctor::compare(store, &asked.venue, accept).await).await
+            let json = asked.view.json;
+            let look = async |store| doctor::compare(store, &asked.venue, accept, json).await;
+            on(&asked.view.database, look).await
         }
         Command::Db { stop, database } => show_database(&database, stop).await,
     }

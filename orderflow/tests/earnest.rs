@@ -10,8 +10,9 @@ use std::time::Duration;
 use devnet::SignatureType;
 use domain::Usd;
 use orderflow_executor::reconcile::reconcile;
-use session::{Kind, Session};
-use store::{controls, live};
+use serde_json::json;
+use session::{Kind, Running, Session};
+use store::live;
 
 /// More trades than anybody would want with money.
 const STRATEGY: [&str; 16] = [
@@ -56,7 +57,7 @@ async fn the_books_come_to_what_the_venue_says() {
     session.until("orders", &mut running, |so_far| 2 <= so_far.orders).await;
 
     // No more entries: what is on its way comes to its end, and then both sides must say the same.
-    controls::set_paused(&mut session.store.connection().await.unwrap(), true).await.unwrap();
+    assert_eq!(session.answer(&["pause"]), json!({"paused": true}));
     let mut last = Ok(());
     for _ in 0..600 {
         last = compared(&session).await;
@@ -72,6 +73,45 @@ async fn the_books_come_to_what_the_venue_says() {
     assert!((1..=session.results().await.orders).contains(&sent), "{sent}");
     let shown = session.command(&["positions", "--json"]);
     assert!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
+    let compared = session.answer_of_account("reconcile");
+    assert_eq!(compared["differences"], json!([]), "{compared}");
+    let checks = session.answer_of_account("doctor");
+    assert!(checks.as_array().unwrap().iter().all(|check| check["green"] == true), "{checks}");
+    stop_and_go(&session, &mut running).await;
     running.end().await;
     session.end().await;
+}
+
+/// The service hears a person who sells everything, stops everything, and lets it go on.
+async fn stop_and_go(session: &Session, running: &mut Running) {
+    let held: i64 =
+        session.psql("SELECT count(*) FROM orderflow_positions WHERE status = 'OPEN'").parse().unwrap();
+    assert_eq!(session.answer(&["close", "--all"])["closing"], 0 < held);
+    if 0 < held {
+        heard(
+            session,
+            running,
+            "SELECT count(*) > 0 FROM orderflow_steps WHERE detail->>'name' = 'close_all'",
+        )
+        .await;
+    }
+    assert_eq!(session.answer(&["kill", "a drill"]), json!({"killed": "a drill"}));
+    heard(session, running, "SELECT count(*) > 0 FROM orderflow_steps WHERE detail->>'name' = 'kill'").await;
+    assert_eq!(session.answer(&["lift"]), json!({"killed": null}));
+    heard(session, running, "SELECT count(*) > 0 FROM orderflow_steps WHERE detail->>'name' = 'lift'").await;
+    assert_eq!(session.answer(&["resume"]), json!({"paused": false}));
+    heard(session, running, "SELECT count(*) > 0 FROM orderflow_steps WHERE detail->>'name' = 'resume'")
+        .await;
+}
+
+/// Waits until something holds.
+async fn heard(session: &Session, running: &mut Running, question: &str) {
+    for _ in 0..600 {
+        if session.psql(question) == "t" {
+            return;
+        }
+        running.assert_on().await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("never: {question}");
 }

@@ -9,6 +9,7 @@ use clap::Parser as _;
 use devnet::{AccountTruth, Devnet, DevnetConfig, OpenAccount, SignatureType};
 use domain::{Usd, Wallet};
 use orderflow_reputation::Passes;
+use serde_json::Value;
 use service::{CancellationToken, clock};
 use store::Store;
 use store::results::{Results, results};
@@ -38,6 +39,8 @@ pub(crate) struct Session {
     /// The wallet that trades, if it is live.
     pub(crate) wallet: Wallet,
     pub(crate) executor: orderflow_executor::ServiceSettings,
+    /// What a command is told of the venue and the account.
+    venue: Vec<String>,
     services: JoinSet<anyhow::Result<()>>,
     stop: CancellationToken,
     _folder: tempfile::TempDir,
@@ -149,7 +152,8 @@ impl Session {
             ));
         }
         let wallet = Wallet(wallet);
-        Self { kind, world, database, store, wallet, executor, services, stop, _folder: folder }
+        let venue = venue.map(ToOwned::to_owned).to_vec();
+        Self { kind, world, database, store, wallet, executor, venue, services, stop, _folder: folder }
     }
 
     pub(crate) fn run(&self) -> Running {
@@ -204,6 +208,21 @@ impl Session {
             .env("DATABASE_URL", self.database.url())
             .output()
             .unwrap()
+    }
+
+    /// What such a command says to a script.
+    #[allow(dead_code, reason = "not every session has a person in it")]
+    pub(crate) fn answer(&self, arguments: &[&str]) -> Value {
+        let output = self.command(&[arguments, &["--json"]].concat());
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// The same of a command about the account.
+    #[allow(dead_code, reason = "not every session has a person in it")]
+    pub(crate) fn answer_of_account(&self, command: &str) -> Value {
+        let venue: Vec<&str> = self.venue.iter().map(String::as_str).collect();
+        self.answer(&[&[command], &venue[..]].concat())
     }
 
     pub(crate) fn psql(&self, statement: &str) -> String {
