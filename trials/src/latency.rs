@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use alloy_primitives::B256;
@@ -16,7 +15,6 @@ use domain::Timestamp;
 use service::{CancellationToken, clock};
 use store::live::Steps;
 use store::{Store, live};
-use tokio::io::AsyncWriteExt as _;
 use tokio::process::Child;
 
 use crate::earnest::{self, Manner};
@@ -72,19 +70,14 @@ pub(crate) async fn run(orders: usize, rate: f64, log: &str) -> anyhow::Result<(
     earnest::believe(&world, &stage.database.store).await?;
     let key = earnest::key_file(&world, stage.folder())?;
     let manner = Manner { paper: false, check_secs: 3_600, poll_millis: 2_750 };
-    let mut trading = tokio::process::Command::new(std::env::current_exe()?)
-        .args(earnest::arguments(&world, stage.database.url(), &key, log, manner))
-        .arg("--samples")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()?;
+    let arguments = earnest::arguments(&world, stage.database.url(), &key, log, manner);
+    let mut trading = earnest::begin(arguments)?;
     let begun = (Instant::now(), world.fills());
     let ways = watch(&stage.database.store, &world, orders + WARM_UP, &mut trading).await;
     let seconds = begun.0.elapsed().as_secs_f64();
     let fills = world.fills().saturating_sub(begun.1);
     let peak = trading.id().and_then(peak_memory).unwrap_or_default();
-    let said = end(trading).await;
+    let said = earnest::end(trading).await;
     stop.cancel();
     world.wait().await?;
     let ways = ways?;
@@ -97,7 +90,7 @@ pub(crate) async fn run(orders: usize, rate: f64, log: &str) -> anyhow::Result<(
     let (ordinary, bursts): (Vec<&Way>, Vec<&Way>) = ways.iter().partition(|way| way.in_block == 1);
     print("the one of its block", &ordinary);
     print("one of several of its block", &bursts);
-    samples::print(&said?)?;
+    samples::print(&said?, "step")?;
     stage.database.close().await
 }
 
@@ -125,13 +118,6 @@ fn conditions(folder: &Path) -> anyhow::Result<String> {
     Ok(format!("load {load}; the disk takes {half}, {most} at p99"))
 }
 
-/// Ends the trading process; what it measured.
-async fn end(mut trading: Child) -> anyhow::Result<String> {
-    drop(trading.stdin.take());
-    let ended = tokio::time::timeout(Duration::from_secs(20), trading.wait_with_output()).await??;
-    Ok(String::from_utf8(ended.stdout)?)
-}
-
 /// Waits for the orders; the first ones do not count.
 async fn watch(
     store: &Store,
@@ -149,9 +135,7 @@ async fn watch(
         let steps = live::steps(&mut *store.connection().await?).await?;
         if !is_warm && WARM_UP <= steps.len() {
             is_warm = true;
-            if let Some(stdin) = &mut trading.stdin {
-                stdin.write_all(b"\n").await?;
-            }
+            earnest::forget(trading).await?;
         }
         // The last one may be on its way.
         if orders < steps.len() {

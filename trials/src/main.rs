@@ -6,6 +6,7 @@
 
 mod backfill;
 mod beside;
+mod controls;
 mod cost;
 mod decode;
 mod earnest;
@@ -100,6 +101,15 @@ enum Which {
         #[arg(long, default_value_t = 100)]
         rate: u32,
     },
+    /// From what a person asks of the service at work to its being in force.
+    Controls {
+        /// How often each is asked.
+        #[arg(long, default_value_t = 25)]
+        times: u32,
+        /// What is logged.
+        #[arg(long, default_value = "error")]
+        log: String,
+    },
     /// From a whale's fill on the chain's socket to our signed order at the venue.
     Latency {
         /// How many orders count.
@@ -186,6 +196,7 @@ async fn main() -> anyhow::Result<()> {
             reputation::pass(2_000_000, 50_000).await?;
             reputation::resolution(20_000, 200_000).await?;
             engine::run(600_000, 1_000_000, 1_000, 100)?;
+            controls::run(25, "error").await?;
             latency::run(200, 100.0, "error").await
         }
         Which::Decode => decode::run().await,
@@ -195,6 +206,7 @@ async fn main() -> anyhow::Result<()> {
         Which::Storage { fills } => storage::run(fills).await,
         Which::Fold { fills, wallets, markets, even } => fold::run(fills, wallets, markets, even),
         Which::Engine { events, wallets, markets, rate } => engine::run(events, wallets, markets, rate),
+        Which::Controls { times, log } => controls::run(times, &log).await,
         Which::Latency { orders, rate, log } => latency::run(orders, rate, &log).await,
         Which::Earnest { minutes, seed, speed, log } => beside::run(minutes, seed, speed, &log).await,
         Which::Verdicts { wallets } => verdicts::run(wallets).await,

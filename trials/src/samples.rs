@@ -43,10 +43,10 @@ impl Samples {
     }
 }
 
-/// Prints what a measured process said when it ended.
-pub(crate) fn print(said: &str) -> anyhow::Result<()> {
+/// Prints what a measured process said when it ended, as far as its name has this word in it.
+pub(crate) fn print(said: &str, word: &str) -> anyhow::Result<()> {
     let series: Series = serde_json::from_str(said.trim())?;
-    for (name, taken) in series.into_iter().filter(|(name, _)| name.contains("step")) {
+    for (name, taken) in series.into_iter().filter(|(name, _)| name.contains(word)) {
         line(&name, taken.into_iter().map(|micros| Duration::from_micros(micros.into())).collect());
     }
     Ok(())

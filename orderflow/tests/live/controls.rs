@@ -6,6 +6,7 @@ use devnet::{Trouble, VenueFault, VenueRoute};
 use domain::{Position, Price, Purpose, Shares, TokenId, Usd};
 use orderflow_executor::{Executor, Paper, Venue};
 use polymarket::Clob;
+use store::recording::{self, Step};
 use store::{Store, controls, journal, signals};
 
 use crate::bench::{Bench, policy};
@@ -34,6 +35,16 @@ impl Bench {
         journal::position(&mut transaction, &position, "paper").await.unwrap();
         Store::commit(transaction).await.unwrap();
         order.position
+    }
+
+    /// What a person asked for and the engine was told, by name.
+    async fn heard(&self) -> Vec<String> {
+        let steps = recording::read(&mut self.store.connection().await.unwrap(), 0, 1_000).await.unwrap();
+        let names = steps.into_iter().filter_map(|recorded| match recorded.step {
+            Step::Control(said) => Some(said.name),
+            _ => None,
+        });
+        names.collect()
     }
 
     async fn is_open(&self, position: i64) -> bool {
@@ -84,8 +95,10 @@ async fn a_close_waits_for_no_other_book() {
     controls::set_paused(&mut bench.store.connection().await.unwrap(), true).await.unwrap();
     controls::kill(&mut bench.store.connection().await.unwrap(), "a drill").await.unwrap();
     bench.venue.lift_faults();
-    let executor = working.await.unwrap().unwrap();
-    assert!(bench.is_open(stuck).await);
-    drop(executor);
+    let mut executor = working.await.unwrap().unwrap();
+    // It may have been told so late that nothing came of it that was to be committed.
+    executor.catch_up().await.unwrap();
+    assert_eq!(bench.heard().await, ["close", "pause", "kill"]);
+    assert!(bench.is_open(stuck).await, "neither sells what is held");
     bench.end().await;
 }
