@@ -97,26 +97,27 @@ impl Store {
     /// those that followed it: whoever acts on one of them and waits for the disk waits for both.
     #[must_use]
     pub fn repeatable(&self) -> Self {
-        self.with("synchronous_commit", "off")
+        self.with(&[("synchronous_commit", "off")])
     }
 
     /// The same database for many small steps that somebody waits for, over connections that plan each statement once:
-    /// finding the way to a few rows by their keys anew takes longer than to go it. Whoever fills tables from nothing
-    /// in one go should not use it, because a plan lasts until PostgreSQL counts the rows again.
+    /// finding the way to a few rows by their keys anew takes longer than to go it. A plan lasts until PostgreSQL counts the
+    /// rows again, and one that was made of an empty table would read all of it when it is not empty any more: so tables are
+    /// not read whole where an index leads to what is asked for.
     #[must_use]
     pub fn in_small_steps(&self) -> Self {
-        self.with("plan_cache_mode", "force_generic_plan")
+        self.with(&[("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off")])
     }
 
     /// The same database for who must not wait long for a lock, because others wait meanwhile for what it has: PostgreSQL
     /// sees no circle that goes through two connections of one process.
     pub(crate) fn in_a_hurry(&self) -> Self {
-        self.with("lock_timeout", "200ms")
+        self.with(&[("lock_timeout", "200ms")])
     }
 
-    /// The same database over connections with another setting, which are made when they are needed.
-    fn with(&self, setting: &str, value: &str) -> Self {
-        let options = self.pool.connect_options().as_ref().clone().options([(setting, value)]);
+    /// The same database over connections with other settings, which are made when they are needed.
+    fn with(&self, settings: &[(&str, &str)]) -> Self {
+        let options = self.pool.connect_options().as_ref().clone().options(settings.iter().copied());
         Self { pool: pool().connect_lazy_with(options), recent: self.recent.clone() }
     }
 
