@@ -102,6 +102,12 @@ pub struct FilterSettings {
         help_heading = "Filters"
     )]
     pub latency_cost_cents: f64,
+    /// The least that a share must be worth above all that it costs, in cents; with CONFIDENCE_MODEL=skill alone.
+    #[arg(long, env = "MIN_EDGE_CENTS", default_value = "1", value_parser = few_cents, help_heading = "Filters")]
+    pub min_edge_cents: f64,
+    /// The same in percent of what it costs; the larger of the two counts. With CONFIDENCE_MODEL=skill alone.
+    #[arg(long, env = "MIN_EDGE_PCT", default_value = "1.5", value_parser = percent, help_heading = "Filters")]
+    pub min_edge_pct: f64,
     /// Whether panics are traded. If not they are shadows: signalled and followed to their outcome, never sent.
     #[arg(
         long,
@@ -166,6 +172,8 @@ impl FilterSettings {
             min_volume: self.min_market_volume_usd,
             max_volume_part: self.max_entry_of_volume_pct / 100.0,
             latency_cost: self.latency_cost_cents / 100.0,
+            min_edge: self.min_edge_cents / 100.0,
+            min_edge_part: self.min_edge_pct / 100.0,
         }
     }
 

@@ -41,6 +41,11 @@ pub struct Filters {
     pub max_volume_part: f64,
     /// What the price is expected to lose us between the decision and the order's arrival, dollars a share.
     pub latency_cost: f64,
+    /// The least edge after all costs, dollars a share: what is found in error is larger than less. Like the next one it
+    /// holds where skill is what confidence is found by.
+    pub min_edge: f64,
+    /// The least edge after all costs, as a part of what a share costs.
+    pub min_edge_part: f64,
 }
 
 /// What holds for panics alone.
@@ -78,6 +83,8 @@ impl Default for Filters {
             min_volume: Usd::whole(10_000),
             max_volume_part: 0.50,
             latency_cost: 0.002,
+            min_edge: 0.01,
+            min_edge_part: 0.015,
         }
     }
 }

@@ -211,12 +211,14 @@ pub enum Reason {
         /// The least.
         minimum: f64,
     },
-    /// Kelly stakes nothing: the price has taken the edge.
+    /// The price has taken the edge, or left too little of it.
     NoEdge {
         /// The probability believed.
         probability: f64,
         /// What a share costs, fee included.
         cost: f64,
+        /// How far the first must be above the second, dollars a share.
+        minimum: f64,
     },
     /// The stake was not worth an order.
     StakeTooSmall {

@@ -175,8 +175,23 @@ impl Engine {
         if confidence < minimum {
             return Some(Reason::Confidence { confidence, minimum });
         }
-        (appraisal.kelly < MIN_KELLY)
-            .then_some(Reason::NoEdge { probability: appraisal.probability, cost: appraisal.cost })
+        self.meagre(appraisal)
+    }
+
+    /// Whether too little of the edge is left. The strategy read literally asks no more than that Kelly stakes something.
+    fn meagre(&self, appraisal: &Appraisal) -> Option<Reason> {
+        let (probability, cost) = (appraisal.probability, appraisal.cost);
+        let asked = match self.policy.confidence_model {
+            ConfidenceModel::Score => 0.0,
+            ConfidenceModel::Skill => {
+                let filters = &self.policy.filters;
+                filters.min_edge.max(filters.min_edge_part * cost)
+            }
+        };
+        let is_meagre = probability - cost < asked || appraisal.kelly < MIN_KELLY;
+        // Kelly's fraction in the same unit: it is the edge over what a share can win.
+        let minimum = asked.max(MIN_KELLY * (1.0 - cost));
+        is_meagre.then_some(Reason::NoEdge { probability, cost, minimum })
     }
 
     /// Whether a panic is one: where the event's other markets moved as well, something happened.

@@ -64,9 +64,11 @@ impl Reason {
             Self::Confidence { confidence, minimum } => {
                 vec![("confidence", Number(*confidence)), ("minimum", Number(*minimum))]
             }
-            Self::NoEdge { probability, cost } => {
-                vec![("probability", Number(*probability)), ("cost", Number(*cost))]
-            }
+            Self::NoEdge { probability, cost, minimum } => vec![
+                ("probability", Number(*probability)),
+                ("cost", Number(*cost)),
+                ("minimum", Number(*minimum)),
+            ],
             Self::StakeTooSmall { stake, minimum } => {
                 vec![("stake", Usd(*stake)), ("minimum", Usd(*minimum))]
             }

@@ -109,9 +109,11 @@ impl fmt::Display for Reason {
             Self::Confidence { confidence, minimum } => {
                 write!(f, "confidence {:.1} % is below {:.1} %", confidence * 100.0, minimum * 100.0)
             }
-            Self::NoEdge { probability, cost } => {
-                write!(f, "a share costs {cost:.4} and wins with probability {probability:.4}")
-            }
+            Self::NoEdge { probability, cost, minimum } => write!(
+                f,
+                "a share costs {cost:.4} and wins with probability {probability:.4}, which is not {:.2} ¢ more",
+                minimum * 100.0
+            ),
             Self::StakeTooSmall { stake, minimum } => {
                 write!(f, "the stake ${} is below ${}", stake.cents(), minimum.cents())
             }
