@@ -2,6 +2,7 @@
 //!
 //! The judgement is pure and lives in `decision`; here it is fed from the outbox and answered by a venue.
 
+mod choice;
 mod diary;
 mod executor;
 mod filters;
@@ -30,6 +31,7 @@ use tokio::task::JoinSet;
 use live::{Desks, Live, LiveHandle, Objection, Rhythm};
 use preflight::{Check, Verdict};
 
+pub use choice::Choice;
 pub use executor::Executor;
 pub use filters::FilterSettings;
 pub use key_settings::LiveSettings;

@@ -115,7 +115,7 @@ impl StrategySettings {
             min_panic_sellers: self.min_panic_sellers,
             confidence_model: self.confidence_model,
             max_signal_age: i64::from(self.max_signal_age_secs) * 1_000_000,
-            limits: self.limits.limits(),
+            limits: self.limits.limits(self.confidence_model),
             filters: self.filters.filters(),
             fade: self.filters.fade(),
         }

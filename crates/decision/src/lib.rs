@@ -6,6 +6,7 @@
 
 pub mod calibrated;
 pub mod calibration;
+pub mod cluster;
 pub mod clv;
 pub mod confidence;
 pub mod copyability;

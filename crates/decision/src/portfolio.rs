@@ -121,12 +121,13 @@ impl Portfolio {
         self.reserved() + self.positions.values().map(Held::at_cost).sum()
     }
 
-    /// What can still be lost: all that positions are worth now, and all that orders on their way may cost.
+    /// What can still be lost in some markets: all that positions are worth now, and all that orders on their way may cost.
     #[must_use]
-    pub fn at_risk(&self) -> Usd {
-        let worth: Usd =
-            self.positions.values().map(|held| held.worth(self.mark_of(held.token())).max(Usd::ZERO)).sum();
-        self.reserved() + worth
+    pub fn at_risk(&self, counts: impl Fn(ConditionId) -> bool) -> Usd {
+        let worth = |held: &Held| held.worth(self.mark_of(held.token())).max(Usd::ZERO);
+        let held = self.positions.values().filter(|held| counts(held.position.condition)).map(worth);
+        let ordered = self.orders.values().filter(|sent| counts(sent.order.condition)).map(Sent::reserved);
+        held.sum::<Usd>() + ordered.sum()
     }
 
     /// What the day has lost so far, marked to the bids; below zero for a gain.
@@ -145,6 +146,12 @@ impl Portfolio {
     #[must_use]
     pub fn slots_taken(&self) -> usize {
         self.occupied().count()
+    }
+
+    /// Those of them in some markets.
+    #[must_use]
+    pub fn slots_where(&self, counts: impl Fn(ConditionId) -> bool) -> usize {
+        self.occupied().filter(|held| counts(held.position.condition)).count()
     }
 
     /// Whether a position is in this event, an entry on its way, or a sale that may still be taken back.

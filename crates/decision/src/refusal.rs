@@ -298,6 +298,13 @@ pub enum Reason {
         /// The most.
         limit: usize,
     },
+    /// As many positions of one category are to end on the market's day as may be.
+    SameDay {
+        /// How many.
+        open: usize,
+        /// The most.
+        limit: usize,
+    },
     /// There is a position in this event already.
     EventHeld,
     /// The order could cost more than one trade may.
@@ -371,6 +378,7 @@ impl Reason {
             Self::NotHeld { .. } => "not_held",
             Self::Halted { .. } => "halted",
             Self::TooManyPositions { .. } => "too_many_positions",
+            Self::SameDay { .. } => "same_day",
             Self::EventHeld => "event_held",
             Self::AboveMaxPosition { .. } => "above_max_position",
             Self::DailyBudget { .. } => "daily_budget",

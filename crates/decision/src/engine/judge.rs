@@ -12,7 +12,7 @@ use crate::confidence::{self, Estimate};
 use crate::limits::EntryStyle;
 use crate::refusal::Reason;
 use crate::skill::probability_of_skill;
-use crate::{sizing, venue};
+use crate::{risk, sizing, venue};
 
 /// The most the limit may lie above the whale's price under the skill model, dollars a share.
 const MAX_RUN_UP: f64 = 0.02;
@@ -314,7 +314,8 @@ impl Engine {
         };
         let kelly = sizing::kelly(estimate.probability, cost);
         let wished = sizing::part_of(self.portfolio.bankroll(), kelly * self.policy.kelly_fraction);
-        let most = Order::largest_stake(self.policy.max_position, fee_rate_ppm);
+        let most = risk::largest_position(&self.portfolio, &self.policy);
+        let most = Order::largest_stake(most, fee_rate_ppm);
         View { estimate, cost, kelly, stake: wished.min(most) }
     }
 }

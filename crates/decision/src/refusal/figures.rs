@@ -87,7 +87,7 @@ impl Reason {
                 vec![("wanted", Shares(*wanted)), ("sellable", Shares(*sellable))]
             }
             Self::Halted { until } => vec![("until", Time(*until))],
-            Self::TooManyPositions { open, limit } => {
+            Self::TooManyPositions { open, limit } | Self::SameDay { open, limit } => {
                 let count = |number: usize| Count(i64::try_from(number).unwrap_or(i64::MAX));
                 vec![("open", count(*open)), ("maximum", count(*limit))]
             }

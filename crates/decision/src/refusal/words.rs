@@ -151,6 +151,9 @@ impl fmt::Display for Reason {
             Self::TooManyPositions { open, limit } => {
                 write!(f, "{open} positions are open or ordered, {limit} at most")
             }
+            Self::SameDay { open, limit } => {
+                write!(f, "{open} positions of its category are to end on the same day, {limit} at most")
+            }
             Self::EventHeld => f.write_str("there is a position in this event already"),
             Self::AboveMaxPosition { cost, limit } => {
                 write!(f, "the trade can cost ${}, more than ${}", cost.cents(), limit.cents())
