@@ -139,7 +139,14 @@ impl Portfolio {
     /// The bankroll that stakes are parts of today.
     #[must_use]
     pub fn bankroll(&self) -> Usd {
-        self.day.map_or_else(|| self.start + self.realized(), |day| day.bankroll)
+        self.day.map_or_else(|| self.prudent_worth(), |day| day.bankroll)
+    }
+
+    /// Dollars, with each open position at what it cost or at what it would bring now, whichever is less: a gain that is not
+    /// realised raises no stake, and a loss that is not realised is one.
+    fn prudent_worth(&self) -> Usd {
+        let lost = |held: &Held| (held.at_cost() - held.worth(self.mark_of(held.token()))).max(Usd::ZERO);
+        self.start + self.realized() - self.positions.values().map(lost).sum()
     }
 
     /// Positions open, those whose entry is on its way, and those whose sale may still be taken back.
@@ -211,8 +218,7 @@ impl Portfolio {
         if self.day.is_some_and(|day| at.day() <= day.number) {
             return None;
         }
-        let bankroll = self.start + self.realized();
-        let day = Day { number: at.day(), result: self.result(), bankroll };
+        let day = Day { number: at.day(), result: self.result(), bankroll: self.prudent_worth() };
         self.day = Some(day);
         Some(Record::Day(day))
     }

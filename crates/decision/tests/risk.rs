@@ -211,3 +211,27 @@ fn a_position_and_all_of_them_are_parts_of_the_bankroll() {
     assert_eq!(desk.stake(3), rest);
     assert!(matches!(desk.follow(4), Err(Reason::StakeTooSmall { .. })));
 }
+
+/// At midnight an open position counts at what it would bring where that is less than it cost, and at its cost where it is
+/// more; during the day nothing changes.
+#[test]
+fn an_open_position_makes_the_bankroll_smaller_and_never_larger() {
+    // $1,000 at 0.50 are 2,000 shares.
+    for (bid, bankroll) in [("0.40", 9_800), ("0.49", 9_980), ("0.50", 10_000), ("0.60", 10_000)] {
+        let mut desk = Desk::new(rich(Limits::default()));
+        assert_eq!(desk.stake(1), Usd::whole(1_000));
+        desk.bid = bid;
+        desk.at = midnight().plus_micros(-1);
+        desk.run(EventKind::Tick);
+        assert_eq!(desk.engine.portfolio().bankroll(), Usd::whole(10_000));
+        desk.at = midnight();
+        desk.run(EventKind::Tick);
+        assert_eq!(desk.engine.portfolio().bankroll(), Usd::whole(bankroll), "{bid}");
+        // What it ends with counts from the next day on.
+        desk.resolve(1, 0);
+        assert_eq!(desk.engine.portfolio().bankroll(), Usd::whole(bankroll));
+        desk.at = desk.at.plus_micros(Timestamp::DAY);
+        desk.run(EventKind::Tick);
+        assert_eq!(desk.engine.portfolio().bankroll(), Usd::whole(11_000));
+    }
+}
