@@ -1,6 +1,6 @@
 //! The settings of what keeps a candidate from being a signal.
 
-use decision::{FadePolicy, Filters, engine};
+use decision::{FadePolicy, Filters};
 use domain::{Price, Timestamp, Usd};
 
 use crate::settings::{percent, within};
@@ -35,14 +35,15 @@ pub struct FilterSettings {
     /// How far the middle of the book may stand above the whale's price, in cents.
     #[arg(long, env = "MAX_RUN_UP_CENTS", default_value = "2", value_parser = cents, help_heading = "Filters")]
     pub max_run_up_cents: Price,
-    /// The part of all whales' dollars in a market that may be against the trade, in percent.
+    /// The part of all whales' dollars in a market, weighed by each one's edge, that may be against the trade, in percent;
+    /// fewer dollars must be against it than with it, too. 100: nobody asks.
     #[arg(long, env = "MAX_OPPOSED_PCT", default_value = "35", value_parser = percent, help_heading = "Filters")]
     pub max_opposed_pct: f64,
     /// How many minutes back whales are looked for that disagree.
     #[arg(
         long,
         env = "CONFLICT_WINDOW_MINUTES",
-        default_value_t = 60,
+        default_value_t = 360,
         value_parser = clap::value_parser!(u32).range(1..=LONGEST_WINDOW),
         help_heading = "Filters"
     )]
@@ -149,8 +150,8 @@ pub struct FilterSettings {
     pub fade_max_sibling_move_cents: Price,
 }
 
-/// The minutes that the engine remembers.
-const LONGEST_WINDOW: i64 = engine::LOOKBACK / Timestamp::MINUTE;
+/// Minutes; what whales did a day ago they may long have thought better of.
+const LONGEST_WINDOW: i64 = 24 * 60;
 
 impl FilterSettings {
     pub(crate) fn filters(&self) -> Filters {
@@ -239,7 +240,7 @@ mod tests {
         let Filters { min_volume, min_taker_part, min_timing, .. } = settings.filters();
         assert_eq!((min_volume, min_taker_part, min_timing), (Usd::ZERO, 0.25, 0.0));
         for wrong in
-            [["--max-spread-cents", "0"], ["--min-price", "1.2"], ["--conflict-window-minutes", "90"]]
+            [["--max-spread-cents", "0"], ["--min-price", "1.2"], ["--conflict-window-minutes", "1441"]]
         {
             assert!(Line::try_parse_from(std::iter::once("line").chain(wrong)).is_err(), "{wrong:?}");
         }

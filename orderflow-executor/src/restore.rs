@@ -61,6 +61,14 @@ pub(crate) async fn remember_recent(
     remember_volumes(connection, engine, seq).await?;
     let Some(reached) = resume::reached(connection, seq).await? else { return Ok(()) };
     let since = reached.plus_micros(-LOOKBACK);
+    // What whales did is asked over a longer time than what everybody did.
+    let whales: Vec<Wallet> = engine.whale_wallets().filter(|whale| Some(*whale) != own).collect();
+    let earlier = reached.plus_micros(-engine.flows_kept());
+    if earlier < since && !whales.is_empty() {
+        for (fill, at) in resume::fills_of(connection, seq, &whales, earlier, since).await? {
+            engine.remember_flow(&fill, at);
+        }
+    }
     for (fill, at) in resume::recent_fills(connection, seq, since).await? {
         if Some(fill.wallet) == own {
             continue;

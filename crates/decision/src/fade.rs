@@ -141,6 +141,12 @@ impl Tapes {
         net
     }
 
+    /// From when on all fills of a token are known that happened; `None` where nobody traded it lately.
+    #[must_use]
+    pub fn known_from(&self, token: TokenId) -> Option<Timestamp> {
+        self.prints.get(&token)?.latest().map(|latest| latest.at.plus_micros(-LOOKBACK))
+    }
+
     /// What a wallet net bought of a token in shares, from a moment on and before another.
     pub fn flow(&self, wallet: Wallet, token: TokenId, from: Timestamp, until: Timestamp) -> Shares {
         let prints = self.prints.get(&token).into_iter().flat_map(|tape| tape.since(from));

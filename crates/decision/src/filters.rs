@@ -20,9 +20,10 @@ pub struct Filters {
     pub depth_multiple: u32,
     /// How far the middle of the book may have moved above the price that is followed.
     pub max_run_up: Price,
-    /// The part of all whales' dollars in a market that may be on its other outcomes, 0 to 1.
+    /// The part of all whales' dollars in a market, weighed by their edges, that may be on its other outcomes, 0 to 1; 1:
+    /// nobody asks.
     pub max_opposed: f64,
-    /// How far back whales are looked for, in microseconds; at most [`crate::engine::LOOKBACK`].
+    /// How far back whales are looked for, in microseconds.
     pub conflict_window: i64,
     /// Whether markets of fifteen minutes and less are followed, whatever their time left.
     pub ultra_short: bool,
@@ -74,7 +75,7 @@ impl Default for Filters {
             depth_multiple: 3,
             max_run_up: cents(2),
             max_opposed: 0.35,
-            conflict_window: Timestamp::HOUR,
+            conflict_window: 6 * Timestamp::HOUR,
             ultra_short: false,
             min_skill_probability: 0.90,
             min_timed_entries: 30,

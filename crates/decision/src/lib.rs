@@ -17,6 +17,7 @@ pub mod exits;
 pub mod experience;
 pub mod fade;
 pub mod filters;
+pub mod flows;
 pub mod follow;
 pub mod guards;
 mod half_lives;

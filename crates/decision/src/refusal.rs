@@ -187,7 +187,9 @@ pub enum Reason {
         with: Usd,
         /// Their dollars on the others.
         against: Usd,
-        /// The part of all their dollars that may be against it.
+        /// The part that is against, each one's dollars weighed by its edge.
+        opposed: f64,
+        /// The part of that that may be. However small it is, fewer dollars must be against than with it.
         maximum: f64,
     },
     /// Whales sell into the panic, so it may be right.

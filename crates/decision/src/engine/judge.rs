@@ -82,7 +82,7 @@ impl Engine {
             EntryStyle::Rest { .. } => (Usd::from_micros(i64::MAX), limit),
         };
         let view = self.price_at(sight, expected);
-        let Whales { with, against } = self.whales(candidate, market, book.token);
+        let Whales { with, against, .. } = self.whales(candidate, market, book.token);
         let exposure = self.exposure(candidate, market, book.token);
         let skill = self.skill_of(candidate);
         let beliefs = self.experience.beliefs();
@@ -151,8 +151,7 @@ impl Engine {
                 return Some(Reason::RunUp { whale, mid, maximum });
             }
         }
-        let whales = Whales { with: appraisal.whales_with, against: appraisal.whales_against };
-        if let Some(conflict) = self.conflict(candidate.kind, whales) {
+        if let Some(conflict) = self.conflict(candidate.kind, self.whales(candidate, market, token)) {
             return Some(conflict);
         }
         if candidate.kind == SignalKind::FadeDegen {

@@ -52,9 +52,12 @@ impl Reason {
                 vec![("whale", Price(*whale)), ("mid", Price(*mid)), ("maximum", Price(*maximum))]
             }
             Self::Closing { before, after } => vec![("before", Shares(*before)), ("after", Shares(*after))],
-            Self::Conflict { with, against, maximum } => {
-                vec![("with", Usd(*with)), ("against", Usd(*against)), ("maximum", Number(*maximum))]
-            }
+            Self::Conflict { with, against, opposed, maximum } => vec![
+                ("with", Usd(*with)),
+                ("against", Usd(*against)),
+                ("opposed", Number(*opposed)),
+                ("maximum", Number(*maximum)),
+            ],
             Self::WhaleSelling { sold } => vec![("sold", Usd(*sold))],
             Self::News { sibling, moved, maximum } => vec![
                 ("sibling", Condition(*sibling)),

@@ -92,11 +92,12 @@ impl fmt::Display for Reason {
                     "the wallet had {before} shares net and has {after}: it does not open or increase a bet"
                 )
             }
-            Self::Conflict { with, against, maximum } => write!(
+            Self::Conflict { with, against, opposed, maximum } => write!(
                 f,
-                "whales disagree: ${} with it, ${} against, {:.0} % at most",
+                "whales disagree: ${} with it, ${} against; by what they know {:.0} % are against, {:.0} % at most",
                 with.cents(),
                 against.cents(),
+                opposed * 100.0,
                 maximum * 100.0
             ),
             Self::WhaleSelling { sold } => write!(f, "whales sell as well, ${}", sold.cents()),
