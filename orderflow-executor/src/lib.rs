@@ -5,6 +5,7 @@
 mod choice;
 mod diary;
 mod executor;
+mod fade;
 mod filters;
 mod holdings;
 mod key_settings;
@@ -33,6 +34,7 @@ use preflight::{Check, Verdict};
 
 pub use choice::Choice;
 pub use executor::Executor;
+pub use fade::FadeSettings;
 pub use filters::FilterSettings;
 pub use key_settings::LiveSettings;
 pub use limits::LimitSettings;

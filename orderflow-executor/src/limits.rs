@@ -37,7 +37,7 @@ pub struct LimitSettings {
         help_heading = "Limits"
     )]
     pub cooldown_hours: u16,
-    /// How positions are entered: take (what is on offer up to the limit, at once) or rest (a post-only order at the whale's
+    /// How positions that follow a whale are entered: take (what is on offer up to the limit, at once) or rest (a post-only order at the whale's
     /// price or a tick above the best bid, whichever is lower; it is kept alive by heartbeats, so that the venue cancels it
     /// ten seconds after this service is gone).
     #[arg(
@@ -92,6 +92,11 @@ pub struct LimitSettings {
 }
 
 impl LimitSettings {
+    /// How long an entry rests, in microseconds.
+    pub(crate) const fn rests(&self) -> i64 {
+        self.rest_minutes as i64 * Timestamp::MINUTE
+    }
+
     /// The engine's limits, where confidence is found that way.
     #[must_use]
     pub fn limits(&self, model: ConfidenceModel) -> Limits {
@@ -109,7 +114,7 @@ impl LimitSettings {
             cooldown_losses: self.cooldown_losses,
             cooldown: i64::from(self.cooldown_hours) * Timestamp::HOUR,
             entry: match self.entry_style.as_str() {
-                "rest" => EntryStyle::Rest { lasts: i64::from(self.rest_minutes) * Timestamp::MINUTE },
+                "rest" => EntryStyle::Rest { lasts: self.rests() },
                 _ => EntryStyle::Take,
             },
             exits: Exits {

@@ -5,6 +5,7 @@ use domain::{ConfidenceModel, Usd};
 use service::DatabaseSettings;
 use service::telemetry::TelemetrySettings;
 
+use crate::fade::FadeSettings;
 use crate::filters::FilterSettings;
 use crate::key_settings::LiveSettings;
 use crate::limits::LimitSettings;
@@ -94,6 +95,9 @@ pub struct StrategySettings {
     /// What else keeps a candidate from being a signal.
     #[command(flatten)]
     pub filters: FilterSettings,
+    /// What holds for panics alone.
+    #[command(flatten)]
+    pub fade: FadeSettings,
 }
 
 impl StrategySettings {
@@ -117,7 +121,7 @@ impl StrategySettings {
             max_signal_age: i64::from(self.max_signal_age_secs) * 1_000_000,
             limits: self.limits.limits(self.confidence_model),
             filters: self.filters.filters(),
-            fade: self.filters.fade(),
+            fade: self.fade.policy(self.limits.rests()),
         }
     }
 }

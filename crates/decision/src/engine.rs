@@ -32,7 +32,7 @@ use crate::policy::Policy;
 use crate::portfolio::{Holdings, Portfolio};
 use crate::record::Record;
 use crate::refusal::{Reason, Refusal};
-use crate::volume::Volumes;
+use crate::volume::{Traded, Volumes};
 
 /// How far back fills must be known for the engine to be as it would have been without a restart.
 pub const LOOKBACK: i64 = if crate::follow::LOOKBACK < crate::fade::LOOKBACK {
@@ -166,11 +166,9 @@ impl Engine {
     }
 
     /// Takes in what was traded in the last day before a restart, in place of what was known of it.
-    pub fn remember_volumes(&mut self, traded: impl IntoIterator<Item = (TokenId, Timestamp, Usd)>) {
+    pub fn remember_volumes(&mut self, traded: impl IntoIterator<Item = Traded>) {
         self.volumes = Volumes::default();
-        for (token, hour, usd) in traded {
-            self.volumes.add(token, hour, usd);
-        }
+        traded.into_iter().for_each(|traded| self.volumes.add(traded));
     }
 
     /// Takes in a result that was already acted on before a restart.

@@ -3,6 +3,8 @@
 
 use domain::{Price, Timestamp, Usd};
 
+use crate::limits::EntryStyle;
+
 /// The filters every candidate passes, and those of whales.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Filters {
@@ -54,12 +56,32 @@ pub struct Filters {
 pub struct FadePolicy {
     /// Whether panics are traded. If not they are shadows: signalled and followed to their outcome, never sent.
     pub live: bool,
+    /// How they are entered. Buying what a panic sells pays, if it does, with what little comes back of the drop: the spread
+    /// and the fee are more than that, so that nothing but an order that rests can gain.
+    pub entry: EntryStyle,
+    /// How long one is held, in microseconds: what comes back of a panic comes back soon.
+    pub max_holding: i64,
+    /// The part of the drop that must have come back for one to be left, 0 to 1; 0: none is left for that.
+    pub rebound: f64,
+    /// Below it a bet is a long shot.
+    pub min_price: Price,
+    /// Above it there is too little to come back.
+    pub max_price: Price,
     /// The least time to the market's expected end, in microseconds.
     pub min_time_left: i64,
     /// The part of what it held of the outcome that a seller must have given up, 0 to 1.
     pub min_part_sold: f64,
     /// The part of all selling into bids that must be theirs, 0 to 1.
     pub min_sell_share: f64,
+    /// How many standard deviations of the market's moves of a quarter of an hour the drop must be, in log-odds: a market
+    /// that moves as far every other hour does not panic. 0: nobody asks.
+    pub min_sigmas: f64,
+    /// How many such moves must be known of the last day. Of a market that is hardly traded nobody can say what is usual, and
+    /// who bought there would not find anybody to sell to either.
+    pub min_moves: u32,
+    /// For how long the price must have set no new low, in microseconds; 0: nobody waits. While it falls, whoever buys is the
+    /// one the next seller sells to.
+    pub calm: i64,
     /// A sibling market that moved this far in the same minutes makes a panic news.
     pub max_sibling_move: Price,
 }
@@ -94,10 +116,18 @@ impl Default for FadePolicy {
     fn default() -> Self {
         Self {
             live: false,
+            entry: EntryStyle::Rest { lasts: 10 * Timestamp::MINUTE },
+            max_holding: Timestamp::DAY,
+            rebound: 0.5,
+            min_price: cents(15),
+            max_price: cents(85),
             min_time_left: 6 * Timestamp::HOUR,
             min_part_sold: 0.30,
             min_sell_share: 0.60,
             max_sibling_move: cents(3),
+            min_sigmas: 3.0,
+            min_moves: 8,
+            calm: 5 * Timestamp::MINUTE,
         }
     }
 }

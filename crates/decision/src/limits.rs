@@ -23,7 +23,7 @@ pub struct Limits {
     pub max_book_age: i64,
     /// How far our clock may be from the venue's, in microseconds.
     pub max_clock_skew: i64,
-    /// How positions are entered.
+    /// How positions that follow a whale are entered.
     pub entry: EntryStyle,
     /// When a position is left early.
     pub exits: Exits,
@@ -34,8 +34,8 @@ pub struct Limits {
 pub enum EntryStyle {
     /// By taking what is on offer up to the limit, at once.
     Take,
-    /// By an order that only rests: at the whale's price or a tick above the best bid, whichever is lower. It pays no fee,
-    /// and is filled by whoever comes, which may be somebody who knows more.
+    /// By an order that only rests: at the whale's price or a tick above the best bid, whichever is lower, and in a panic at
+    /// the best bid. It pays no fee, and is filled by whoever comes, which may be somebody who knows more.
     Rest {
         /// How long it rests, in microseconds.
         lasts: i64,

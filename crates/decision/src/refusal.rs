@@ -93,6 +93,22 @@ pub enum Reason {
         /// The least.
         minimum: f64,
     },
+    /// The price falls as far as that every other hour.
+    Ordinary {
+        /// How far it fell, in log-odds.
+        fall: f64,
+        /// The standard deviation of its moves of a quarter of an hour.
+        deviation: f64,
+        /// How many of these the fall must be.
+        minimum: f64,
+    },
+    /// Too few of the price's moves are known to say whether it fell further than usual.
+    Unmeasured {
+        /// How many moves of a quarter of an hour.
+        moves: u32,
+        /// The least.
+        minimum: u32,
+    },
     /// Too few of the sellers gave up much of what they held.
     NoPanic {
         /// How many did.
@@ -346,6 +362,8 @@ impl Reason {
             Self::Volume { .. } => "volume",
             Self::EntryOfVolume { .. } => "entry_of_volume",
             Self::SellShare { .. } => "sell_share",
+            Self::Ordinary { .. } => "ordinary",
+            Self::Unmeasured { .. } => "unmeasured",
             Self::NoPanic { .. } => "no_panic",
             Self::UnknownMarket => "unknown_market",
             Self::Resolved => "resolved",

@@ -6,6 +6,7 @@
 mod shared;
 
 use decision::portfolio::Holdings;
+use decision::volume::Traded;
 use decision::{Command, Engine, Event, EventKind, FadePolicy, Filters, Last, Policy, Reason, Record, venue};
 use domain::{
     Book, ConfidenceModel, Fill, Level, Market, Oracle, Role, Shares, Side, SignalKind, Skill, Tick, Tier,
@@ -207,7 +208,8 @@ fn a_quiet_market_is_not_entered() {
     assert_eq!(reason(&desk.follow()).unwrap().code(), "volume");
 
     let mut desk = quiet();
-    desk.engine.remember_volumes([(token(10), NOON, Usd::whole(9_400))]);
+    let (usd, shares) = (Usd::whole(9_400), Shares::whole(18_800));
+    desk.engine.remember_volumes([Traded { token: token(10), at: NOON, usd, shares }]);
     assert_eq!(kinds(&desk.follow()), [SignalKind::FollowWhale]);
 }
 

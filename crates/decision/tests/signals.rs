@@ -407,7 +407,7 @@ fn a_panic_is_a_shadow_until_it_is_allowed_to_be_more() {
         Record::Outcome { condition: condition(1), payouts: Payouts::winner(0, 2).unwrap(), at: desk.at };
     assert_eq!(outcome, [expected]);
 
-    let live = FadePolicy { live: true, ..FadePolicy::default() };
+    let live = FadePolicy { live: true, ..policy().fade };
     let records = Desk::new(Policy { fade: live, ..policy() }).panic(1);
     assert!(records.iter().any(|record| matches!(record, Record::Order(_))), "{records:#?}");
 }

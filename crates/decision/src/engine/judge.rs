@@ -72,7 +72,7 @@ impl Engine {
         // estimate at the best offer, the second at the average the first would have paid.
         let depth = depth(book, limit);
         let share = Usd::from_micros(depth.micros() / i64::from(self.policy.filters.depth_multiple.max(1)));
-        let (share, expected) = match self.policy.limits.entry {
+        let (share, expected) = match self.policy.entry(candidate.kind) {
             EntryStyle::Take => {
                 let first = self.price_at(sight, ask);
                 let walked = venue::walk(book, limit, first.stake.min(share), market.fee_rate_ppm);
@@ -116,8 +116,8 @@ impl Engine {
                 SignalKind::FollowWhale => beliefs.kept,
                 SignalKind::FadeDegen => beliefs.rebound,
             },
-            fee_rate_ppm: self.entry_fee_rate(market),
-            latency_cost: self.latency_cost(),
+            fee_rate_ppm: self.entry_fee_rate(candidate.kind, market),
+            latency_cost: self.latency_cost(candidate.kind),
             expected_price: expected,
             limit_price: limit,
             cost: view.cost,
@@ -134,7 +134,7 @@ impl Engine {
     fn fault(&self, sight: Sight<'_>, appraisal: &Appraisal) -> Option<Reason> {
         let Sight { candidate, market, bid, ask, mid, .. } = sight;
         let (filters, token) = (&self.policy.filters, sight.book.token);
-        let takes = self.policy.limits.entry == EntryStyle::Take;
+        let takes = self.policy.entry(candidate.kind) == EntryStyle::Take;
         if takes && appraisal.limit_price < ask {
             return Some(Reason::AboveLimit { ask, limit: appraisal.limit_price });
         }
@@ -229,7 +229,7 @@ impl Engine {
             kelly: appraisal.kelly,
             kelly_applied: appraisal.kelly * self.policy.kelly_fraction,
             stake,
-            fee_rate_ppm: self.entry_fee_rate(market),
+            fee_rate_ppm: self.entry_fee_rate(candidate.kind, market),
             shadow: candidate.kind == SignalKind::FadeDegen && !self.policy.fade.live,
             appraisal: Box::new(appraisal),
         })
@@ -238,8 +238,13 @@ impl Engine {
     /// The highest price the order may pay.
     fn limit(&self, sight: Sight<'_>) -> Price {
         let Sight { candidate, book, bid, ask, .. } = sight;
-        if let EntryStyle::Rest { .. } = self.policy.limits.entry {
-            return sizing::resting_price(candidate.reference, bid, ask, book.tick);
+        match (self.policy.entry(candidate.kind), candidate.kind) {
+            (EntryStyle::Rest { .. }, SignalKind::FollowWhale) => {
+                return sizing::resting_price(candidate.reference, bid, ask, book.tick);
+            }
+            // Whoever bids more than the others in a panic is sold to first by those who know why.
+            (EntryStyle::Rest { .. }, SignalKind::FadeDegen) => return bid,
+            (EntryStyle::Take, _) => {}
         }
         // The strategy's example rounds 0.756 to 0.76. A limit that is meant to protect rounds down.
         let rounding = match self.policy.confidence_model {
@@ -267,16 +272,16 @@ impl Engine {
 
     /// What is lost until an order arrives. The strategy read literally knows of no such thing, and what rests is filled at
     /// its own price.
-    fn latency_cost(&self) -> f64 {
-        match (self.policy.confidence_model, self.policy.limits.entry) {
+    fn latency_cost(&self, kind: SignalKind) -> f64 {
+        match (self.policy.confidence_model, self.policy.entry(kind)) {
             (ConfidenceModel::Score, _) | (_, EntryStyle::Rest { .. }) => 0.0,
             (ConfidenceModel::Skill, EntryStyle::Take) => self.policy.filters.latency_cost,
         }
     }
 
     /// The rate of the fee that an entry pays: who rests pays none (docs.polymarket.com/trading/fees).
-    const fn entry_fee_rate(&self, market: &Market) -> u32 {
-        match self.policy.limits.entry {
+    const fn entry_fee_rate(&self, kind: SignalKind, market: &Market) -> u32 {
+        match self.policy.entry(kind) {
             EntryStyle::Take => market.fee_rate_ppm,
             EntryStyle::Rest { .. } => 0,
         }
@@ -300,8 +305,9 @@ impl Engine {
 
     fn price_at(&self, sight: Sight<'_>, paid: Price) -> View {
         let Sight { candidate, market, mid, .. } = sight;
-        let (mid, paid, fee_rate_ppm) = (mid.to_f64(), paid.to_f64(), self.entry_fee_rate(market));
-        let cost = paid + sizing::fee_per_share(fee_rate_ppm, paid) + self.latency_cost();
+        let fee_rate_ppm = self.entry_fee_rate(candidate.kind, market);
+        let (mid, paid) = (mid.to_f64(), paid.to_f64());
+        let cost = paid + sizing::fee_per_share(fee_rate_ppm, paid) + self.latency_cost(candidate.kind);
         let (model, beliefs) = (self.policy.confidence_model, self.experience.beliefs());
         let estimate = match candidate.kind {
             SignalKind::FollowWhale => {

@@ -29,13 +29,16 @@ impl Engine {
         outcome.records.push(Record::Signal(Box::new(signal.clone())));
         match risk::approve(order, self.ground(at)) {
             Ok(approved) => {
-                if signal.kind == SignalKind::FollowWhale {
-                    // What its block holds beside the fill that led to it counts, whatever the order there: it is
-                    // what is found again when the block is read again.
-                    let sibling = self.sibling(signal.token);
-                    let since = candidate.block_time;
-                    let left = self.tapes.given_up(signal.wallet, signal.token, sibling, since);
-                    self.exits.lead(&signal, left);
+                match signal.kind {
+                    SignalKind::FollowWhale => {
+                        // What its block holds beside the fill that led to it counts, whatever the order there: it is
+                        // what is found again when the block is read again.
+                        let sibling = self.sibling(signal.token);
+                        let since = candidate.block_time;
+                        let left = self.tapes.given_up(signal.wallet, signal.token, sibling, since);
+                        self.exits.lead(&signal, left);
+                    }
+                    SignalKind::FadeDegen => self.exits.fade(&signal),
                 }
                 self.send(approved, outcome);
             }
@@ -62,7 +65,7 @@ impl Engine {
             outcome: market.and_then(|market| market.outcome_index(signal.token)).unwrap_or(0),
             limit: signal.limit_price,
             size: Size::Spend(signal.stake),
-            force: match self.policy.limits.entry {
+            force: match self.policy.entry(signal.kind) {
                 EntryStyle::Take => TimeInForce::Fak,
                 EntryStyle::Rest { lasts } => TimeInForce::PostOnly { until: signal.at.plus_micros(lasts) },
             },

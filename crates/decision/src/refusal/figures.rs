@@ -29,6 +29,14 @@ impl Reason {
             Self::EntryOfVolume { entry, volume, maximum } => {
                 vec![("entry", Usd(*entry)), ("volume", Usd(*volume)), ("maximum", Number(*maximum))]
             }
+            Self::Ordinary { fall, deviation, minimum } => vec![
+                ("fall", Number(*fall)),
+                ("deviation", Number(*deviation)),
+                ("minimum", Number(*minimum)),
+            ],
+            Self::Unmeasured { moves, minimum } => {
+                vec![("moves", Count(i64::from(*moves))), ("minimum", Count(i64::from(*minimum)))]
+            }
             Self::NoPanic { sellers, minimum, part } => {
                 let count = |number: usize| Count(i64::try_from(number).unwrap_or(i64::MAX));
                 vec![("sellers", count(*sellers)), ("minimum", count(*minimum)), ("part", Number(*part))]

@@ -55,6 +55,14 @@ impl fmt::Display for Reason {
                 part * 100.0,
                 minimum * 100.0
             ),
+            Self::Ordinary { fall, deviation, minimum } => write!(
+                f,
+                "the price fell by {fall:.2} in log-odds, and moves by {deviation:.2} in a quarter of an hour: that is not {minimum:.1} times as much"
+            ),
+            Self::Unmeasured { moves, minimum } => write!(
+                f,
+                "{moves} of its moves of a quarter of an hour are known, fewer than {minimum}: nobody can say what is usual"
+            ),
             Self::NoPanic { sellers, minimum, part } => write!(
                 f,
                 "{sellers} of the sellers gave up {:.0} % of what they held, fewer than {minimum}",
