@@ -332,6 +332,11 @@ fn whales_weigh_what_they_know() {
         let records = desk.follow(1, "0.50", &book(1, "0.49", "0.50"));
         let found = refusals(&records).iter().any(|refusal| refusal.reason.code() == "conflict");
         assert_eq!(found, is_refused, "{kappa} {usd}");
+        let appraisals = signals(&records).into_iter().map(|signal| Some(&signal.appraisal));
+        let refused = refusals(&records).into_iter().map(|refusal| refusal.appraisal.as_ref());
+        let seen = appraisals.chain(refused).flatten().next().unwrap();
+        let against = kappa.max(0.0) * f64::from(usd);
+        assert!((seen.whales_opposed - against / (0.6 * 600.0 + against)).abs() < 1e-9);
     }
     // Where all of it may be against the candidate, nobody asks.
     let careless = Filters { max_opposed: 1.0, ..policy().filters };

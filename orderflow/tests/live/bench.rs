@@ -362,6 +362,7 @@ impl Bench {
             drop: 0.0,
             whales_with: Usd::whole(1_000),
             whales_against: Usd::ZERO,
+            whales_opposed: 0.0,
             held_before: None,
             coefficient: Coefficient { mean: 0.8, deviation: 0.1, events: 0 },
             fee_rate_ppm: order.fee_rate_ppm,

@@ -82,7 +82,7 @@ impl Engine {
             EntryStyle::Rest { .. } => (Usd::from_micros(i64::MAX), limit),
         };
         let view = self.price_at(sight, expected);
-        let Whales { with, against, .. } = self.whales(candidate, market, book.token);
+        let Whales { with, against, opposed } = self.whales(candidate, market, book.token);
         let exposure = self.exposure(candidate, market, book.token);
         let skill = self.skill_of(candidate);
         let beliefs = self.experience.beliefs();
@@ -111,6 +111,7 @@ impl Engine {
             drop: candidate.drop,
             whales_with: with,
             whales_against: against,
+            whales_opposed: opposed,
             held_before: candidate.held_by(candidate.wallet).map(|_| exposure.before),
             coefficient: match candidate.kind {
                 SignalKind::FollowWhale => beliefs.kept,
@@ -151,7 +152,9 @@ impl Engine {
                 return Some(Reason::RunUp { whale, mid, maximum });
             }
         }
-        if let Some(conflict) = self.conflict(candidate.kind, self.whales(candidate, market, token)) {
+        let (with, against) = (appraisal.whales_with, appraisal.whales_against);
+        let whales = Whales { with, against, opposed: appraisal.whales_opposed };
+        if let Some(conflict) = self.conflict(candidate.kind, whales) {
             return Some(conflict);
         }
         if candidate.kind == SignalKind::FadeDegen {
