@@ -1,6 +1,6 @@
 //! The settings of what keeps a candidate from being a signal.
 
-use decision::{FadePolicy, Filters, engine};
+use decision::Filters;
 use domain::{Price, Timestamp, Usd};
 
 use crate::settings::{percent, within};
@@ -35,14 +35,15 @@ pub struct FilterSettings {
     /// How far the middle of the book may stand above the whale's price, in cents.
     #[arg(long, env = "MAX_RUN_UP_CENTS", default_value = "2", value_parser = cents, help_heading = "Filters")]
     pub max_run_up_cents: Price,
-    /// The part of all whales' dollars in a market that may be against the trade, in percent.
+    /// The part of all whales' dollars in a market, weighed by each one's edge, that may be against the trade, in percent;
+    /// fewer dollars must be against it than with it, too. 100: nobody asks.
     #[arg(long, env = "MAX_OPPOSED_PCT", default_value = "35", value_parser = percent, help_heading = "Filters")]
     pub max_opposed_pct: f64,
     /// How many minutes back whales are looked for that disagree.
     #[arg(
         long,
         env = "CONFLICT_WINDOW_MINUTES",
-        default_value_t = 60,
+        default_value_t = 360,
         value_parser = clap::value_parser!(u32).range(1..=LONGEST_WINDOW),
         help_heading = "Filters"
     )]
@@ -102,49 +103,16 @@ pub struct FilterSettings {
         help_heading = "Filters"
     )]
     pub latency_cost_cents: f64,
-    /// Whether panics are traded. If not they are shadows: signalled and followed to their outcome, never sent.
-    #[arg(
-        long,
-        env = "FADE_LIVE",
-        default_value = "false",
-        action = clap::ArgAction::Set,
-        help_heading = "Filters"
-    )]
-    pub fade_live: bool,
-    /// The least minutes to a market's expected end, for panics.
-    #[arg(long, env = "FADE_MIN_MINUTES_TO_END", default_value_t = 360, help_heading = "Filters")]
-    pub fade_min_minutes_to_end: u32,
-    /// The part of what it held of the outcome that a panicking seller must have given up, in percent.
-    #[arg(
-        long,
-        env = "FADE_MIN_PART_SOLD_PCT",
-        default_value = "30",
-        value_parser = percent,
-        help_heading = "Filters"
-    )]
-    pub fade_min_part_sold_pct: f64,
-    /// The part of all selling into bids that must be the panicking sellers', in percent.
-    #[arg(
-        long,
-        env = "FADE_MIN_SELL_SHARE_PCT",
-        default_value = "60",
-        value_parser = percent,
-        help_heading = "Filters"
-    )]
-    pub fade_min_sell_share_pct: f64,
-    /// How far another market of the event must have moved to make a panic news, in cents.
-    #[arg(
-        long,
-        env = "FADE_MAX_SIBLING_MOVE_CENTS",
-        default_value = "3",
-        value_parser = cents,
-        help_heading = "Filters"
-    )]
-    pub fade_max_sibling_move_cents: Price,
+    /// The least that a share must be worth above all that it costs, in cents; with CONFIDENCE_MODEL=skill alone.
+    #[arg(long, env = "MIN_EDGE_CENTS", default_value = "1", value_parser = few_cents, help_heading = "Filters")]
+    pub min_edge_cents: f64,
+    /// The same in percent of what it costs; the larger of the two counts. With CONFIDENCE_MODEL=skill alone.
+    #[arg(long, env = "MIN_EDGE_PCT", default_value = "1.5", value_parser = percent, help_heading = "Filters")]
+    pub min_edge_pct: f64,
 }
 
-/// The minutes that the engine remembers.
-const LONGEST_WINDOW: i64 = engine::LOOKBACK / Timestamp::MINUTE;
+/// Minutes; what whales did a day ago they may long have thought better of.
+const LONGEST_WINDOW: i64 = 24 * 60;
 
 impl FilterSettings {
     pub(crate) fn filters(&self) -> Filters {
@@ -166,23 +134,15 @@ impl FilterSettings {
             min_volume: self.min_market_volume_usd,
             max_volume_part: self.max_entry_of_volume_pct / 100.0,
             latency_cost: self.latency_cost_cents / 100.0,
-        }
-    }
-
-    pub(crate) fn fade(&self) -> FadePolicy {
-        FadePolicy {
-            live: self.fade_live,
-            min_time_left: i64::from(self.fade_min_minutes_to_end) * Timestamp::MINUTE,
-            min_part_sold: self.fade_min_part_sold_pct / 100.0,
-            min_sell_share: self.fade_min_sell_share_pct / 100.0,
-            max_sibling_move: self.fade_max_sibling_move_cents,
+            min_edge: self.min_edge_cents / 100.0,
+            min_edge_part: self.min_edge_pct / 100.0,
         }
     }
 }
 
 /// Cents as the distance between two prices, above zero and below a dollar.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0.0001 and 99 cents")]
-fn cents(text: &str) -> Result<Price, String> {
+pub(crate) fn cents(text: &str) -> Result<Price, String> {
     let number = within(text, 0.0001..=99.0)?;
     Price::from_ppm((number * 10_000.0).round() as u32)
         .ok_or_else(|| "it is no distance of prices".to_owned())
@@ -216,22 +176,20 @@ mod tests {
     fn what_is_not_set_is_what_the_strategy_says() {
         let settings = Line::parse_from(["line"]).settings;
         assert_eq!(settings.filters(), Filters::default());
-        assert_eq!(settings.fade(), FadePolicy::default());
     }
 
     #[test]
     fn what_is_set_is_what_holds() {
-        let line = ["line", "--max-spread-cents", "1.5", "--fade-live", "true", "--max-days-to-end", "2"];
+        let line = ["line", "--max-spread-cents", "1.5", "--max-days-to-end", "2"];
         let more = ["--min-market-volume-usd", "0", "--min-taker-pct", "25", "--min-timing-t", "0"];
         let line = [&line[..], &more].concat();
         let settings = Line::parse_from(line).settings;
         assert_eq!(settings.filters().max_spread.to_string(), "0.015");
         assert_eq!(settings.filters().max_time_left, 2 * Timestamp::DAY);
-        assert!(settings.fade().live);
         let Filters { min_volume, min_taker_part, min_timing, .. } = settings.filters();
         assert_eq!((min_volume, min_taker_part, min_timing), (Usd::ZERO, 0.25, 0.0));
         for wrong in
-            [["--max-spread-cents", "0"], ["--min-price", "1.2"], ["--conflict-window-minutes", "90"]]
+            [["--max-spread-cents", "0"], ["--min-price", "1.2"], ["--conflict-window-minutes", "1441"]]
         {
             assert!(Line::try_parse_from(std::iter::once("line").chain(wrong)).is_err(), "{wrong:?}");
         }

@@ -2,8 +2,10 @@
 //!
 //! The judgement is pure and lives in `decision`; here it is fed from the outbox and answered by a venue.
 
+mod choice;
 mod diary;
 mod executor;
+mod fade;
 mod filters;
 mod holdings;
 mod key_settings;
@@ -30,7 +32,9 @@ use tokio::task::JoinSet;
 use live::{Desks, Live, LiveHandle, Objection, Rhythm};
 use preflight::{Check, Verdict};
 
+pub use choice::Choice;
 pub use executor::Executor;
+pub use fade::FadeSettings;
 pub use filters::FilterSettings;
 pub use key_settings::LiveSettings;
 pub use limits::LimitSettings;

@@ -1,10 +1,11 @@
 //! The engine as it stood at a place in the outbox, made again from the database.
 
 use decision::engine::{Asked, LOOKBACK};
-use decision::exits::{ExitState, Lead};
+use decision::exits::{ExitState, Fade, Lead};
 use decision::experience::Known;
 use decision::portfolio::{Holdings, Kept, Losses};
-use decision::{Case, Control, Engine, Last, Policy, Sent, volume};
+use decision::volume::{self, Traded};
+use decision::{Case, Control, Engine, Last, Policy, Sent};
 use domain::{ExitReason, Fill, Purpose, SignalKind, TimeInForce, Timestamp, Wallet};
 use store::resume::{Books, ExitRow, SentOrder};
 use store::{PgConnection, controls, markets, resume, scores, signals};
@@ -61,6 +62,14 @@ pub(crate) async fn remember_recent(
     remember_volumes(connection, engine, seq).await?;
     let Some(reached) = resume::reached(connection, seq).await? else { return Ok(()) };
     let since = reached.plus_micros(-LOOKBACK);
+    // What whales did is asked over a longer time than what everybody did.
+    let whales: Vec<Wallet> = engine.whale_wallets().filter(|whale| Some(*whale) != own).collect();
+    let earlier = reached.plus_micros(-engine.flows_kept());
+    if earlier < since && !whales.is_empty() {
+        for (fill, at) in resume::fills_of(connection, seq, &whales, earlier, since).await? {
+            engine.remember_flow(&fill, at);
+        }
+    }
     for (fill, at) in resume::recent_fills(connection, seq, since).await? {
         if Some(fill.wallet) == own {
             continue;
@@ -88,8 +97,9 @@ pub(crate) async fn remember_volumes(
     seq: i64,
 ) -> anyhow::Result<()> {
     let Some(reached) = resume::reached(connection, seq).await? else { return Ok(()) };
-    let since = reached.plus_micros(-volume::HOURS * Timestamp::HOUR);
-    engine.remember_volumes(resume::volumes(connection, seq, since).await?);
+    let since = reached.plus_micros(-volume::KEPT_HOURS * Timestamp::HOUR);
+    let traded = resume::volumes(connection, seq, since).await?.into_iter();
+    engine.remember_volumes(traded.map(|(token, at, usd, shares)| Traded { token, at, usd, shares }));
     Ok(())
 }
 
@@ -129,10 +139,15 @@ fn is_kill_obeyed(exits: &ExitState) -> bool {
 fn exits_of(rows: Vec<ExitRow>) -> ExitState {
     let mut exits = ExitState::default();
     for row in rows {
-        if row.kind == SignalKind::FollowWhale {
-            let entry = row.notional.buys_at(row.reference);
-            let lead = Lead { wallet: row.wallet, token: row.token, entry, left: row.left };
-            exits.leads.insert(row.position, lead);
+        match row.kind {
+            SignalKind::FollowWhale => {
+                let entry = row.notional.buys_at(row.reference);
+                let lead = Lead { wallet: row.wallet, token: row.token, entry, left: row.left };
+                exits.leads.insert(row.position, lead);
+            }
+            SignalKind::FadeDegen => {
+                exits.fades.insert(row.position, Fade { from: row.market, drop: row.drop });
+            }
         }
         exits.leaving.extend(row.leaving.map(|reason| (row.position, reason)));
         exits.reached.extend(row.reached.into_iter().map(|reason| (row.position, reason)));

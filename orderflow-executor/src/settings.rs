@@ -5,6 +5,7 @@ use domain::{ConfidenceModel, Usd};
 use service::DatabaseSettings;
 use service::telemetry::TelemetrySettings;
 
+use crate::fade::FadeSettings;
 use crate::filters::FilterSettings;
 use crate::key_settings::LiveSettings;
 use crate::limits::LimitSettings;
@@ -94,6 +95,9 @@ pub struct StrategySettings {
     /// What else keeps a candidate from being a signal.
     #[command(flatten)]
     pub filters: FilterSettings,
+    /// What holds for panics alone.
+    #[command(flatten)]
+    pub fade: FadeSettings,
 }
 
 impl StrategySettings {
@@ -115,9 +119,9 @@ impl StrategySettings {
             min_panic_sellers: self.min_panic_sellers,
             confidence_model: self.confidence_model,
             max_signal_age: i64::from(self.max_signal_age_secs) * 1_000_000,
-            limits: self.limits.limits(),
+            limits: self.limits.limits(self.confidence_model),
             filters: self.filters.filters(),
-            fade: self.filters.fade(),
+            fade: self.fade.policy(self.limits.rests()),
         }
     }
 }

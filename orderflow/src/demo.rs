@@ -6,6 +6,7 @@ use std::path::Path;
 
 use devnet::{Devnet, DevnetConfig, Truth};
 use domain::{Usd, Wallet};
+use orderflow_executor::Choice;
 use serde_json::{Value, json};
 use service::telemetry::TelemetrySettings;
 use service::{Database, Supervisor, clock, interrupted};
@@ -115,13 +116,18 @@ fn services(settings: &Demo, world: &Devnet, folder: &Path) -> anyhow::Result<Ru
     run.strategy = settings.strategy.clone();
     // Its bets live for minutes: what keeps money out of the last hours of real ones would keep it out of all.
     run.strategy.filters.min_minutes_to_end = 0;
-    run.strategy.filters.fade_min_minutes_to_end = 0;
+    run.strategy.fade.fade_min_minutes_to_end = 0;
     // Nor is a day of them as long as a real one.
     run.strategy.filters.min_market_volume_usd = Usd::ZERO;
     run.strategy.filters.max_entry_of_volume_pct = 100.0;
     // Its past is days long, and not the months in which a wallet shows how it times its entries.
     run.strategy.filters.min_timed_entries = 0;
     run.strategy.filters.min_timing_t = 0.0;
+    // All of its markets end on the day on which they begin, and nobody has seen them move for hours.
+    let limits = &mut run.strategy.limits;
+    limits.max_same_day = Choice::Set(limits.max_same_day.or(0));
+    run.strategy.fade.fade_min_sigmas = 0.0;
+    run.strategy.fade.fade_calm_minutes = 0;
     run.reputation = settings.reputation.clone();
     run.reputation.reputation_interval_secs = run.reputation.reputation_interval_secs.min(PASS_SECS);
     Ok(run)

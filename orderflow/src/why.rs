@@ -176,7 +176,16 @@ fn decided_on(evidence: &Row) -> Vec<String> {
         ),
         line(
             "Whales",
-            &format!("{} with it, {} against; {held}", usd("whales_with_usd"), usd("whales_against_usd")),
+            &format!(
+                "{} with it, {} against{}; {held}",
+                usd("whales_with_usd"),
+                usd("whales_against_usd"),
+                // Signals from before it was kept have none.
+                evidence.number("whales_opposed").map_or_else(String::new, |opposed| format!(
+                    " ({:.0} % by what they know)",
+                    100.0 * opposed
+                )),
+            ),
         ),
         line("Company", &company(evidence)),
         line(

@@ -18,7 +18,7 @@ use crowd::Crowd;
 /// How many verdicts are told at once, while the engine is filled and in each pass afterwards.
 const PASS: u32 = 2_000;
 /// How long fills run before any step counts: longer than the engine looks back, so that every tape is full.
-const WARM_UP: i64 = 80 * Timestamp::MINUTE;
+const WARM_UP: i64 = 370 * Timestamp::MINUTE;
 /// How often the engine is told the time, and new verdicts.
 const TICK: i64 = 10 * 1_000_000;
 const SCORES: i64 = 5 * Timestamp::MINUTE;

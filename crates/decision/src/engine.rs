@@ -25,13 +25,14 @@ use crate::event::{Command, Event, EventKind};
 use crate::exits::ExitState;
 use crate::experience::{Case, Experience, Known};
 use crate::fade::Tapes;
+use crate::flows::Flows;
 use crate::follow::Entries;
 use crate::guards::Guards;
 use crate::policy::Policy;
 use crate::portfolio::{Holdings, Portfolio};
 use crate::record::Record;
 use crate::refusal::{Reason, Refusal};
-use crate::volume::Volumes;
+use crate::volume::{Traded, Volumes};
 
 /// How far back fills must be known for the engine to be as it would have been without a restart.
 pub const LOOKBACK: i64 = if crate::follow::LOOKBACK < crate::fade::LOOKBACK {
@@ -64,6 +65,7 @@ pub struct Engine {
     resolved: BTreeMap<ConditionId, Payouts>,
     entries: Entries,
     tapes: Tapes,
+    flows: Flows,
     volumes: Volumes,
     waiting: BTreeMap<TokenId, Candidate>,
     guards: Guards,
@@ -107,6 +109,7 @@ impl Engine {
             portfolio: Portfolio::restore(policy.bankroll, holdings),
             digest: policy.digest(),
             ratings: Ratings::new(policy.min_whale_score, policy.max_degen_score),
+            flows: Flows::new(policy.filters.conflict_window.saturating_add(policy.max_signal_age)),
             policy,
             markets: BTreeMap::new(),
             tokens: BTreeMap::new(),
@@ -140,14 +143,32 @@ impl Engine {
     pub fn remember(&mut self, fill: &Fill, block_time: Timestamp) {
         self.entries.observe(fill, block_time);
         self.tapes.observe(fill, block_time);
+        self.remember_flow(fill, block_time);
+    }
+
+    /// Takes in what a whale traded longer ago than all fills must be known: who stands against whom is asked over a
+    /// longer time.
+    pub fn remember_flow(&mut self, fill: &Fill, block_time: Timestamp) {
+        if self.is_whales(fill.wallet) {
+            self.flows.observe(fill, block_time);
+        }
+    }
+
+    /// How far back what whales traded must be known, in microseconds.
+    #[must_use]
+    pub const fn flows_kept(&self) -> i64 {
+        self.flows.kept()
+    }
+
+    /// The wallets that count as whales.
+    pub fn whale_wallets(&self) -> impl Iterator<Item = Wallet> {
+        self.ratings.whales()
     }
 
     /// Takes in what was traded in the last day before a restart, in place of what was known of it.
-    pub fn remember_volumes(&mut self, traded: impl IntoIterator<Item = (TokenId, Timestamp, Usd)>) {
+    pub fn remember_volumes(&mut self, traded: impl IntoIterator<Item = Traded>) {
         self.volumes = Volumes::default();
-        for (token, hour, usd) in traded {
-            self.volumes.add(token, hour, usd);
-        }
+        traded.into_iter().for_each(|traded| self.volumes.add(traded));
     }
 
     /// Takes in a result that was already acted on before a restart.

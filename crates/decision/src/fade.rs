@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{Fill, Price, Role, Shares, Side, Timestamp, TokenId, Usd, Wallet};
 
+use crate::refit::logit;
 use tape::{Print, Tape};
 
 /// How long a panic takes at most.
@@ -37,6 +38,19 @@ pub struct Panic {
     pub price: Price,
     /// How far the price is below its average of the hour before, dollars a share.
     pub drop: f64,
+    /// The same in log-odds.
+    pub fall: f64,
+    /// Which of them sold last.
+    pub last: Wallet,
+}
+
+/// What makes selling a panic, as far as it is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trigger {
+    /// How many must sell.
+    pub least_sellers: usize,
+    /// For how long the price must have set no new low, in microseconds; 0: nobody waits.
+    pub calm: i64,
 }
 
 /// The last prints of every token.
@@ -70,13 +84,13 @@ impl Tapes {
         &mut self,
         token: TokenId,
         at: Timestamp,
-        least_sellers: usize,
+        trigger: Trigger,
         panics: impl Fn(Wallet) -> bool,
     ) -> Option<Panic> {
         if self.asked.get(&token).is_some_and(|asked| at.micros_since(*asked) < REARM) {
             return None;
         }
-        let panic = self.panic(token, at, least_sellers, panics)?;
+        let panic = self.panic(token, at, trigger, panics)?;
         self.asked.insert(token, at);
         Some(panic)
     }
@@ -91,14 +105,15 @@ impl Tapes {
         &self,
         token: TokenId,
         at: Timestamp,
-        least_sellers: usize,
+        trigger: Trigger,
         panics: impl Fn(Wallet) -> bool,
     ) -> Option<Panic> {
         let tape = self.prints.get(&token)?;
         // The price is known at once, and hardly ever has it fallen; who sold is asked of each print.
         let baseline = tape.baseline(at)?.to_f64();
-        let drop = baseline - tape.latest()?.price()?.to_f64();
-        if drop < MIN_DROP.max(MIN_DROP_PART * baseline) {
+        let now = tape.latest()?.price()?.to_f64();
+        let drop = baseline - now;
+        if drop < MIN_DROP.max(MIN_DROP_PART * baseline) || !is_calm(tape, at, trigger.calm) {
             return None;
         }
         let mut net: BTreeMap<Wallet, (Usd, Shares)> = BTreeMap::new();
@@ -111,9 +126,11 @@ impl Tapes {
         net.retain(|_, (usd, shares)| MIN_SOLD <= *usd && shares.is_positive());
         let notional: Usd = net.values().map(|(usd, _)| *usd).sum();
         let shares: Shares = net.values().map(|(_, shares)| *shares).sum();
-        if net.len() < least_sellers || notional < MIN_SOLD_TOGETHER {
+        if net.len() < trigger.least_sellers || notional < MIN_SOLD_TOGETHER {
             return None;
         }
+        let is_last = |print: &&Print| print.side == Side::Sell && net.contains_key(&print.wallet);
+        let last = tape.minutes_to(at).filter(is_last).last()?.wallet;
         let into_bids = |print: &&Print| print.side == Side::Sell && print.is_taker;
         Some(Panic {
             sellers: net.into_keys().collect(),
@@ -121,6 +138,8 @@ impl Tapes {
             sold: tape.minutes_to(at).filter(into_bids).map(|print| print.usd).sum(),
             price: Price::average(notional, shares)?,
             drop,
+            fall: logit(baseline) - logit(now),
+            last,
         })
     }
 
@@ -139,6 +158,12 @@ impl Tapes {
             }
         }
         net
+    }
+
+    /// From when on all fills of a token are known that happened; `None` where nobody traded it lately.
+    #[must_use]
+    pub fn known_from(&self, token: TokenId) -> Option<Timestamp> {
+        self.prints.get(&token)?.latest().map(|latest| latest.at.plus_micros(-LOOKBACK))
     }
 
     /// What a wallet net bought of a token in shares, from a moment on and before another.
@@ -188,6 +213,21 @@ impl Tapes {
     }
 }
 
+/// Whether the price has set no new low in the last of a panic's minutes. The first print of them sets one.
+fn is_calm(tape: &Tape, at: Timestamp, calm: i64) -> bool {
+    if calm <= 0 {
+        return true;
+    }
+    let mut low: Option<(Price, Timestamp)> = None;
+    for print in tape.minutes_to(at) {
+        let Some(price) = print.price() else { continue };
+        if low.is_none_or(|(lowest, _)| price < lowest) {
+            low = Some((price, print.at));
+        }
+    }
+    low.is_some_and(|(_, set)| calm <= at.micros_since(set))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,6 +252,8 @@ mod tests {
         }
     }
 
+    const FIVE: Trigger = Trigger { least_sellers: 5, calm: 0 };
+
     fn minute(minute: i64) -> Timestamp {
         Timestamp::from_micros(minute * Timestamp::MINUTE)
     }
@@ -223,7 +265,7 @@ mod tests {
         for seller in 1..=sellers {
             let at = minute(30 + i64::from(seller));
             tapes.observe(&sell(seller, 600, 60 - u32::from(seller) * 2), at);
-            last = last.or(tapes.ask(TokenId::default(), at, 5, |wallet_| wallet_ != wallet(200)));
+            last = last.or(tapes.ask(TokenId::default(), at, FIVE, |wallet_| wallet_ != wallet(200)));
         }
         last
     }
@@ -244,7 +286,7 @@ mod tests {
         for seller in 1..=20 {
             let at = minute(30);
             tapes.observe(&sell(seller, 600, 50), at);
-            panics += u8::from(tapes.ask(TokenId::default(), at, 5, |_| true).is_some());
+            panics += u8::from(tapes.ask(TokenId::default(), at, FIVE, |_| true).is_some());
         }
         assert_eq!(panics, 1);
     }

@@ -3,6 +3,8 @@
 
 use domain::{Price, Timestamp, Usd};
 
+use crate::limits::EntryStyle;
+
 /// The filters every candidate passes, and those of whales.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Filters {
@@ -20,9 +22,10 @@ pub struct Filters {
     pub depth_multiple: u32,
     /// How far the middle of the book may have moved above the price that is followed.
     pub max_run_up: Price,
-    /// The part of all whales' dollars in a market that may be on its other outcomes, 0 to 1.
+    /// The part of all whales' dollars in a market, weighed by their edges, that may be on its other outcomes, 0 to 1; 1:
+    /// nobody asks.
     pub max_opposed: f64,
-    /// How far back whales are looked for, in microseconds; at most [`crate::engine::LOOKBACK`].
+    /// How far back whales are looked for, in microseconds.
     pub conflict_window: i64,
     /// Whether markets of fifteen minutes and less are followed, whatever their time left.
     pub ultra_short: bool,
@@ -41,6 +44,11 @@ pub struct Filters {
     pub max_volume_part: f64,
     /// What the price is expected to lose us between the decision and the order's arrival, dollars a share.
     pub latency_cost: f64,
+    /// The least edge after all costs, dollars a share: what is found in error is larger than less. Like the next one it
+    /// holds where skill is what confidence is found by.
+    pub min_edge: f64,
+    /// The least edge after all costs, as a part of what a share costs.
+    pub min_edge_part: f64,
 }
 
 /// What holds for panics alone.
@@ -48,12 +56,32 @@ pub struct Filters {
 pub struct FadePolicy {
     /// Whether panics are traded. If not they are shadows: signalled and followed to their outcome, never sent.
     pub live: bool,
+    /// How they are entered. Buying what a panic sells pays, if it does, with what little comes back of the drop: the spread
+    /// and the fee are more than that, so that nothing but an order that rests can gain.
+    pub entry: EntryStyle,
+    /// How long one is held, in microseconds: what comes back of a panic comes back soon.
+    pub max_holding: i64,
+    /// The part of the drop that must have come back for one to be left, 0 to 1; 0: none is left for that.
+    pub rebound: f64,
+    /// Below it a bet is a long shot.
+    pub min_price: Price,
+    /// Above it there is too little to come back.
+    pub max_price: Price,
     /// The least time to the market's expected end, in microseconds.
     pub min_time_left: i64,
     /// The part of what it held of the outcome that a seller must have given up, 0 to 1.
     pub min_part_sold: f64,
     /// The part of all selling into bids that must be theirs, 0 to 1.
     pub min_sell_share: f64,
+    /// How many standard deviations of the market's moves of a quarter of an hour the drop must be, in log-odds: a market
+    /// that moves as far every other hour does not panic. 0: nobody asks.
+    pub min_sigmas: f64,
+    /// How many such moves must be known of the last day. Of a market that is hardly traded nobody can say what is usual, and
+    /// who bought there would not find anybody to sell to either.
+    pub min_moves: u32,
+    /// For how long the price must have set no new low, in microseconds; 0: nobody waits. While it falls, whoever buys is the
+    /// one the next seller sells to.
+    pub calm: i64,
     /// A sibling market that moved this far in the same minutes makes a panic news.
     pub max_sibling_move: Price,
 }
@@ -69,7 +97,7 @@ impl Default for Filters {
             depth_multiple: 3,
             max_run_up: cents(2),
             max_opposed: 0.35,
-            conflict_window: Timestamp::HOUR,
+            conflict_window: 6 * Timestamp::HOUR,
             ultra_short: false,
             min_skill_probability: 0.90,
             min_timed_entries: 30,
@@ -78,6 +106,8 @@ impl Default for Filters {
             min_volume: Usd::whole(10_000),
             max_volume_part: 0.50,
             latency_cost: 0.002,
+            min_edge: 0.01,
+            min_edge_part: 0.015,
         }
     }
 }
@@ -86,10 +116,18 @@ impl Default for FadePolicy {
     fn default() -> Self {
         Self {
             live: false,
+            entry: EntryStyle::Rest { lasts: 10 * Timestamp::MINUTE },
+            max_holding: Timestamp::DAY,
+            rebound: 0.5,
+            min_price: cents(15),
+            max_price: cents(85),
             min_time_left: 6 * Timestamp::HOUR,
             min_part_sold: 0.30,
             min_sell_share: 0.60,
             max_sibling_move: cents(3),
+            min_sigmas: 3.0,
+            min_moves: 8,
+            calm: 5 * Timestamp::MINUTE,
         }
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod calibrated;
 pub mod calibration;
+pub mod cluster;
 pub mod clv;
 pub mod confidence;
 pub mod copyability;
@@ -16,6 +17,7 @@ pub mod exits;
 pub mod experience;
 pub mod fade;
 pub mod filters;
+pub mod flows;
 pub mod follow;
 pub mod guards;
 mod half_lives;

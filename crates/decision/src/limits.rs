@@ -1,12 +1,18 @@
 //! Limits on all orders together, on what must be fresh before one is sent, and on how long a position is held.
 
-use domain::Timestamp;
+use domain::{ConfidenceModel, Timestamp};
 
 /// Limits beside those of a single trade.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
     /// The part of the bankroll that may be in positions and orders at once, 0 to 1.
     pub max_exposure: f64,
+    /// The part of the bankroll that one position may cost, 0 to 1.
+    pub max_stake: f64,
+    /// Positions and orders of one category whose markets are expected to end on one UTC day; 0: as many as there may be.
+    pub max_same_day: usize,
+    /// How far such bets are taken to be one bet, 0 to 1: with `k` of them a stake is divided by `1 + this · (k - 1)`.
+    pub cluster_correlation: f64,
     /// Losses in a row after which entries rest; 0: never.
     pub cooldown_losses: u32,
     /// How long they rest, in microseconds.
@@ -17,7 +23,7 @@ pub struct Limits {
     pub max_book_age: i64,
     /// How far our clock may be from the venue's, in microseconds.
     pub max_clock_skew: i64,
-    /// How positions are entered.
+    /// How positions that follow a whale are entered.
     pub entry: EntryStyle,
     /// When a position is left early.
     pub exits: Exits,
@@ -28,8 +34,8 @@ pub struct Limits {
 pub enum EntryStyle {
     /// By taking what is on offer up to the limit, at once.
     Take,
-    /// By an order that only rests: at the whale's price or a tick above the best bid, whichever is lower. It pays no fee,
-    /// and is filled by whoever comes, which may be somebody who knows more.
+    /// By an order that only rests: at the whale's price or a tick above the best bid, whichever is lower, and in a panic at
+    /// the best bid. It pays no fee, and is filled by whoever comes, which may be somebody who knows more.
     Rest {
         /// How long it rests, in microseconds.
         lasts: i64,
@@ -63,10 +69,33 @@ pub struct Bound {
     pub is_obeyed: bool,
 }
 
+impl Limits {
+    /// The limits where nobody has chosen others. The strategy read literally knows of none on all positions together but
+    /// their number, and its worked example stakes a tenth of the bankroll on one.
+    #[must_use]
+    pub fn of(model: ConfidenceModel) -> Self {
+        let literal = Self::default();
+        match model {
+            ConfidenceModel::Score => literal,
+            ConfidenceModel::Skill => Self {
+                max_exposure: 0.25,
+                max_stake: 0.05,
+                max_same_day: 2,
+                cluster_correlation: 0.5,
+                ..literal
+            },
+        }
+    }
+}
+
+/// Those of the strategy read literally.
 impl Default for Limits {
     fn default() -> Self {
         Self {
             max_exposure: 1.0,
+            max_stake: 1.0,
+            max_same_day: 0,
+            cluster_correlation: 0.0,
             cooldown_losses: 0,
             cooldown: 6 * Timestamp::HOUR,
             max_chain_age: 60_000_000,

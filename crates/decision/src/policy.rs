@@ -1,9 +1,9 @@
 //! The settings of the strategy: what the user may choose, and the constants the strategy fixes.
 
-use domain::{ConfidenceModel, Timestamp, Usd};
+use domain::{ConfidenceModel, SignalKind, Timestamp, Usd};
 
 use crate::filters::{FadePolicy, Filters};
-use crate::limits::Limits;
+use crate::limits::{EntryStyle, Limits};
 
 /// How much history a verdict needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +58,15 @@ pub struct Policy {
 impl Policy {
     /// How long the daily stop lasts once it trips.
     pub const HALT: i64 = Timestamp::DAY;
+
+    /// How a signal of a kind is entered.
+    #[must_use]
+    pub const fn entry(&self, kind: SignalKind) -> EntryStyle {
+        match kind {
+            SignalKind::FollowWhale => self.limits.entry,
+            SignalKind::FadeDegen => self.fade.entry,
+        }
+    }
 
     /// Every setting, as it is kept beside what was decided under it.
     #[must_use]

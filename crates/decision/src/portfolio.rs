@@ -121,12 +121,13 @@ impl Portfolio {
         self.reserved() + self.positions.values().map(Held::at_cost).sum()
     }
 
-    /// What can still be lost: all that positions are worth now, and all that orders on their way may cost.
+    /// What can still be lost in some markets: all that positions are worth now, and all that orders on their way may cost.
     #[must_use]
-    pub fn at_risk(&self) -> Usd {
-        let worth: Usd =
-            self.positions.values().map(|held| held.worth(self.mark_of(held.token())).max(Usd::ZERO)).sum();
-        self.reserved() + worth
+    pub fn at_risk(&self, counts: impl Fn(ConditionId) -> bool) -> Usd {
+        let worth = |held: &Held| held.worth(self.mark_of(held.token())).max(Usd::ZERO);
+        let held = self.positions.values().filter(|held| counts(held.position.condition)).map(worth);
+        let ordered = self.orders.values().filter(|sent| counts(sent.order.condition)).map(Sent::reserved);
+        held.sum::<Usd>() + ordered.sum()
     }
 
     /// What the day has lost so far, marked to the bids; below zero for a gain.
@@ -138,13 +139,26 @@ impl Portfolio {
     /// The bankroll that stakes are parts of today.
     #[must_use]
     pub fn bankroll(&self) -> Usd {
-        self.day.map_or_else(|| self.start + self.realized(), |day| day.bankroll)
+        self.day.map_or_else(|| self.prudent_worth(), |day| day.bankroll)
+    }
+
+    /// Dollars, with each open position at what it cost or at what it would bring now, whichever is less: a gain that is not
+    /// realised raises no stake, and a loss that is not realised is one.
+    fn prudent_worth(&self) -> Usd {
+        let lost = |held: &Held| (held.at_cost() - held.worth(self.mark_of(held.token()))).max(Usd::ZERO);
+        self.start + self.realized() - self.positions.values().map(lost).sum()
     }
 
     /// Positions open, those whose entry is on its way, and those whose sale may still be taken back.
     #[must_use]
     pub fn slots_taken(&self) -> usize {
         self.occupied().count()
+    }
+
+    /// Those of them in some markets.
+    #[must_use]
+    pub fn slots_where(&self, counts: impl Fn(ConditionId) -> bool) -> usize {
+        self.occupied().filter(|held| counts(held.position.condition)).count()
     }
 
     /// Whether a position is in this event, an entry on its way, or a sale that may still be taken back.
@@ -204,8 +218,7 @@ impl Portfolio {
         if self.day.is_some_and(|day| at.day() <= day.number) {
             return None;
         }
-        let bankroll = self.start + self.realized();
-        let day = Day { number: at.day(), result: self.result(), bankroll };
+        let day = Day { number: at.day(), result: self.result(), bankroll: self.prudent_worth() };
         self.day = Some(day);
         Some(Record::Day(day))
     }

@@ -93,6 +93,22 @@ pub enum Reason {
         /// The least.
         minimum: f64,
     },
+    /// The price falls as far as that every other hour.
+    Ordinary {
+        /// How far it fell, in log-odds.
+        fall: f64,
+        /// The standard deviation of its moves of a quarter of an hour.
+        deviation: f64,
+        /// How many of these the fall must be.
+        minimum: f64,
+    },
+    /// Too few of the price's moves are known to say whether it fell further than usual.
+    Unmeasured {
+        /// How many moves of a quarter of an hour.
+        moves: u32,
+        /// The least.
+        minimum: u32,
+    },
     /// Too few of the sellers gave up much of what they held.
     NoPanic {
         /// How many did.
@@ -187,7 +203,9 @@ pub enum Reason {
         with: Usd,
         /// Their dollars on the others.
         against: Usd,
-        /// The part of all their dollars that may be against it.
+        /// The part that is against, each one's dollars weighed by its edge.
+        opposed: f64,
+        /// The part of that that may be. However small it is, fewer dollars must be against than with it.
         maximum: f64,
     },
     /// Whales sell into the panic, so it may be right.
@@ -211,12 +229,14 @@ pub enum Reason {
         /// The least.
         minimum: f64,
     },
-    /// Kelly stakes nothing: the price has taken the edge.
+    /// The price has taken the edge, or left too little of it.
     NoEdge {
         /// The probability believed.
         probability: f64,
         /// What a share costs, fee included.
         cost: f64,
+        /// How far the first must be above the second, dollars a share.
+        minimum: f64,
     },
     /// The stake was not worth an order.
     StakeTooSmall {
@@ -296,6 +316,13 @@ pub enum Reason {
         /// The most.
         limit: usize,
     },
+    /// As many positions of one category are to end on the market's day as may be.
+    SameDay {
+        /// How many.
+        open: usize,
+        /// The most.
+        limit: usize,
+    },
     /// There is a position in this event already.
     EventHeld,
     /// The order could cost more than one trade may.
@@ -335,6 +362,8 @@ impl Reason {
             Self::Volume { .. } => "volume",
             Self::EntryOfVolume { .. } => "entry_of_volume",
             Self::SellShare { .. } => "sell_share",
+            Self::Ordinary { .. } => "ordinary",
+            Self::Unmeasured { .. } => "unmeasured",
             Self::NoPanic { .. } => "no_panic",
             Self::UnknownMarket => "unknown_market",
             Self::Resolved => "resolved",
@@ -369,6 +398,7 @@ impl Reason {
             Self::NotHeld { .. } => "not_held",
             Self::Halted { .. } => "halted",
             Self::TooManyPositions { .. } => "too_many_positions",
+            Self::SameDay { .. } => "same_day",
             Self::EventHeld => "event_held",
             Self::AboveMaxPosition { .. } => "above_max_position",
             Self::DailyBudget { .. } => "daily_budget",

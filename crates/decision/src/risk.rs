@@ -9,8 +9,11 @@
 //! }
 //! ```
 
-use domain::{Order, Shares, Side, TimeInForce, Timestamp, Usd};
+use std::collections::BTreeMap;
 
+use domain::{ConditionId, Market, Order, Shares, Side, Signal, TimeInForce, Timestamp, Usd};
+
+use crate::cluster::Cluster;
 use crate::guards::Guards;
 use crate::policy::Policy;
 use crate::portfolio::Portfolio;
@@ -29,17 +32,27 @@ impl<T> Approved<T> {
     }
 }
 
+/// Everything an entry is held against.
+#[derive(Clone, Copy, Debug)]
+pub struct Ground<'a> {
+    /// What is held and ordered already.
+    pub portfolio: &'a Portfolio,
+    /// What is known of the world's condition.
+    pub guards: &'a Guards,
+    /// The limits.
+    pub policy: &'a Policy,
+    /// What the markets are: which of them end together, and when.
+    pub markets: &'a BTreeMap<ConditionId, Market>,
+    /// Now.
+    pub at: Timestamp,
+}
+
 /// Lets an entry pass, or says which limit it breaks.
 ///
 /// # Errors
 /// The first limit that the order breaks, with its numbers.
-pub fn approve(
-    order: Order,
-    portfolio: &Portfolio,
-    guards: &Guards,
-    policy: &Policy,
-    at: Timestamp,
-) -> Result<Approved<Order>, Reason> {
+pub fn approve(order: Order, ground: Ground<'_>) -> Result<Approved<Order>, Reason> {
+    let Ground { portfolio, guards, policy, at, .. } = ground;
     // What the order can cost counts, fee included.
     let (stake, cost) = (order.stake(), order.most());
     if let Some(reason) = stopped(order.force, portfolio, guards, policy, at) {
@@ -52,17 +65,22 @@ pub fn approve(
     if policy.max_open_positions <= open {
         return Err(Reason::TooManyPositions { open, limit: policy.max_open_positions });
     }
-    if policy.max_position < cost {
-        return Err(Reason::AboveMaxPosition { cost, limit: policy.max_position });
+    let (together, limit) = (ground.together(order.condition), policy.limits.max_same_day);
+    if limit != 0 && limit <= together {
+        return Err(Reason::SameDay { open: together, limit });
+    }
+    let limit = largest_position(portfolio, policy);
+    if limit < cost {
+        return Err(Reason::AboveMaxPosition { cost, limit });
     }
     if stake < policy.min_stake {
         return Err(Reason::StakeTooSmall { stake, minimum: policy.min_stake });
     }
-    let left = daily_budget(portfolio, policy);
+    let left = ground.daily_budget();
     if left < cost {
         return Err(Reason::DailyBudget { cost, left });
     }
-    let left = exposure_left(portfolio, policy);
+    let left = ground.exposure_left();
     if left < cost {
         return Err(Reason::Exposure { cost, left });
     }
@@ -110,16 +128,51 @@ pub fn reduce(order: Order, portfolio: &Portfolio, guards: &Guards) -> Result<Ap
     Err(Reason::NotHeld { wanted, sellable })
 }
 
-/// What the day may still lose: the limit less the loss so far, and less all that open positions and orders on their
-/// way could lose of it too.
+/// The most one trade may cost, fee included.
 #[must_use]
-pub fn daily_budget(portfolio: &Portfolio, policy: &Policy) -> Usd {
-    (policy.daily_loss_limit - portfolio.day_loss() - portfolio.at_risk()).max(Usd::ZERO)
+pub fn largest_position(portfolio: &Portfolio, policy: &Policy) -> Usd {
+    sizing::part_of(portfolio.bankroll(), policy.limits.max_stake).min(policy.max_position)
 }
 
-/// What may still be added to positions and orders on their way.
-#[must_use]
-pub fn exposure_left(portfolio: &Portfolio, policy: &Policy) -> Usd {
-    let most = sizing::part_of(portfolio.bankroll(), policy.limits.max_exposure);
-    (most - portfolio.exposure()).max(Usd::ZERO)
+impl Ground<'_> {
+    /// The stake of a signal as far as everything else that is held and ordered leaves room for it: what makes it smaller
+    /// before it makes it impossible.
+    #[must_use]
+    pub fn stake(&self, signal: &Signal) -> Usd {
+        let (bankroll, limits) = (self.portfolio.bankroll(), &self.policy.limits);
+        let together = self.together(signal.condition);
+        let part = sizing::shared_part(signal.kelly_applied, limits.cluster_correlation, together);
+        let budget = self.daily_budget().min(self.exposure_left());
+        signal
+            .stake
+            .min(sizing::part_of(bankroll, part))
+            .min(Order::largest_stake(budget, signal.fee_rate_ppm))
+    }
+
+    /// What the day may still lose: the limit less the loss so far, and less all that positions and orders on their way
+    /// could lose of it today, because their markets may end today. What ends later can only lose as its price falls, and
+    /// that is in the loss so far as it happens: once it reaches the limit nothing is entered.
+    #[must_use]
+    pub fn daily_budget(&self) -> Usd {
+        let today = |condition| self.cluster(condition).may_end_by(self.at);
+        let lost = self.portfolio.day_loss() + self.portfolio.at_risk(today);
+        (self.policy.daily_loss_limit - lost).max(Usd::ZERO)
+    }
+
+    /// What may still be added to positions and orders on their way.
+    #[must_use]
+    pub fn exposure_left(&self) -> Usd {
+        let most = sizing::part_of(self.portfolio.bankroll(), self.policy.limits.max_exposure);
+        (most - self.portfolio.exposure()).max(Usd::ZERO)
+    }
+
+    /// How many positions and orders on their way stand and fall with a market.
+    fn together(&self, condition: ConditionId) -> usize {
+        let cluster = self.cluster(condition);
+        self.portfolio.slots_where(|other| self.cluster(other) == cluster)
+    }
+
+    fn cluster(&self, condition: ConditionId) -> Cluster {
+        Cluster::of(self.markets.get(&condition))
+    }
 }

@@ -26,6 +26,14 @@ pub fn part_of(amount: Usd, part: f64) -> Usd {
     Usd::from_micros((amount.micros() as f64 * part).floor() as i64).min(amount)
 }
 
+/// The part of the bankroll for one of several bets that stand and fall together, `together` of which are held already:
+/// `part / (1 + correlation · together)`. Bets on one piece of news are nearly one bet, and Kelly's stake is for one.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "a handful of positions")]
+pub fn shared_part(part: f64, correlation: f64, together: usize) -> f64 {
+    part / (1.0 + correlation.max(0.0) * together as f64)
+}
+
 /// The highest price an order may pay: the reference price plus the slippage allowed, moved onto the grid.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a clamped number of millionths")]

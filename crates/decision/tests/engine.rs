@@ -6,7 +6,7 @@ mod shared;
 
 use decision::portfolio::Holdings;
 use decision::{
-    Command, Control, Engine, Event, EventKind, FadePolicy, Last, Outcome, Policy, Record, venue,
+    Command, Control, Engine, EntryStyle, Event, EventKind, FadePolicy, Last, Outcome, Policy, Record, venue,
 };
 use domain::{
     Book, ConfidenceModel, Fill, Level, Market, Payouts, Price, Rounding, Shares, Side, Skill, Tick, Tier,
@@ -16,7 +16,8 @@ use shared::nouns::condition;
 use shared::{NOON, market, price, token, verdict, wallet};
 
 fn policy() -> Policy {
-    Policy { fade: FadePolicy { live: true, ..FadePolicy::default() }, ..shared::policy() }
+    let policy = shared::policy();
+    Policy { fade: FadePolicy { live: true, entry: EntryStyle::Take, ..policy.fade }, ..policy }
 }
 
 /// The first outcome of a market is traded.

@@ -6,6 +6,7 @@
 mod shared;
 
 use decision::portfolio::Holdings;
+use decision::volume::Traded;
 use decision::{Command, Engine, Event, EventKind, FadePolicy, Filters, Last, Policy, Reason, Record, venue};
 use domain::{
     Book, ConfidenceModel, Fill, Level, Market, Oracle, Role, Shares, Side, SignalKind, Skill, Tick, Tier,
@@ -207,7 +208,8 @@ fn a_quiet_market_is_not_entered() {
     assert_eq!(reason(&desk.follow()).unwrap().code(), "volume");
 
     let mut desk = quiet();
-    desk.engine.remember_volumes([(token(10), NOON, Usd::whole(9_400))]);
+    let (usd, shares) = (Usd::whole(9_400), Shares::whole(18_800));
+    desk.engine.remember_volumes([Traded { token: token(10), at: NOON, usd, shares }]);
     assert_eq!(kinds(&desk.follow()), [SignalKind::FollowWhale]);
 }
 
@@ -281,4 +283,50 @@ fn a_signal_says_how_sure_its_company_was() {
     assert!(appraisal.skill_probability > 0.999);
     assert_eq!((appraisal.timing_t, appraisal.part), (Some(3.0), 1.0));
     assert_eq!(appraisal.volume, Usd::whole(1_000));
+}
+
+/// What is left of the edge after all costs must be worth the trade: a cent, and one and a half percent of the cost.
+#[test]
+fn an_edge_that_is_hardly_one_is_refused() {
+    let skill = |min_edge, min_edge_part| Policy {
+        confidence_model: ConfidenceModel::Skill,
+        min_confidence: 0.0,
+        ..filtered(Filters { min_edge, min_edge_part, min_skill_probability: 0.0, ..policy().filters })
+    };
+    let followed = |policy: Policy, kappa: f64| {
+        let mut desk = Desk::new(policy);
+        let record = Skill { kappa, standard_error: 0.06 };
+        desk.run(EventKind::Scores(vec![Verdict { skill: record, ..verdict(1, 8.0, Tier::Whale) }]));
+        desk.follow()
+    };
+    let edge_of = |records: &[Record]| {
+        records.iter().find_map(|record| match record {
+            Record::Signal(signal) => {
+                Some((signal.probability - signal.appraisal.cost, signal.appraisal.cost))
+            }
+            _ => None,
+        })
+    };
+    let (edge, cost) = edge_of(&followed(skill(0.0, 0.0), 0.2)).unwrap();
+    assert!(0.01 < edge && edge < 0.02, "{edge}");
+    for (least, part) in [(edge, 0.0), (0.0, (edge - 1e-12) / cost)] {
+        assert!(edge_of(&followed(skill(least, part), 0.2)).is_some(), "{least} {part}");
+    }
+    for (least, part) in [(edge + 1e-9, 0.0), (0.0, (edge + 1e-9) / cost)] {
+        let refused = reason(&followed(skill(least, part), 0.2)).unwrap();
+        let Reason::NoEdge { probability, cost: paid, minimum } = refused else { panic!("{refused}") };
+        assert_eq!((probability - paid, paid), (edge, cost));
+        assert!((minimum - edge - 1e-9).abs() < 1e-12, "{minimum}");
+    }
+    // Kelly asks for a hundredth of what a share can win, whatever else is asked.
+    let refused = reason(&followed(skill(0.0, 0.0), 0.09)).unwrap();
+    assert!(
+        matches!(refused, Reason::NoEdge { minimum, .. } if (minimum - 0.00498).abs() < 1e-9),
+        "{refused}"
+    );
+    // The score read literally does not ask.
+    let literal = Policy { confidence_model: ConfidenceModel::Score, ..skill(0.9, 0.9) };
+    assert!(edge_of(&followed(literal, 0.2)).is_some());
+    let Filters { min_edge, min_edge_part, .. } = Filters::default();
+    assert_eq!((min_edge, min_edge_part), (0.01, 0.015));
 }

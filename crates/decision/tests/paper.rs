@@ -5,8 +5,10 @@
 #[path = "shared/policy.rs"]
 mod policy;
 
+use std::collections::BTreeMap;
+
 use decision::portfolio::Holdings;
-use decision::risk::{self, Approved};
+use decision::risk::{self, Approved, Ground};
 use decision::venue::{Resting, execute, taker_fee, turned_away};
 use decision::{Guards, Limits, Policy, Portfolio, Sent, VenueMode};
 use domain::{
@@ -52,7 +54,9 @@ fn order(size: Size, limit: &str, force: TimeInForce) -> Order {
 fn buy(usd: &str, limit: &str, force: TimeInForce) -> Approved<Order> {
     let order = order(Size::Spend(usd.parse().unwrap()), limit, force);
     let portfolio = Portfolio::restore(Usd::whole(10_000), Holdings::default());
-    risk::approve(order, &portfolio, &Guards::default(), &policy(), NOON).unwrap()
+    let (guards, policy, markets) = (Guards::default(), policy(), BTreeMap::new());
+    let (portfolio, guards, policy, markets) = (&portfolio, &guards, &policy, &markets);
+    risk::approve(order, Ground { portfolio, guards, policy, markets, at: NOON }).unwrap()
 }
 
 /// A sale of shares that a portfolio holds.

@@ -12,7 +12,7 @@ use decision::{
 };
 use domain::{
     Appraisal, Book, ConfidenceModel, Figure, Fill, Level, Market, Payouts, Shares, Side, Signal, SignalKind,
-    Tick, Tier, Timestamp, TokenId, Usd,
+    Skill, Tick, Tier, Timestamp, TokenId, Usd, Verdict,
 };
 use shared::nouns::condition;
 use shared::{NOON, market, policy, price, token, verdict};
@@ -290,15 +290,75 @@ fn whales_that_disagree_are_not_followed() {
     desk.fill(trade(2, 11, Side::Buy, 330, "0.50"));
     let records = desk.follow(1, "0.50", &book(1, "0.49", "0.50"));
     let (with, against) = (Usd::whole(600), Usd::whole(330));
-    assert_eq!(reason(&records), Reason::Conflict { with, against, maximum: 0.35 });
+    let Reason::Conflict { with: found, against: other, opposed, maximum } = reason(&records) else {
+        panic!("{records:#?}")
+    };
+    assert_eq!((found, other, maximum), (with, against, 0.35));
+    assert!((opposed - 330.0 / 930.0).abs() < 1e-9);
     // Less than that, nobody's, or longer ago than the window is no conflict.
     desk.fill(trade(2, 21, Side::Buy, 300, "0.50"));
     assert_eq!(signals(&desk.follow(2, "0.50", &book(2, "0.49", "0.50"))).len(), 1);
     desk.fill(trade(77, 31, Side::Buy, 9_000, "0.50"));
     assert_eq!(signals(&desk.follow(3, "0.50", &book(3, "0.49", "0.50"))).len(), 1);
     desk.fill(trade(2, 41, Side::Buy, 9_000, "0.50"));
-    desk.at = desk.at.plus_micros(HOUR + 1);
+    desk.at = desk.at.plus_micros(6 * HOUR);
+    desk.fill(trade(78, 40, Side::Buy, 100, "0.50"));
+    assert_eq!(reason(&desk.follow(4, "0.50", &book(4, "0.49", "0.50"))).code(), "conflict");
+    desk.at = desk.at.plus_micros(11 * Timestamp::MINUTE);
     assert_eq!(signals(&desk.follow(4, "0.50", &book(4, "0.49", "0.50"))).len(), 1);
+}
+
+/// A whale's dollars weigh as much as it knows: of one without an edge they say nothing, but there must not be more of them
+/// against the candidate than with it.
+#[test]
+fn whales_weigh_what_they_know() {
+    let knows = |number, kappa| Verdict {
+        skill: Skill { kappa, standard_error: 0.06 },
+        ..verdict(number, 8.0, Tier::Whale)
+    };
+    for (kappa, usd, is_refused) in [
+        (0.60, 323, false),
+        (0.60, 324, true),
+        (0.30, 599, false),
+        (0.20, 599, false),
+        (1.20, 161, false),
+        (1.20, 162, true),
+        (-0.10, 599, false),
+        (-0.10, 600, true),
+    ] {
+        let mut desk = Desk::new(policy());
+        desk.tell(EventKind::Scores(vec![knows(2, kappa)]));
+        desk.fill(trade(2, 11, Side::Buy, usd, "0.50"));
+        let records = desk.follow(1, "0.50", &book(1, "0.49", "0.50"));
+        let found = refusals(&records).iter().any(|refusal| refusal.reason.code() == "conflict");
+        assert_eq!(found, is_refused, "{kappa} {usd}");
+        let appraisals = signals(&records).into_iter().map(|signal| Some(&signal.appraisal));
+        let refused = refusals(&records).into_iter().map(|refusal| refusal.appraisal.as_ref());
+        let seen = appraisals.chain(refused).flatten().next().unwrap();
+        let against = kappa.max(0.0) * f64::from(usd);
+        assert!((seen.whales_opposed - against / (0.6 * 600.0 + against)).abs() < 1e-9);
+    }
+    // Where all of it may be against the candidate, nobody asks.
+    let careless = Filters { max_opposed: 1.0, ..policy().filters };
+    let mut desk = Desk::new(filtered(careless));
+    desk.fill(trade(2, 11, Side::Buy, 60_000, "0.50"));
+    assert_eq!(signals(&desk.follow(1, "0.50", &book(1, "0.49", "0.50"))).len(), 1);
+}
+
+/// What was known of whales before a restart is told to the engine again, as far back as it asks.
+#[test]
+fn a_restart_forgets_no_whale_that_disagrees() {
+    let old = |whales: &mut Desk| whales.at.plus_micros(-5 * HOUR);
+    let mut desk = Desk::new(policy());
+    let at = old(&mut desk);
+    desk.engine.remember_flow(&trade(2, 11, Side::Buy, 900, "0.50"), at);
+    desk.engine.remember_flow(&trade(77, 21, Side::Buy, 900, "0.50"), at);
+    assert_eq!(reason(&desk.follow(1, "0.50", &book(1, "0.49", "0.50"))).code(), "conflict");
+    assert_eq!(signals(&desk.follow(2, "0.50", &book(2, "0.49", "0.50"))).len(), 1, "that was no whale");
+    let whales: Vec<_> = desk.engine.whale_wallets().collect();
+    assert_eq!(whales, [1, 2, 3].map(shared::wallet));
+    let kept = desk.engine.flows_kept();
+    assert_eq!(kept, 6 * HOUR + policy().max_signal_age);
 }
 
 /// A whale that slipped is not followed, but what it does still counts against another.
@@ -352,7 +412,7 @@ fn a_panic_is_a_shadow_until_it_is_allowed_to_be_more() {
         Record::Outcome { condition: condition(1), payouts: Payouts::winner(0, 2).unwrap(), at: desk.at };
     assert_eq!(outcome, [expected]);
 
-    let live = FadePolicy { live: true, ..FadePolicy::default() };
+    let live = FadePolicy { live: true, ..policy().fade };
     let records = Desk::new(Policy { fade: live, ..policy() }).panic(1);
     assert!(records.iter().any(|record| matches!(record, Record::Order(_))), "{records:#?}");
 }

@@ -67,6 +67,8 @@ pub struct Appraisal {
     pub whales_with: Usd,
     /// Dollars of whales on the market's other outcomes.
     pub whales_against: Usd,
+    /// The part that is against, 0 to 1, each whale's dollars weighed by its κ̂.
+    pub whales_opposed: f64,
     /// The wallet's net shares of the outcome before its entry; `None` where nobody knows.
     pub held_before: Option<Shares>,
     /// The part of the edge that is kept (of a whale), or of the drop that comes back (of a panic).

@@ -139,6 +139,7 @@ pub struct Day {
     pub number: i64,
     /// What had been won or lost by its start, open positions marked: what the day's loss is measured from.
     pub result: Usd,
-    /// The bankroll stakes are parts of. Open positions count at cost: a gain not yet realised raises no stake.
+    /// The bankroll stakes are parts of. Open positions count at their cost or at what they would bring, whichever is less:
+    /// a gain not yet realised raises no stake, and a loss not yet realised lowers it.
     pub bankroll: Usd,
 }

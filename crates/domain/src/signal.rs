@@ -104,7 +104,7 @@ pub struct Signal {
     pub limit_price: Price,
     /// Kelly's full fraction.
     pub kelly: f64,
-    /// The fraction applied, before any cap in dollars.
+    /// The fraction applied, before what positions that stand and fall with it leave of it, and before any cap in dollars.
     pub kelly_applied: f64,
     /// Dollars to stake.
     pub stake: Usd,

@@ -3,7 +3,7 @@
 mod orders;
 mod positions;
 
-use domain::{ConditionId, Day, Fill, Payouts, Price, SignalKind, Timestamp, TokenId, Usd, Wallet};
+use domain::{ConditionId, Day, Fill, Payouts, Price, Shares, SignalKind, Timestamp, TokenId, Usd, Wallet};
 use sqlx::{PgConnection, Row as _};
 
 use crate::error::{During as _, StoreError};
@@ -138,8 +138,40 @@ pub async fn recent_fills(
     rows.iter().map(|found| Ok((facts::fill_of(found)?, row::time(found, "block_time")?))).collect()
 }
 
-/// The dollars that were traded of each token in each hour since `since`, as it was known at the executor's place. Each
-/// match counts once, as its taker's.
+/// The fills of some wallets from `since` on and before `until`, as they were known at the executor's place, in the order
+/// in which they were told.
+///
+/// # Errors
+/// If the database refuses, or holds what it should not.
+pub async fn fills_of(
+    connection: &mut PgConnection,
+    seq: i64,
+    wallets: &[Wallet],
+    since: Timestamp,
+    until: Timestamp,
+) -> Result<Vec<(Fill, Timestamp)>, StoreError> {
+    let wallets: Vec<String> = wallets.iter().map(ToString::to_string).collect();
+    let rows = sqlx::query(facts::select_fills!(
+        "CROSS JOIN LATERAL (SELECT orderflow_told(b.block_hash, f.log_index, $1) AS seq) AS told
+         WHERE told.seq <= $1 AND b.block_time >= $2 AND b.block_time < $3
+           AND f.wallet = ANY(ARRAY(SELECT n.id FROM orderflow_wallets n WHERE n.address = ANY($4)))
+           -- Says which partitions need not be looked at.
+           AND f.block_number >= (SELECT min(n.block_number) FROM orderflow_blocks n
+                                  WHERE NOT n.orphaned AND n.block_time >= $2)
+         ORDER BY told.seq, f.log_index"
+    ))
+    .bind(seq)
+    .bind(since.to_offset_date_time())
+    .bind(until.to_offset_date_time())
+    .bind(wallets)
+    .fetch_all(connection)
+    .await
+    .during("read what some wallets traded")?;
+    rows.iter().map(|found| Ok((facts::fill_of(found)?, row::time(found, "block_time")?))).collect()
+}
+
+/// The dollars and shares that were traded of each token in each quarter of an hour since `since`, as it was known at the
+/// executor's place. Each match counts once, as its taker's.
 ///
 /// # Errors
 /// If the database refuses, or holds what it should not.
@@ -147,23 +179,24 @@ pub async fn volumes(
     connection: &mut PgConnection,
     seq: i64,
     since: Timestamp,
-) -> Result<Vec<(TokenId, Timestamp, Usd)>, StoreError> {
+) -> Result<Vec<(TokenId, Timestamp, Usd, Shares)>, StoreError> {
     let rows = sqlx::query(
         "WITH known AS MATERIALIZED (
-             SELECT b.block_number, date_trunc('hour', b.block_time) AS hour FROM orderflow_blocks b
+             SELECT b.block_number, date_bin('15 minutes', b.block_time, timestamptz 'epoch') AS quarter
+             FROM orderflow_blocks b
              WHERE NOT b.orphaned AND b.block_time >= $2
                AND coalesce((SELECT max(o.seq) FROM orderflow_outbox o
                              WHERE o.kind = 'block' AND o.block_hash = b.block_hash), 0) <= $1
                AND NOT EXISTS (SELECT FROM orderflow_outbox o
                                WHERE o.kind = 'history' AND o.seq > $1
                                  AND b.block_number BETWEEN o.first_block AND o.block_number))
-         SELECT k.token_id::text AS token_id, t.hour, t.usd
-         FROM (SELECT f.token, b.hour, sum(f.usd)::bigint AS usd
+         SELECT k.token_id::text AS token_id, t.quarter, t.usd, t.shares
+         FROM (SELECT f.token, b.quarter, sum(f.usd)::bigint AS usd, sum(f.shares)::bigint AS shares
                FROM known b JOIN orderflow_fills f ON f.block_number = b.block_number
                WHERE f.kind & 8 <> 0
                  -- Says which partitions need not be looked at.
                  AND f.block_number >= (SELECT min(block_number) FROM known)
-               GROUP BY f.token, b.hour) AS t
+               GROUP BY f.token, b.quarter) AS t
          JOIN orderflow_tokens k ON k.id = t.token",
     )
     .bind(seq)
@@ -173,7 +206,7 @@ pub async fn volumes(
     .during("read what was traded")?;
     let volume = |found: &sqlx::postgres::PgRow| {
         let token = row::text(found, "token_id", "a token id")?;
-        Ok((token, row::time(found, "hour")?, row::usd(found, "usd")?))
+        Ok((token, row::time(found, "quarter")?, row::usd(found, "usd")?, row::shares(found, "shares")?))
     };
     rows.iter().map(volume).collect()
 }

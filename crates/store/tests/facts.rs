@@ -199,6 +199,27 @@ async fn what_was_told_late_was_not_known_before() {
     assert_eq!(after.last().unwrap().1, time(10), "in the order in which they became known");
 }
 
+/// Of some wallets, from a moment on and before another, as it was known at a place: those of all fills that are theirs.
+#[tokio::test]
+async fn the_fills_of_some_wallets_are_those_of_all_that_are_theirs() {
+    let (_database, store, mut writer) = opened().await;
+    commit(&mut writer, &[block(10, 4), block(11, 4), block(12, 4)]).await;
+    let mut connection = store.connection().await.unwrap();
+    let newest = feed::newest(&mut connection).await.unwrap();
+    let all = resume::recent_fills(&mut connection, newest, time(0)).await.unwrap();
+    let whale = all.iter().find(|(_, at)| *at == time(11)).unwrap().0.wallet;
+    let is_theirs =
+        |(fill, at): &&(Fill, Timestamp)| fill.wallet == whale && time(11) <= *at && *at < time(12);
+    let expected: Vec<_> = all.iter().filter(is_theirs).copied().collect();
+    assert!(!expected.is_empty() && expected.len() < all.len());
+    let mut asked = async |seq, wallets: &[Wallet]| {
+        resume::fills_of(&mut connection, seq, wallets, time(11), time(12)).await.unwrap()
+    };
+    assert_eq!(asked(newest, &[whale]).await, expected);
+    assert_eq!(asked(newest, &[]).await, []);
+    assert_eq!(asked(newest - 2, &[whale]).await, [], "it was not known yet");
+}
+
 /// A result that has ended a position was committed with an order further on in its block, before the place moved:
 /// whoever takes the books up there must know it, and no other result of that block.
 #[tokio::test]

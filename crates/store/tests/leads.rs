@@ -5,8 +5,8 @@
 
 use alloy_primitives::{Address, B256, U256};
 use domain::{
-    BlockHash, ChainEvent, ConditionId, Exchange, Fact, Fee, Fill, Market, Place, Role, Shares, Side, Tick,
-    Timestamp, TokenId, TxHash, Usd, Wallet,
+    BlockHash, ChainEvent, ConditionId, Exchange, Fact, Fee, Fill, Market, Place, Role, Shares, Side,
+    SignalKind, Tick, Timestamp, TokenId, TxHash, Usd, Wallet,
 };
 use sqlx::raw_sql;
 use store::facts::{Block, Point, Stretch, Writer};
@@ -176,7 +176,7 @@ async fn a_sale_that_was_taken_back_and_came_again_counts_once() {
 
 /// Each match is counted once, as its taker's, and what was taken back is not counted.
 #[tokio::test]
-async fn what_was_traded_is_told_by_the_hour() {
+async fn what_was_traded_is_told_by_the_quarter_of_an_hour() {
     let mut world = World::open().await;
     let maker = Fill { role: Role::Maker, ..trade(whale(), Side::Buy, 10, 400) };
     world.add(block(10, 0, &[trade(whale(), Side::Sell, 10, 400), maker])).await;
@@ -188,7 +188,12 @@ async fn what_was_traded_is_told_by_the_hour() {
         let mut connection = world.store.connection().await.unwrap();
         let mut found = resume::volumes(&mut connection, seq, since).await.unwrap();
         found.sort_by_key(|(token, ..)| *token);
-        found.into_iter().map(|(token, _, usd)| (token, usd)).collect::<Vec<_>>()
+        assert!(found.iter().all(|(_, at, usd, shares)| {
+            at.micros() % (Timestamp::HOUR / 4) == 0
+                && *at <= time(12)
+                && *shares == Shares::from_micros(2 * usd.micros())
+        }));
+        found.into_iter().map(|(token, _, usd, _)| (token, usd)).collect::<Vec<_>>()
     };
     let (yes, no) = (token(10), token(11));
     assert_eq!(volumes(known, time(9)).await, [(yes, Usd::whole(200)), (no, Usd::whole(30))]);
@@ -196,4 +201,23 @@ async fn what_was_traded_is_told_by_the_hour() {
     assert_eq!(volumes(newest, time(12)).await, [(no, Usd::whole(3_000))]);
     world.revert(11).await;
     assert_eq!(volumes(newest, time(9)).await, [(yes, Usd::whole(200)), (no, Usd::whole(30))]);
+}
+
+/// How far a panic had moved the price is told again to the last digit; a signal from before it was kept has none.
+#[tokio::test]
+async fn what_a_panic_moved_the_price_by_is_told_again() {
+    let world = World::open().await;
+    let mut connection = world.store.connection().await.unwrap();
+    let exits = resume::exits(&mut connection, 0).await.unwrap();
+    assert_eq!((exits[0].kind, exits[0].drop), (SignalKind::FollowWhale, None));
+    for drop in [0.6 - 0.49, 1.0 / 3.0, 0.1] {
+        let sql = format!(
+            "UPDATE orderflow_signals
+             SET signal_type = 'FADE_DEGEN', market_price = 0.495, evidence = '{{\"drop\": {drop}}}'"
+        );
+        raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut *connection).await.unwrap();
+        let exits = resume::exits(&mut connection, 0).await.unwrap();
+        assert_eq!((exits[0].kind, exits[0].drop), (SignalKind::FadeDegen, Some(drop)));
+        assert_eq!(exits[0].market.to_string(), "0.495");
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use alloy_primitives::B256;
 use decision::portfolio::{Holdings, Portfolio};
-use decision::risk::{self, Approved};
+use decision::risk::{self, Approved, Ground};
 use decision::{FadePolicy, Filters, Guard, Guards, Limits, Policy, Record};
 use devnet::{AccountTruth, Devnet, DevnetConfig, OpenAccount, SignatureType, VenueHandle};
 use domain::{
@@ -138,7 +138,9 @@ impl Bench {
     pub(crate) fn buy(&mut self, stake: Usd, limit: Price, force: TimeInForce) -> Approved<Order> {
         let order = self.order(limit, Size::Spend(stake), force, Purpose::Enter, self.last + 1);
         let at = order.at;
-        risk::approve(order, &self.portfolio, &Guards::default(), &policy(), at).unwrap()
+        let (guards, policy, markets) = (Guards::default(), policy(), BTreeMap::new());
+        let (portfolio, guards, policy, markets) = (&self.portfolio, &guards, &policy, &markets);
+        risk::approve(order, Ground { portfolio, guards, policy, markets, at }).unwrap()
     }
 
     /// An order to buy for so many dollars at any price near the best.
@@ -360,6 +362,7 @@ impl Bench {
             drop: 0.0,
             whales_with: Usd::whole(1_000),
             whales_against: Usd::ZERO,
+            whales_opposed: 0.0,
             held_before: None,
             coefficient: Coefficient { mean: 0.8, deviation: 0.1, events: 0 },
             fee_rate_ppm: order.fee_rate_ppm,

@@ -9,6 +9,7 @@ use domain::{
 
 use super::Engine;
 use crate::copyability::is_ultra_short;
+use crate::fade::{self, Trigger};
 use crate::limits::EntryStyle;
 use crate::refusal::Reason;
 use crate::skill::probability_of_skill;
@@ -33,6 +34,8 @@ pub(super) struct Candidate {
     pub(super) asked: Timestamp,
     /// How far a panic moved the price; nothing for a whale.
     pub(super) drop: f64,
+    /// The same in log-odds.
+    pub(super) fall: f64,
     /// What those it is about held, once the world has said so.
     held: BTreeMap<Wallet, Held>,
 }
@@ -95,26 +98,26 @@ impl Engine {
                     since: entry.since,
                     asked: at,
                     drop: 0.0,
+                    fall: 0.0,
                     held: BTreeMap::new(),
                 })
             }
-            Side::Sell => {
-                self.ratings.degen(fill.wallet)?;
-                self.panic_candidate(fill, block_time, at)
-            }
+            // Whoever sells: a panic that has come to rest is told by what is traded after it.
+            Side::Sell => self.panic_candidate(fill, block_time, at),
         }
     }
 
     fn panic_candidate(&mut self, fill: &Fill, block_time: Timestamp, at: Timestamp) -> Option<Candidate> {
         let ratings = &self.ratings;
         let is_degen = |wallet| ratings.degen(wallet).is_some();
-        let panic = self.tapes.ask(fill.token, block_time, self.policy.min_panic_sellers, is_degen)?;
+        let trigger = Trigger { least_sellers: self.policy.min_panic_sellers, calm: self.policy.fade.calm };
+        let panic = self.tapes.ask(fill.token, block_time, trigger, is_degen)?;
         let sellers = u32::try_from(panic.sellers.len()).unwrap_or(u32::MAX);
         let scores: f64 =
             panic.sellers.iter().filter_map(|wallet| self.ratings.degen(*wallet)).map(|v| v.score).sum();
         Some(Candidate {
             kind: SignalKind::FadeDegen,
-            wallet: fill.wallet,
+            wallet: panic.last,
             score: scores / f64::from(sellers.max(1)),
             notional: panic.notional,
             part: part_of(panic.notional, panic.sold),
@@ -123,6 +126,7 @@ impl Engine {
             since: block_time,
             asked: at,
             drop: panic.drop,
+            fall: panic.fall,
             sellers: panic.sellers,
             held: BTreeMap::new(),
         })
@@ -140,7 +144,7 @@ impl Engine {
         }
         let unfit = match candidate.kind {
             SignalKind::FollowWhale => self.unfit(candidate),
-            SignalKind::FadeDegen => self.unmoved(candidate),
+            SignalKind::FadeDegen => self.unmoved(candidate).or_else(|| self.ordinary(candidate, token)),
         };
         if unfit.is_some() {
             return unfit;
@@ -158,9 +162,12 @@ impl Engine {
             }
             _ => {}
         }
-        let (price, filters) = (candidate.reference, &self.policy.filters);
-        if price < filters.min_price || filters.max_price < price {
-            let (minimum, maximum) = (filters.min_price, filters.max_price);
+        let (price, policy) = (candidate.reference, &self.policy);
+        let (minimum, maximum) = match candidate.kind {
+            SignalKind::FollowWhale => (policy.filters.min_price, policy.filters.max_price),
+            SignalKind::FadeDegen => (policy.fade.min_price, policy.fade.max_price),
+        };
+        if price < minimum || maximum < price {
             return Some(Reason::PriceBand { price, minimum, maximum });
         }
         self.untimely(candidate.kind, market, at).or_else(|| self.quiet(candidate, market, at))
@@ -207,6 +214,21 @@ impl Engine {
     fn unmoved(&self, candidate: &Candidate) -> Option<Reason> {
         let (part, minimum) = (candidate.part, self.policy.fade.min_sell_share);
         (part < minimum).then_some(Reason::SellShare { part, minimum })
+    }
+
+    /// Whether a drop is one of the market's usual ones, or nobody can say so.
+    fn ordinary(&self, candidate: &Candidate, token: TokenId) -> Option<Reason> {
+        let (fade, fall) = (&self.policy.fade, candidate.fall);
+        if fade.min_sigmas <= 0.0 {
+            return None;
+        }
+        // What the panic itself moved says nothing about what is usual.
+        let moves = self.volumes.moves(token, candidate.block_time.plus_micros(-fade::WINDOW));
+        if moves.count < fade.min_moves {
+            return Some(Reason::Unmeasured { moves: moves.count, minimum: fade.min_moves });
+        }
+        let (deviation, minimum) = (moves.deviation, fade.min_sigmas);
+        (fall < minimum * deviation).then_some(Reason::Ordinary { fall, deviation, minimum })
     }
 
     /// Whether a market is too quiet for what is followed.

@@ -1,6 +1,8 @@
 //! Who else trades the market, and what the candidate's wallet held in it: whales on the other side, whales that sell
 //! into a panic, siblings that moved too, buyers who only close a bet.
 
+use std::collections::BTreeMap;
+
 use domain::{ConditionId, Market, Shares, SignalKind, Timestamp, TokenId, Usd, Wallet};
 
 use super::Engine;
@@ -9,12 +11,15 @@ use crate::fade;
 use crate::refusal::Reason;
 
 /// Dollars of whales in a market lately.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Whales {
     /// On the token.
     pub(super) with: Usd,
     /// On the market's other outcomes, or out of the token.
     pub(super) against: Usd,
+    /// The part that is against, 0 to 1, where each whale's dollars are weighed by its edge κ̂: one that knows nothing says
+    /// nothing. None of it where nobody knows anything.
+    pub(super) opposed: f64,
 }
 
 /// A wallet's net shares of an outcome: those it has of it less those of the others.
@@ -32,25 +37,50 @@ impl Engine {
             SignalKind::FadeDegen => fade::WINDOW,
         };
         let since = candidate.block_time.plus_micros(-window);
-        let net = |token| self.tapes.net_bought(token, since, |wallet| self.is_whales(wallet)).into_values();
-        let mut whales = Whales::default();
-        let mut count = |usd: Usd| {
-            if usd.is_positive() { whales.with += usd } else { whales.against += -usd }
+        let (mut whales, mut with, mut against) = (Whales::default(), 0.0, 0.0);
+        let mut count = |wallet: Wallet, usd: Usd| {
+            let edge = self.ratings.whale(wallet).map_or(0.0, |verdict| verdict.skill.kappa.max(0.0));
+            if usd.is_positive() {
+                whales.with += usd;
+                with += edge * usd.to_f64();
+            } else {
+                whales.against += -usd;
+                against -= edge * usd.to_f64();
+            }
         };
-        net(token).for_each(&mut count);
-        self.others(market.condition, token).flat_map(net).for_each(|usd| count(-usd));
+        self.bought_by_whales(token, since).into_iter().for_each(|(wallet, usd)| count(wallet, usd));
+        for other in self.others(market.condition, token) {
+            self.bought_by_whales(other, since).into_iter().for_each(|(wallet, usd)| count(wallet, -usd));
+        }
+        let all = with + against;
+        whales.opposed = if 0.0 < all { against / all } else { 0.0 };
         whales
+    }
+
+    /// What each whale net bought of a token since a moment, in dollars. The last minutes are those of all fills, so that
+    /// they hold what a wallet did before it became a whale; of the hours before them there is what whales did.
+    fn bought_by_whales(&self, token: TokenId, since: Timestamp) -> BTreeMap<Wallet, Usd> {
+        let counts = |wallet| self.is_whales(wallet);
+        let latest = Timestamp::from_micros(i64::MAX);
+        let until = self.tapes.known_from(token).unwrap_or(latest);
+        let mut net = self.flows.net_bought(token, since, until, counts);
+        for (wallet, usd) in self.tapes.net_bought(token, since.max(until), counts) {
+            *net.entry(wallet).or_default() += usd;
+        }
+        net
     }
 
     /// What whales have to say against a candidate.
     pub(super) fn conflict(&self, kind: SignalKind, whales: Whales) -> Option<Reason> {
-        let Whales { with, against } = whales;
+        let Whales { with, against, opposed } = whales;
         match kind {
             SignalKind::FadeDegen => against.is_positive().then_some(Reason::WhaleSelling { sold: against }),
             SignalKind::FollowWhale => {
                 let maximum = self.policy.filters.max_opposed;
-                let opposed = against.to_f64() / (with + against).to_f64();
-                (maximum < opposed).then_some(Reason::Conflict { with, against, maximum })
+                // Where all of it may be against the candidate, nobody asks.
+                let is_asked = maximum < 1.0;
+                let speaks_against = maximum < opposed || with <= against;
+                (is_asked && speaks_against).then_some(Reason::Conflict { with, against, opposed, maximum })
             }
         }
     }

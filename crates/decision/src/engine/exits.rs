@@ -85,11 +85,10 @@ impl Engine {
     /// Time went by: positions that were held for too long are left, and each one's book is asked for, to mark it and
     /// to sell what is still to be sold.
     pub(super) fn on_tick(&mut self, at: Timestamp, outcome: &mut Outcome) {
-        let longest = self.policy.limits.exits.max_holding;
         let overdue: Vec<i64> = self
             .portfolio
             .open()
-            .filter(|held| longest <= at.micros_since(held.opened))
+            .filter(|held| self.longest(held.id) <= at.micros_since(held.opened))
             .map(|held| held.id)
             .collect();
         for position in overdue {
@@ -100,6 +99,16 @@ impl Engine {
         let tokens: Vec<TokenId> = self.portfolio.open().map(|held| held.token).collect();
         for token in tokens {
             quote(token, outcome);
+        }
+    }
+
+    /// How long a position is held, in microseconds.
+    fn longest(&self, position: i64) -> i64 {
+        let longest = self.policy.limits.exits.max_holding;
+        if self.exits.fades.contains_key(&position) {
+            longest.min(self.policy.fade.max_holding)
+        } else {
+            longest
         }
     }
 
@@ -169,6 +178,7 @@ impl Engine {
             self.portfolio.open().filter(|held| held.token == book.token).cloned().collect();
         for position in held {
             self.watch_bounds(&position, book, bid, at, outcome);
+            self.watch_rebound(position.id, bid, at, outcome);
             if let Some(reason) = self.exits.leaving.get(&position.id).copied() {
                 self.sell(&position, reason, book, bid, at, outcome);
             }
@@ -248,6 +258,16 @@ impl Engine {
             } else if self.exits.reached.insert((position.id, reason)) {
                 outcome.records.push(self.counterfactual(position, reason, book, bid, at));
             }
+        }
+    }
+
+    /// Whether enough of a panic's drop has come back: that was all there was to gain.
+    fn watch_rebound(&mut self, position: i64, bid: Price, at: Timestamp, outcome: &mut Outcome) {
+        let part = self.policy.fade.rebound;
+        let is_back = self.exits.fades.get(&position).is_some_and(|fade| fade.has_come_back(part, bid));
+        // What is being left already asks for its book with each tick.
+        if is_back && !self.exits.leaving.contains_key(&position) {
+            self.leave(position, ExitReason::TakeProfit, at, outcome);
         }
     }
 

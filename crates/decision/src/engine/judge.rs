@@ -12,7 +12,7 @@ use crate::confidence::{self, Estimate};
 use crate::limits::EntryStyle;
 use crate::refusal::Reason;
 use crate::skill::probability_of_skill;
-use crate::{sizing, venue};
+use crate::{risk, sizing, venue};
 
 /// The most the limit may lie above the whale's price under the skill model, dollars a share.
 const MAX_RUN_UP: f64 = 0.02;
@@ -72,7 +72,7 @@ impl Engine {
         // estimate at the best offer, the second at the average the first would have paid.
         let depth = depth(book, limit);
         let share = Usd::from_micros(depth.micros() / i64::from(self.policy.filters.depth_multiple.max(1)));
-        let (share, expected) = match self.policy.limits.entry {
+        let (share, expected) = match self.policy.entry(candidate.kind) {
             EntryStyle::Take => {
                 let first = self.price_at(sight, ask);
                 let walked = venue::walk(book, limit, first.stake.min(share), market.fee_rate_ppm);
@@ -82,7 +82,7 @@ impl Engine {
             EntryStyle::Rest { .. } => (Usd::from_micros(i64::MAX), limit),
         };
         let view = self.price_at(sight, expected);
-        let Whales { with, against } = self.whales(candidate, market, book.token);
+        let Whales { with, against, opposed } = self.whales(candidate, market, book.token);
         let exposure = self.exposure(candidate, market, book.token);
         let skill = self.skill_of(candidate);
         let beliefs = self.experience.beliefs();
@@ -111,13 +111,14 @@ impl Engine {
             drop: candidate.drop,
             whales_with: with,
             whales_against: against,
+            whales_opposed: opposed,
             held_before: candidate.held_by(candidate.wallet).map(|_| exposure.before),
             coefficient: match candidate.kind {
                 SignalKind::FollowWhale => beliefs.kept,
                 SignalKind::FadeDegen => beliefs.rebound,
             },
-            fee_rate_ppm: self.entry_fee_rate(market),
-            latency_cost: self.latency_cost(),
+            fee_rate_ppm: self.entry_fee_rate(candidate.kind, market),
+            latency_cost: self.latency_cost(candidate.kind),
             expected_price: expected,
             limit_price: limit,
             cost: view.cost,
@@ -134,7 +135,7 @@ impl Engine {
     fn fault(&self, sight: Sight<'_>, appraisal: &Appraisal) -> Option<Reason> {
         let Sight { candidate, market, bid, ask, mid, .. } = sight;
         let (filters, token) = (&self.policy.filters, sight.book.token);
-        let takes = self.policy.limits.entry == EntryStyle::Take;
+        let takes = self.policy.entry(candidate.kind) == EntryStyle::Take;
         if takes && appraisal.limit_price < ask {
             return Some(Reason::AboveLimit { ask, limit: appraisal.limit_price });
         }
@@ -151,7 +152,8 @@ impl Engine {
                 return Some(Reason::RunUp { whale, mid, maximum });
             }
         }
-        let whales = Whales { with: appraisal.whales_with, against: appraisal.whales_against };
+        let (with, against) = (appraisal.whales_with, appraisal.whales_against);
+        let whales = Whales { with, against, opposed: appraisal.whales_opposed };
         if let Some(conflict) = self.conflict(candidate.kind, whales) {
             return Some(conflict);
         }
@@ -175,8 +177,23 @@ impl Engine {
         if confidence < minimum {
             return Some(Reason::Confidence { confidence, minimum });
         }
-        (appraisal.kelly < MIN_KELLY)
-            .then_some(Reason::NoEdge { probability: appraisal.probability, cost: appraisal.cost })
+        self.meagre(appraisal)
+    }
+
+    /// Whether too little of the edge is left. The strategy read literally asks no more than that Kelly stakes something.
+    fn meagre(&self, appraisal: &Appraisal) -> Option<Reason> {
+        let (probability, cost) = (appraisal.probability, appraisal.cost);
+        let asked = match self.policy.confidence_model {
+            ConfidenceModel::Score => 0.0,
+            ConfidenceModel::Skill => {
+                let filters = &self.policy.filters;
+                filters.min_edge.max(filters.min_edge_part * cost)
+            }
+        };
+        let is_meagre = probability - cost < asked || appraisal.kelly < MIN_KELLY;
+        // Kelly's fraction in the same unit: it is the edge over what a share can win.
+        let minimum = asked.max(MIN_KELLY * (1.0 - cost));
+        is_meagre.then_some(Reason::NoEdge { probability, cost, minimum })
     }
 
     /// Whether a panic is one: where the event's other markets moved as well, something happened.
@@ -215,7 +232,7 @@ impl Engine {
             kelly: appraisal.kelly,
             kelly_applied: appraisal.kelly * self.policy.kelly_fraction,
             stake,
-            fee_rate_ppm: self.entry_fee_rate(market),
+            fee_rate_ppm: self.entry_fee_rate(candidate.kind, market),
             shadow: candidate.kind == SignalKind::FadeDegen && !self.policy.fade.live,
             appraisal: Box::new(appraisal),
         })
@@ -224,8 +241,13 @@ impl Engine {
     /// The highest price the order may pay.
     fn limit(&self, sight: Sight<'_>) -> Price {
         let Sight { candidate, book, bid, ask, .. } = sight;
-        if let EntryStyle::Rest { .. } = self.policy.limits.entry {
-            return sizing::resting_price(candidate.reference, bid, ask, book.tick);
+        match (self.policy.entry(candidate.kind), candidate.kind) {
+            (EntryStyle::Rest { .. }, SignalKind::FollowWhale) => {
+                return sizing::resting_price(candidate.reference, bid, ask, book.tick);
+            }
+            // Whoever bids more than the others in a panic is sold to first by those who know why.
+            (EntryStyle::Rest { .. }, SignalKind::FadeDegen) => return bid,
+            (EntryStyle::Take, _) => {}
         }
         // The strategy's example rounds 0.756 to 0.76. A limit that is meant to protect rounds down.
         let rounding = match self.policy.confidence_model {
@@ -253,16 +275,16 @@ impl Engine {
 
     /// What is lost until an order arrives. The strategy read literally knows of no such thing, and what rests is filled at
     /// its own price.
-    fn latency_cost(&self) -> f64 {
-        match (self.policy.confidence_model, self.policy.limits.entry) {
+    fn latency_cost(&self, kind: SignalKind) -> f64 {
+        match (self.policy.confidence_model, self.policy.entry(kind)) {
             (ConfidenceModel::Score, _) | (_, EntryStyle::Rest { .. }) => 0.0,
             (ConfidenceModel::Skill, EntryStyle::Take) => self.policy.filters.latency_cost,
         }
     }
 
     /// The rate of the fee that an entry pays: who rests pays none (docs.polymarket.com/trading/fees).
-    const fn entry_fee_rate(&self, market: &Market) -> u32 {
-        match self.policy.limits.entry {
+    const fn entry_fee_rate(&self, kind: SignalKind, market: &Market) -> u32 {
+        match self.policy.entry(kind) {
             EntryStyle::Take => market.fee_rate_ppm,
             EntryStyle::Rest { .. } => 0,
         }
@@ -286,8 +308,9 @@ impl Engine {
 
     fn price_at(&self, sight: Sight<'_>, paid: Price) -> View {
         let Sight { candidate, market, mid, .. } = sight;
-        let (mid, paid, fee_rate_ppm) = (mid.to_f64(), paid.to_f64(), self.entry_fee_rate(market));
-        let cost = paid + sizing::fee_per_share(fee_rate_ppm, paid) + self.latency_cost();
+        let fee_rate_ppm = self.entry_fee_rate(candidate.kind, market);
+        let (mid, paid) = (mid.to_f64(), paid.to_f64());
+        let cost = paid + sizing::fee_per_share(fee_rate_ppm, paid) + self.latency_cost(candidate.kind);
         let (model, beliefs) = (self.policy.confidence_model, self.experience.beliefs());
         let estimate = match candidate.kind {
             SignalKind::FollowWhale => {
@@ -299,7 +322,8 @@ impl Engine {
         };
         let kelly = sizing::kelly(estimate.probability, cost);
         let wished = sizing::part_of(self.portfolio.bankroll(), kelly * self.policy.kelly_fraction);
-        let most = Order::largest_stake(self.policy.max_position, fee_rate_ppm);
+        let most = risk::largest_position(&self.portfolio, &self.policy);
+        let most = Order::largest_stake(most, fee_rate_ppm);
         View { estimate, cost, kelly, stake: wished.min(most) }
     }
 }

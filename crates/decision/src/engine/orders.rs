@@ -11,7 +11,7 @@ use crate::experience::Case;
 use crate::guards::{Control, Guard, Guards};
 use crate::limits::EntryStyle;
 use crate::record::Record;
-use crate::risk;
+use crate::risk::{self, Ground};
 
 impl Engine {
     /// Records a signal, and orders if risk lets it.
@@ -23,27 +23,33 @@ impl Engine {
             outcome.records.push(Record::Signal(Box::new(signal)));
             return;
         }
-        // What is left of the day and of the exposure makes the stake smaller before it makes it impossible.
-        let budget = risk::daily_budget(&self.portfolio, &self.policy)
-            .min(risk::exposure_left(&self.portfolio, &self.policy));
-        signal.stake = signal.stake.min(Order::largest_stake(budget, signal.fee_rate_ppm));
+        signal.stake = self.ground(signal.at).stake(&signal);
         let order = self.entry(&signal);
         let (id, token, at) = (signal.id, signal.token, signal.at);
         outcome.records.push(Record::Signal(Box::new(signal.clone())));
-        match risk::approve(order, &self.portfolio, &self.guards, &self.policy, at) {
+        match risk::approve(order, self.ground(at)) {
             Ok(approved) => {
-                if signal.kind == SignalKind::FollowWhale {
-                    // What its block holds beside the fill that led to it counts, whatever the order there: it is
-                    // what is found again when the block is read again.
-                    let sibling = self.sibling(signal.token);
-                    let since = candidate.block_time;
-                    let left = self.tapes.given_up(signal.wallet, signal.token, sibling, since);
-                    self.exits.lead(&signal, left);
+                match signal.kind {
+                    SignalKind::FollowWhale => {
+                        // What its block holds beside the fill that led to it counts, whatever the order there: it is
+                        // what is found again when the block is read again.
+                        let sibling = self.sibling(signal.token);
+                        let since = candidate.block_time;
+                        let left = self.tapes.given_up(signal.wallet, signal.token, sibling, since);
+                        self.exits.lead(&signal, left);
+                    }
+                    SignalKind::FadeDegen => self.exits.fade(&signal),
                 }
                 self.send(approved, outcome);
             }
             Err(reason) => outcome.records.push(refusal(candidate, token, at, (reason, None), Some(id))),
         }
+    }
+
+    /// What an entry is held against.
+    const fn ground(&self, at: Timestamp) -> Ground<'_> {
+        let Self { portfolio, guards, policy, markets, .. } = self;
+        Ground { portfolio, guards, policy, markets, at }
     }
 
     /// The order that a signal asks for.
@@ -59,7 +65,7 @@ impl Engine {
             outcome: market.and_then(|market| market.outcome_index(signal.token)).unwrap_or(0),
             limit: signal.limit_price,
             size: Size::Spend(signal.stake),
-            force: match self.policy.limits.entry {
+            force: match self.policy.entry(signal.kind) {
                 EntryStyle::Take => TimeInForce::Fak,
                 EntryStyle::Rest { lasts } => TimeInForce::PostOnly { until: signal.at.plus_micros(lasts) },
             },

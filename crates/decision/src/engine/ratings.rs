@@ -51,6 +51,11 @@ impl Ratings {
         self.whales.get(&wallet)
     }
 
+    /// The wallets that count as whales.
+    pub(super) fn whales(&self) -> impl Iterator<Item = Wallet> {
+        self.whales.keys().copied()
+    }
+
     /// The verdict of a wallet that counts as panicking.
     pub(super) fn degen(&self, wallet: Wallet) -> Option<&Verdict> {
         self.degens.get(&wallet)

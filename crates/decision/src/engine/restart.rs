@@ -7,6 +7,7 @@ use domain::Shares;
 use super::Engine;
 use crate::exits::ExitState;
 use crate::fade::Tapes;
+use crate::flows::Flows;
 use crate::follow::Entries;
 use crate::guards::Guards;
 
@@ -23,6 +24,7 @@ impl Engine {
         Self {
             entries: Entries::default(),
             tapes: Tapes::default(),
+            flows: Flows::new(self.flows.kept()),
             waiting: BTreeMap::new(),
             guards,
             exits,

@@ -29,6 +29,14 @@ impl Reason {
             Self::EntryOfVolume { entry, volume, maximum } => {
                 vec![("entry", Usd(*entry)), ("volume", Usd(*volume)), ("maximum", Number(*maximum))]
             }
+            Self::Ordinary { fall, deviation, minimum } => vec![
+                ("fall", Number(*fall)),
+                ("deviation", Number(*deviation)),
+                ("minimum", Number(*minimum)),
+            ],
+            Self::Unmeasured { moves, minimum } => {
+                vec![("moves", Count(i64::from(*moves))), ("minimum", Count(i64::from(*minimum)))]
+            }
             Self::NoPanic { sellers, minimum, part } => {
                 let count = |number: usize| Count(i64::try_from(number).unwrap_or(i64::MAX));
                 vec![("sellers", count(*sellers)), ("minimum", count(*minimum)), ("part", Number(*part))]
@@ -52,9 +60,12 @@ impl Reason {
                 vec![("whale", Price(*whale)), ("mid", Price(*mid)), ("maximum", Price(*maximum))]
             }
             Self::Closing { before, after } => vec![("before", Shares(*before)), ("after", Shares(*after))],
-            Self::Conflict { with, against, maximum } => {
-                vec![("with", Usd(*with)), ("against", Usd(*against)), ("maximum", Number(*maximum))]
-            }
+            Self::Conflict { with, against, opposed, maximum } => vec![
+                ("with", Usd(*with)),
+                ("against", Usd(*against)),
+                ("opposed", Number(*opposed)),
+                ("maximum", Number(*maximum)),
+            ],
             Self::WhaleSelling { sold } => vec![("sold", Usd(*sold))],
             Self::News { sibling, moved, maximum } => vec![
                 ("sibling", Condition(*sibling)),
@@ -64,9 +75,11 @@ impl Reason {
             Self::Confidence { confidence, minimum } => {
                 vec![("confidence", Number(*confidence)), ("minimum", Number(*minimum))]
             }
-            Self::NoEdge { probability, cost } => {
-                vec![("probability", Number(*probability)), ("cost", Number(*cost))]
-            }
+            Self::NoEdge { probability, cost, minimum } => vec![
+                ("probability", Number(*probability)),
+                ("cost", Number(*cost)),
+                ("minimum", Number(*minimum)),
+            ],
             Self::StakeTooSmall { stake, minimum } => {
                 vec![("stake", Usd(*stake)), ("minimum", Usd(*minimum))]
             }
@@ -85,7 +98,7 @@ impl Reason {
                 vec![("wanted", Shares(*wanted)), ("sellable", Shares(*sellable))]
             }
             Self::Halted { until } => vec![("until", Time(*until))],
-            Self::TooManyPositions { open, limit } => {
+            Self::TooManyPositions { open, limit } | Self::SameDay { open, limit } => {
                 let count = |number: usize| Count(i64::try_from(number).unwrap_or(i64::MAX));
                 vec![("open", count(*open)), ("maximum", count(*limit))]
             }

@@ -55,6 +55,14 @@ impl fmt::Display for Reason {
                 part * 100.0,
                 minimum * 100.0
             ),
+            Self::Ordinary { fall, deviation, minimum } => write!(
+                f,
+                "the price fell by {fall:.2} in log-odds, and moves by {deviation:.2} in a quarter of an hour: that is not {minimum:.1} times as much"
+            ),
+            Self::Unmeasured { moves, minimum } => write!(
+                f,
+                "{moves} of its moves of a quarter of an hour are known, fewer than {minimum}: nobody can say what is usual"
+            ),
             Self::NoPanic { sellers, minimum, part } => write!(
                 f,
                 "{sellers} of the sellers gave up {:.0} % of what they held, fewer than {minimum}",
@@ -92,11 +100,12 @@ impl fmt::Display for Reason {
                     "the wallet had {before} shares net and has {after}: it does not open or increase a bet"
                 )
             }
-            Self::Conflict { with, against, maximum } => write!(
+            Self::Conflict { with, against, opposed, maximum } => write!(
                 f,
-                "whales disagree: ${} with it, ${} against, {:.0} % at most",
+                "whales disagree: ${} with it, ${} against; by what they know {:.0} % are against, {:.0} % at most",
                 with.cents(),
                 against.cents(),
+                opposed * 100.0,
                 maximum * 100.0
             ),
             Self::WhaleSelling { sold } => write!(f, "whales sell as well, ${}", sold.cents()),
@@ -109,9 +118,11 @@ impl fmt::Display for Reason {
             Self::Confidence { confidence, minimum } => {
                 write!(f, "confidence {:.1} % is below {:.1} %", confidence * 100.0, minimum * 100.0)
             }
-            Self::NoEdge { probability, cost } => {
-                write!(f, "a share costs {cost:.4} and wins with probability {probability:.4}")
-            }
+            Self::NoEdge { probability, cost, minimum } => write!(
+                f,
+                "a share costs {cost:.4} and wins with probability {probability:.4}, which is not {:.2} ¢ more",
+                minimum * 100.0
+            ),
             Self::StakeTooSmall { stake, minimum } => {
                 write!(f, "the stake ${} is below ${}", stake.cents(), minimum.cents())
             }
@@ -148,6 +159,9 @@ impl fmt::Display for Reason {
             Self::Halted { until } => write!(f, "the day's loss stopped entries until {until}"),
             Self::TooManyPositions { open, limit } => {
                 write!(f, "{open} positions are open or ordered, {limit} at most")
+            }
+            Self::SameDay { open, limit } => {
+                write!(f, "{open} positions of its category are to end on the same day, {limit} at most")
             }
             Self::EventHeld => f.write_str("there is a position in this event already"),
             Self::AboveMaxPosition { cost, limit } => {

@@ -3,7 +3,7 @@
 use decision::{FadePolicy, Filters, Limits, Policy};
 use domain::{ConfidenceModel, Usd};
 
-/// The strategy's own settings, where nobody but the whale has to trade.
+/// The strategy's own settings, where nobody but the whale has to trade, and a panic need not come to rest.
 pub(crate) fn policy() -> Policy {
     Policy {
         bankroll: Usd::whole(2_000),
@@ -22,6 +22,6 @@ pub(crate) fn policy() -> Policy {
         max_signal_age: 30_000_000,
         limits: Limits::default(),
         filters: Filters { min_volume: Usd::ZERO, max_volume_part: 1.0, ..Filters::default() },
-        fade: FadePolicy::default(),
+        fade: FadePolicy { min_sigmas: 0.0, calm: 0, ..FadePolicy::default() },
     }
 }

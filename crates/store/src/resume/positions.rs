@@ -40,6 +40,10 @@ pub struct ExitRow {
     pub reference: Price,
     /// Shares of it that the wallet has given up since: what the chain holds to, and nothing that it took back.
     pub left: Shares,
+    /// The middle of the book when its signal was raised.
+    pub market: Price,
+    /// How far a panic had moved the price by then, dollars a share; `None` for signals from before that was kept.
+    pub drop: Option<f64>,
     /// The price bounds reached that were not obeyed.
     pub reached: Vec<ExitReason>,
 }
@@ -74,7 +78,8 @@ pub async fn exits(connection: &mut PgConnection, seq: i64) -> Result<Vec<ExitRo
     let rows = sqlx::query(
         "SELECT s.id, s.signal_type, s.wallet_address, s.token_id::text,
                 (s.notional_usd * 1000000)::bigint AS notional,
-                (s.reference_price * 1000000)::bigint AS reference, x.reason,
+                (s.reference_price * 1000000)::bigint AS reference,
+                (s.market_price * 1000000)::bigint AS market, (s.evidence->>'drop')::float8 AS drop, x.reason,
                 -- Its sales of the token, and in a market of two its purchases of the other.
                 (SELECT coalesce(sum(f.shares), 0)::bigint
                  FROM orderflow_fills f
@@ -211,6 +216,8 @@ fn exit_of(found: &PgRow) -> Result<ExitRow, StoreError> {
         notional: row::usd(found, "notional")?,
         reference: price(found, "reference")?,
         left: row::shares(found, "whale_left")?,
+        market: price(found, "market")?,
+        drop: found.try_get("drop").during("read a column")?,
         reached: reached.iter().map(|name| exit_named(name)).collect::<Result<_, _>>()?,
     })
 }

@@ -33,6 +33,7 @@ pub(super) fn object(appraisal: &Appraisal) -> Value {
         "drop": appraisal.drop,
         "whales_with_usd": usd(appraisal.whales_with),
         "whales_against_usd": usd(appraisal.whales_against),
+        "whales_opposed": appraisal.whales_opposed,
         "held_before": appraisal.held_before.map(shares),
         "coefficient": {
             "mean": coefficient.mean, "deviation": coefficient.deviation, "events": coefficient.events,
