@@ -7,7 +7,7 @@ use decision::portfolio::{Holdings, Kept, Losses};
 use decision::{Case, Control, Engine, Last, Policy, Sent, volume};
 use domain::{ExitReason, Fill, Purpose, SignalKind, TimeInForce, Timestamp, Wallet};
 use store::resume::{Books, ExitRow, SentOrder};
-use store::{PgConnection, controls, markets, resume, scores, signals};
+use store::{PgConnection, controls, markets, resume, scores, signals, worth};
 
 use crate::live::Live;
 use crate::venue::Venue;
@@ -42,6 +42,7 @@ pub(crate) async fn engine_at(
     for (condition, payouts) in resume::results(connection, seq).await? {
         engine.remember_result(condition, payouts);
     }
+    engine.learn_prices(worth::known_at(connection, seq).await?);
     engine.rate(&scores::rated_at(connection, seq).await?);
     remember_cases(connection, &mut engine).await?;
     let own = venue.live().map(Live::wallet);
@@ -149,8 +150,8 @@ async fn remember_cases(connection: &mut PgConnection, engine: &mut Engine) -> a
             condition: judged.condition,
             event: judged.event,
             outcome: judged.outcome,
-            market: judged.market,
-            regressor: Case::regressor(judged.kind, judged.market, judged.kappa, judged.drop),
+            fair: judged.fair,
+            regressor: Case::regressor(judged.kind, judged.fair, judged.kappa, judged.drop),
         };
         match judged.known {
             Some((payoff, learned)) => engine.remember_outcome(Known { case, payoff, learned }),

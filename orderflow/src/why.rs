@@ -165,8 +165,9 @@ fn decided_on(evidence: &Row) -> Vec<String> {
         line(
             "Book",
             &format!(
-                "middle {}, spread {:.1} ¢, {} up to the limit {}, {:+.1} ¢ since {}",
+                "middle {}{}, spread {:.1} ¢, {} up to the limit {}, {:+.1} ¢ since {}",
                 price(figure("market_price")),
+                evidence.number("fair_price").map_or_else(String::new, |fair| format!(" (worth {fair:.4})")),
                 100.0 * figure("spread"),
                 usd("depth_usd"),
                 price(figure("limit_price")),

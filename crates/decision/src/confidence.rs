@@ -22,7 +22,7 @@ pub struct Estimate {
 
 /// The belief about copying a wallet.
 ///
-/// `market` is the price the market gives the outcome (the middle of the book), `cost` what a share
+/// `fair` is what the price that the market gives the outcome (the middle of the book) is worth, `cost` what a share
 /// would cost us: price, fee and what is lost until the order arrives.
 #[must_use]
 pub fn follow(
@@ -30,41 +30,42 @@ pub fn follow(
     beliefs: &Beliefs,
     score: f64,
     skill: Skill,
-    market: f64,
+    fair: f64,
     cost: f64,
 ) -> Estimate {
     match model {
         ConfidenceModel::Score => naive(score),
         ConfidenceModel::Skill => {
-            let deviation = (market * (1.0 - market)).sqrt();
+            let deviation = (fair * (1.0 - fair)).max(0.0).sqrt();
             if deviation <= 0.0 {
-                return certain(market, cost);
+                return certain(fair, cost);
             }
             let kept = beliefs.kept;
-            let shifted = logistic(logit(market) + kept.mean * skill.kappa / deviation);
+            let shifted = logistic(logit(fair) + kept.mean * skill.kappa / deviation);
             // The error of a product of two independent estimates, carried through the logistic curve.
             let error = deviation * (kept.mean * skill.standard_error).hypot(kept.deviation * skill.kappa);
             let (corrected, error) = corrected(beliefs, shifted, error);
-            estimate(corrected.clamp(market - MAX_LEAN, market + MAX_LEAN), cost, error)
+            estimate(corrected.clamp(fair - MAX_LEAN, fair + MAX_LEAN), cost, error)
         }
     }
 }
 
-/// The belief about buying what a panic sold: `drop` is how far the price fell, dollars a share.
+/// The belief about buying what a panic sold: `drop` is how far the price fell, dollars a share, and `fair` what the
+/// price that it fell to is worth.
 #[must_use]
 pub fn fade(
     model: ConfidenceModel,
     beliefs: &Beliefs,
     mean_score: f64,
     drop: f64,
-    market: f64,
+    fair: f64,
     cost: f64,
 ) -> Estimate {
     match model {
         ConfidenceModel::Score => naive(10.0 - mean_score),
         ConfidenceModel::Skill => {
             let lean = (beliefs.rebound.mean * drop).clamp(-MAX_LEAN, MAX_LEAN);
-            estimate(market + lean, cost, beliefs.rebound.deviation * drop)
+            estimate(fair + lean, cost, beliefs.rebound.deviation * drop)
         }
     }
 }

@@ -19,8 +19,8 @@ pub struct Case {
     pub event: String,
     /// The token's place among the market's outcomes.
     pub outcome: usize,
-    /// The price the market gave the outcome.
-    pub market: f64,
+    /// What the price that the market gave the outcome was worth.
+    pub fair: f64,
     /// What the belief is linear in: κ̂ / √(q (1 − q)) of a whale, the drop of a panic.
     pub regressor: f64,
 }
@@ -50,23 +50,23 @@ impl Case {
     /// The case of an appraisal.
     #[must_use]
     pub fn of(kind: SignalKind, at: Timestamp, appraisal: &Appraisal) -> Self {
-        let market = appraisal.market_price.to_f64();
+        let fair = appraisal.fair_price;
         Self {
             at,
             kind,
             condition: appraisal.condition,
             event: appraisal.event.clone(),
             outcome: appraisal.outcome,
-            market,
-            regressor: Self::regressor(kind, market, appraisal.kappa, appraisal.drop),
+            fair,
+            regressor: Self::regressor(kind, fair, appraisal.kappa, appraisal.drop),
         }
     }
 
-    /// What the belief about a candidate is linear in, at the price the market gives its outcome.
+    /// What the belief about a candidate is linear in, at what the price of its outcome is worth.
     #[must_use]
-    pub fn regressor(kind: SignalKind, market: f64, kappa: f64, drop: f64) -> f64 {
+    pub fn regressor(kind: SignalKind, fair: f64, kappa: f64, drop: f64) -> f64 {
         match kind {
-            SignalKind::FollowWhale => kappa / (market * (1.0 - market)).sqrt(),
+            SignalKind::FollowWhale => kappa / (fair * (1.0 - fair)).sqrt(),
             SignalKind::FadeDegen => drop,
         }
     }

@@ -54,8 +54,8 @@ impl Default for Beliefs {
 /// A priced candidate whose outcome is known, and how much it counts.
 #[derive(Clone, Copy, Debug)]
 struct Row {
-    /// The price the market gave the outcome.
-    market: f64,
+    /// What the price that the market gave the outcome was worth.
+    fair: f64,
     /// What the coefficient multiplies: κ̂ / s, or a panic's drop.
     regressor: f64,
     payoff: f64,
@@ -81,8 +81,8 @@ pub fn fit(known: &[Known], as_of: Timestamp) -> Beliefs {
 type Key<'a> = (Timestamp, domain::ConditionId, usize, f64, f64, Timestamp);
 
 fn key(known: &Known) -> Key<'_> {
-    let Case { at, condition, outcome, regressor, market, .. } = known.case;
-    (at, condition, outcome, regressor, market, known.learned)
+    let Case { at, condition, outcome, regressor, fair, .. } = known.case;
+    (at, condition, outcome, regressor, fair, known.learned)
 }
 
 /// Rows of equal weight an event: a hundred candidates about one game say no more than that game did.
@@ -94,12 +94,12 @@ fn rows(known: &[&Known]) -> Vec<Row> {
     known
         .iter()
         .map(|known| Row {
-            market: known.case.market.clamp(1e-6, 1.0 - 1e-6),
+            fair: known.case.fair.clamp(1e-6, 1.0 - 1e-6),
             regressor: known.case.regressor,
             payoff: known.payoff.clamp(0.0, 1.0),
             weight: 1.0 / candidates.get(known.case.event.as_str()).copied().unwrap_or(1.0),
         })
-        .filter(|row| row.regressor.is_finite() && row.payoff.is_finite() && row.market.is_finite())
+        .filter(|row| row.regressor.is_finite() && row.payoff.is_finite() && row.fair.is_finite())
         .collect()
 }
 
@@ -122,7 +122,7 @@ fn kept(rows: &[Row]) -> Coefficient {
     let slope = |beta: f64| {
         let start = (-(beta - KEPT.mean) * precision, precision);
         rows.iter().fold(start, |(gradient, curvature), row| {
-            let p = logistic(logit(row.market) + beta * row.regressor);
+            let p = logistic(logit(row.fair) + beta * row.regressor);
             let (weight, x) = (row.weight, row.regressor);
             (gradient + weight * x * (row.payoff - p), curvature + weight * x * x * p * (1.0 - p))
         })
@@ -140,7 +140,7 @@ fn rebound(rows: &[Row]) -> Coefficient {
     let slope = |rho: f64| {
         let start = (-(rho - REBOUND.mean) * precision, precision);
         rows.iter().fold(start, |(gradient, curvature), row| {
-            let p = (row.market + rho * row.regressor).clamp(0.02, 0.98);
+            let p = (row.fair + rho * row.regressor).clamp(0.02, 0.98);
             let (weight, x, variance) = (row.weight, row.regressor, p * (1.0 - p));
             (gradient + weight * x * (row.payoff - p) / variance, curvature + weight * x * x / variance)
         })
@@ -178,7 +178,7 @@ fn correction(known: &[&Known]) -> Option<Correction> {
         trial
             .iter()
             .map(|row| {
-                let p = correct(logit(row.market) + beta * row.regressor).clamp(1e-6, 1.0 - 1e-6);
+                let p = correct(logit(row.fair) + beta * row.regressor).clamp(1e-6, 1.0 - 1e-6);
                 -row.weight * (row.payoff * libm::log(p) + (1.0 - row.payoff) * libm::log(1.0 - p))
             })
             .sum()
@@ -217,7 +217,7 @@ fn fit_correction(rows: &[Row], beta: f64) -> Correction {
         let (mut g0, mut g1) = (-shift * precision, -(slope - 1.0) * precision);
         let (mut h00, mut h01, mut h11) = (precision, 0.0, precision);
         for row in rows {
-            let odds = logit(row.market) + beta * row.regressor;
+            let odds = logit(row.fair) + beta * row.regressor;
             let p = logistic(shift + slope * odds);
             let (miss, spread) = (row.weight * (row.payoff - p), row.weight * p * (1.0 - p));
             g0 += miss;

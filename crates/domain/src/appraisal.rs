@@ -35,6 +35,8 @@ pub struct Appraisal {
     pub asks: Vec<Level>,
     /// The middle of the book.
     pub market_price: Price,
+    /// What that price is worth, as far as past outcomes have taught it: where the belief starts from.
+    pub fair_price: f64,
     /// The best offer less the best bid, dollars a share.
     pub spread: f64,
     /// Dollars on offer up to the limit.

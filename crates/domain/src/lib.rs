@@ -22,6 +22,7 @@ pub mod probability;
 pub mod score;
 pub mod signal;
 pub mod time;
+pub mod worth;
 
 pub use appraisal::{Appraisal, Coefficient};
 pub use assessment::{Assessment, Clv, Figures, MarketResult, RawSkill, WalletDay};
@@ -41,3 +42,4 @@ pub use probability::Probability;
 pub use score::{FactorScores, Skill, Tier, Timing, Verdict, WalletScore};
 pub use signal::{ConfidenceModel, Signal, SignalKind};
 pub use time::Timestamp;
+pub use worth::{Category, Horizon, PriceMap};

@@ -48,8 +48,8 @@ pub struct Judged {
     pub event: String,
     /// The token's place among the market's outcomes.
     pub outcome: usize,
-    /// The price the market gave the outcome.
-    pub market: f64,
+    /// What the price that the market gave the outcome was worth; of what was judged before that was asked, the price.
+    pub fair: f64,
     /// κ̂ of the wallet.
     pub kappa: f64,
     /// How far a panic had moved the price.
@@ -224,7 +224,8 @@ pub async fn outcome(
 pub async fn judged(connection: &mut PgConnection) -> Result<Vec<Judged>, StoreError> {
     let rows = sqlx::query(
         "SELECT created_at, signal_type, condition_id, evidence->>'event' AS event,
-                (evidence->>'outcome')::bigint AS outcome, (evidence->>'market_price')::float8 AS market,
+                (evidence->>'outcome')::bigint AS outcome, 
+                coalesce(evidence->>'fair_price', evidence->>'market_price')::float8 AS fair,
                 (evidence->>'kappa')::float8 AS kappa, (evidence->>'drop')::float8 AS drop, payoff, resolved_at
          FROM (SELECT j.created_at, j.signal_type, j.condition_id, j.evidence, j.signal_id, j.refusal_id,
                       CASE WHEN e.stands THEN j.payoff END AS payoff,
@@ -248,7 +249,7 @@ pub async fn judged(connection: &mut PgConnection) -> Result<Vec<Judged>, StoreE
                 condition: row::text(found, "condition_id", "a condition")?,
                 event: row::string(found, "event")?,
                 outcome: row::unsigned(found, "outcome")?,
-                market: number("market")?,
+                fair: number("fair")?,
                 kappa: number("kappa")?,
                 drop: number("drop")?,
                 known: payoff.zip(row::maybe_time(found, "resolved_at")?),

@@ -142,7 +142,7 @@ async fn readers_of_verdicts_hear_whether_copying_is_barred() {
     let newest = feed::newest(&mut connection).await.unwrap();
     assert_eq!(scores::rated_at(&mut connection, newest).await.unwrap(), expected);
     let items = feed::read(&mut connection, 0, newest, 10, feed::Wanted::Everything).await.unwrap();
-    assert_eq!(items.last().unwrap().news, feed::News::Scores(expected));
+    assert_eq!(items.last().unwrap().news, feed::News::Scores { prices: None, verdicts: expected });
 
     let names = async |wanted| -> Vec<String> {
         let rows = reports::wallets(&mut store.connection().await.unwrap(), wanted, 10).await.unwrap();

@@ -344,6 +344,7 @@ impl Bench {
             bids: vec![],
             asks: vec![],
             market_price: order.limit,
+            fair_price: order.limit.to_f64(),
             spread: 0.01,
             depth: Usd::whole(1_000),
             reference_price: order.limit,

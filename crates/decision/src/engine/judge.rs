@@ -1,8 +1,8 @@
 //! A candidate against its book: what it is believed to be worth, what it may cost, and so whether it is a signal.
 
 use domain::{
-    Appraisal, Book, ConfidenceModel, Market, Order, Price, Rounding, Signal, SignalKind, Skill, Timestamp,
-    Usd,
+    Appraisal, Book, Category, ConfidenceModel, Horizon, Market, Order, Price, Rounding, Signal, SignalKind,
+    Skill, Timestamp, Usd,
 };
 
 use super::Engine;
@@ -95,6 +95,7 @@ impl Engine {
             bids: levels(&book.bids),
             asks: levels(&book.asks),
             market_price: mid,
+            fair_price: self.fair(sight),
             spread: ask.to_f64() - sight.bid.to_f64(),
             depth,
             reference_price: candidate.reference,
@@ -284,17 +285,24 @@ impl Engine {
         Some(timing.t)
     }
 
+    /// What the middle of the book is worth.
+    fn fair(&self, sight: Sight<'_>) -> f64 {
+        let Sight { market, mid, at, .. } = sight;
+        let category = Category::of(market.category.as_deref());
+        self.prices.fair(mid.to_f64(), category, Horizon::of(at, market.end))
+    }
+
     fn price_at(&self, sight: Sight<'_>, paid: Price) -> View {
-        let Sight { candidate, market, mid, .. } = sight;
-        let (mid, paid, fee_rate_ppm) = (mid.to_f64(), paid.to_f64(), self.entry_fee_rate(market));
+        let Sight { candidate, market, .. } = sight;
+        let (fair, paid, fee_rate_ppm) = (self.fair(sight), paid.to_f64(), self.entry_fee_rate(market));
         let cost = paid + sizing::fee_per_share(fee_rate_ppm, paid) + self.latency_cost();
         let (model, beliefs) = (self.policy.confidence_model, self.experience.beliefs());
         let estimate = match candidate.kind {
             SignalKind::FollowWhale => {
-                confidence::follow(model, beliefs, candidate.score, self.skill_of(candidate), mid, cost)
+                confidence::follow(model, beliefs, candidate.score, self.skill_of(candidate), fair, cost)
             }
             SignalKind::FadeDegen => {
-                confidence::fade(model, beliefs, candidate.score, candidate.drop, mid, cost)
+                confidence::fade(model, beliefs, candidate.score, candidate.drop, fair, cost)
             }
         };
         let kelly = sizing::kelly(estimate.probability, cost);

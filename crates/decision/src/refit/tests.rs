@@ -14,7 +14,7 @@ fn known(event: u32, kind: SignalKind, market: f64, regressor: f64, payoff: f64,
         condition: ConditionId::default(),
         event: event.to_string(),
         outcome: 0,
-        market,
+        fair: market,
         regressor,
     };
     Known { case, payoff, learned: day(days.1) }

@@ -17,6 +17,7 @@ pub(super) fn object(appraisal: &Appraisal) -> Value {
         "bids": levels(&appraisal.bids),
         "asks": levels(&appraisal.asks),
         "market_price": price(appraisal.market_price),
+        "fair_price": appraisal.fair_price,
         "spread": appraisal.spread,
         "depth_usd": usd(appraisal.depth),
         "reference_price": price(appraisal.reference_price),

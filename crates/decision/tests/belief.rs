@@ -1,0 +1,112 @@
+//! What a candidate is believed to be worth, from what the engine was told: what prices are worth, what the wallet
+//! usually stakes, and who else bought.
+
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+mod shared;
+
+use decision::portfolio::Holdings;
+use decision::{Command, Engine, Event, EventKind, Last, Outcome, Policy, Record};
+use domain::{
+    Appraisal, Book, Category, ConfidenceModel, Fill, Horizon, Level, Market, PriceMap, Shares, Side, Tick,
+    Tier, Timestamp,
+};
+use shared::{NOON, market, policy, price, token, trade, verdict};
+
+/// An engine that judges by skill, with ten markets, the whales 1, 2 and 3, and wallets that panic.
+struct Desk {
+    engine: Engine,
+    at: Timestamp,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let policy = Policy { confidence_model: ConfidenceModel::Skill, ..policy() };
+        let mut desk = Self { engine: Engine::new(policy, Holdings::default(), Last::default()), at: NOON };
+        for number in 1..=10 {
+            desk.tell(EventKind::Market(Market { category: Some("Sports".into()), ..market(number) }));
+        }
+        let whales = (1..=3).map(|number| verdict(number, 8.0, Tier::Whale));
+        let degens = (20..30).map(|number| verdict(number, 1.5, Tier::Degen));
+        desk.tell(EventKind::Scores(whales.chain(degens).collect()));
+        desk
+    }
+
+    fn tell(&mut self, kind: EventKind) -> Outcome {
+        self.engine.step(&Event { at: self.at, kind })
+    }
+
+    /// What a candidate looked like that this fill made; `None` where it made none.
+    fn judge(&mut self, fill: Fill, book: &Book) -> Option<Appraisal> {
+        let outcome = self.tell(EventKind::Fill { fill, block_time: self.at });
+        let asked = outcome.commands.iter().any(|command| matches!(command, Command::Quote(_)));
+        let records = asked.then(|| self.tell(EventKind::Book(book.clone())).records)?;
+        records.into_iter().find_map(|record| match record {
+            Record::Signal(signal) => Some(*signal.appraisal),
+            Record::Refusal(refusal) => refusal.appraisal.map(|appraisal| *appraisal),
+            _ => None,
+        })
+    }
+
+    /// What whale 1 makes a market's first outcome look like.
+    fn follow(&mut self, number: u32) -> Appraisal {
+        self.judge(trade(1, token(10 * number), Side::Buy, 600, "0.50"), &book(number)).unwrap()
+    }
+}
+
+/// A book around 0.50.
+fn book(number: u32) -> Book {
+    let level = |text: &str| vec![Level { price: price(text), shares: Shares::whole(100_000) }];
+    Book::new(token(10 * number), NOON, Tick::CENT, level("0.49"), level("0.51"))
+}
+
+/// Prices of a category are worth a cent less, or more, at a horizon.
+fn shifted(horizon: Horizon, shift: f64) -> EventKind {
+    EventKind::Prices(PriceMap::new([((Category::Sports, horizon), [shift; PriceMap::BINS])]))
+}
+
+fn horizon_of(market: &Market) -> Horizon {
+    Horizon::of(NOON, market.end)
+}
+
+#[test]
+fn a_belief_starts_from_what_the_price_is_worth() {
+    let mut desk = Desk::new();
+    let horizon = horizon_of(&market(1));
+    let plain = desk.follow(1);
+    assert!((plain.fair_price - 0.50).abs() < 1e-12, "nothing is learned of prices yet");
+    desk.tell(shifted(horizon, -0.01));
+    let dearer = desk.follow(2);
+    assert_eq!(dearer.market_price, plain.market_price);
+    assert!((dearer.fair_price - 0.49).abs() < 1e-12);
+    // All of it is a cent lower: where it starts, and the most it may differ from there.
+    assert!((plain.probability - dearer.probability - 0.01).abs() < 1e-3);
+    assert!((dearer.probability - 0.55).abs() < 1e-9, "six cents above what the price is worth");
+    let elsewhere = Horizon::ALL.into_iter().find(|other| *other != horizon).unwrap();
+    desk.tell(shifted(elsewhere, -0.03));
+    assert!(
+        (desk.follow(3).fair_price - 0.50).abs() < 1e-12,
+        "the last map holds, and for its horizon alone"
+    );
+}
+
+#[test]
+fn a_panic_is_measured_from_what_the_price_is_worth() {
+    let panic = |shift: f64| {
+        let mut desk = Desk::new();
+        desk.tell(shifted(horizon_of(&market(1)), shift));
+        desk.judge(trade(60, token(10), Side::Buy, 500, "0.60"), &book(1));
+        desk.at = desk.at.plus_micros(20 * Timestamp::MINUTE);
+        let sold = (20..25).zip(["0.57", "0.55", "0.53", "0.51", "0.49"]);
+        let judged =
+            sold.filter_map(|(who, at)| desk.judge(trade(who, token(10), Side::Sell, 300, at), &book(1)));
+        judged.last().unwrap()
+    };
+    let (plain, richer) = (panic(0.0), panic(0.02));
+    assert!((richer.fair_price - 0.52).abs() < 1e-12 && (plain.fair_price - 0.50).abs() < 1e-12);
+    assert!((richer.probability - plain.probability - 0.02).abs() < 1e-9);
+    assert!(
+        (plain.probability - 0.50 - 0.10 * plain.drop).abs() < 1e-9,
+        "and a tenth of the drop comes back"
+    );
+}
