@@ -14,3 +14,7 @@ CREATE TABLE IF NOT EXISTS orderflow_price_maps (
 );
 CREATE OR REPLACE TRIGGER orderflow_price_maps_keep BEFORE DELETE ON orderflow_price_maps
     FOR EACH STATEMENT EXECUTE FUNCTION orderflow_keep();
+
+-- The median cost of a wallet's closed decisions. Null before the first, and in verdicts from before this column.
+ALTER TABLE orderflow_wallet_stats  ADD COLUMN IF NOT EXISTS median_cost_usd numeric(20,6);
+ALTER TABLE orderflow_score_history ADD COLUMN IF NOT EXISTS median_cost_usd numeric(20,6);

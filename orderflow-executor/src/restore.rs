@@ -4,9 +4,10 @@ use decision::engine::{Asked, LOOKBACK};
 use decision::exits::{ExitState, Lead};
 use decision::experience::Known;
 use decision::portfolio::{Holdings, Kept, Losses};
-use decision::{Case, Control, Engine, Last, Policy, Sent, volume};
+use decision::{Bet, Case, Control, Engine, Last, Policy, Sent, volume};
 use domain::{ExitReason, Fill, Purpose, SignalKind, TimeInForce, Timestamp, Wallet};
 use store::resume::{Books, ExitRow, SentOrder};
+use store::signals::Judged;
 use store::{PgConnection, controls, markets, resume, scores, signals, worth};
 
 use crate::live::Live;
@@ -144,14 +145,16 @@ fn exits_of(rows: Vec<ExitRow>) -> ExitState {
 /// Tells the engine of every candidate that was ever priced, and what it came to.
 async fn remember_cases(connection: &mut PgConnection, engine: &mut Engine) -> anyhow::Result<()> {
     for judged in signals::judged(connection).await? {
+        let Judged { fair, skill, part, size, run_up, .. } = judged;
+        let bet = Bet { fair, skill, part, size, run_up };
         let case = Case {
             at: judged.at,
             kind: judged.kind,
             condition: judged.condition,
             event: judged.event,
             outcome: judged.outcome,
-            fair: judged.fair,
-            regressor: Case::regressor(judged.kind, judged.fair, judged.kappa, judged.drop),
+            fair,
+            terms: Case::terms(judged.kind, &bet, judged.drop),
         };
         match judged.known {
             Some((payoff, learned)) => engine.remember_outcome(Known { case, payoff, learned }),

@@ -5,12 +5,14 @@
 
 mod shared;
 
+use decision::experience::Known;
 use decision::portfolio::Holdings;
-use decision::{Command, Engine, Event, EventKind, Last, Outcome, Policy, Record};
+use decision::{Bet, Case, Command, Engine, Event, EventKind, Last, Outcome, Policy, Record};
 use domain::{
-    Appraisal, Book, Category, ConfidenceModel, Fill, Horizon, Level, Market, PriceMap, Shares, Side, Tick,
-    Tier, Timestamp,
+    Appraisal, Book, Category, ConfidenceModel, Fill, Horizon, Level, Market, PriceMap, Shares, Side,
+    SignalKind, Skill, Tick, Tier, Timestamp, Usd, Verdict,
 };
+use shared::nouns::condition;
 use shared::{NOON, market, policy, price, token, trade, verdict};
 
 /// An engine that judges by skill, with ten markets, the whales 1, 2 and 3, and wallets that panic.
@@ -26,7 +28,7 @@ impl Desk {
         for number in 1..=10 {
             desk.tell(EventKind::Market(Market { category: Some("Sports".into()), ..market(number) }));
         }
-        let whales = (1..=3).map(|number| verdict(number, 8.0, Tier::Whale));
+        let whales = (1..=3).map(modest);
         let degens = (20..30).map(|number| verdict(number, 1.5, Tier::Degen));
         desk.tell(EventKind::Scores(whales.chain(degens).collect()));
         desk
@@ -52,6 +54,11 @@ impl Desk {
     fn follow(&mut self, number: u32) -> Appraisal {
         self.judge(trade(1, token(10 * number), Side::Buy, 600, "0.50"), &book(number)).unwrap()
     }
+}
+
+/// A whale whose edge is small enough that no cap cuts the belief in it.
+fn modest(number: u32) -> Verdict {
+    Verdict { skill: Skill { kappa: 0.20, standard_error: 0.04 }, ..verdict(number, 8.0, Tier::Whale) }
 }
 
 /// A book around 0.50.
@@ -81,13 +88,72 @@ fn a_belief_starts_from_what_the_price_is_worth() {
     assert!((dearer.fair_price - 0.49).abs() < 1e-12);
     // All of it is a cent lower: where it starts, and the most it may differ from there.
     assert!((plain.probability - dearer.probability - 0.01).abs() < 1e-3);
-    assert!((dearer.probability - 0.55).abs() < 1e-9, "six cents above what the price is worth");
+    desk.tell(EventKind::Scores(vec![verdict(1, 8.0, Tier::Whale)]));
+    assert!(
+        (desk.follow(4).probability - 0.55).abs() < 1e-9,
+        "at most six cents above what the price is worth"
+    );
     let elsewhere = Horizon::ALL.into_iter().find(|other| *other != horizon).unwrap();
     desk.tell(shifted(elsewhere, -0.03));
     assert!(
         (desk.follow(3).fair_price - 0.50).abs() < 1e-12,
         "the last map holds, and for its horizon alone"
     );
+}
+
+#[test]
+fn what_else_is_seen_of_a_bet_is_kept_and_counts() {
+    let mut desk = Desk::new();
+    let usual = desk.follow(1);
+    assert_eq!((usual.median_cost, usual.size), (Some(Usd::whole(600)), Some(1.0)));
+    let buy = |usd| trade(1, token(20), Side::Buy, usd, "0.50");
+    let large = desk.judge(buy(6_000), &book(2)).unwrap();
+    assert_eq!(large.size, Some(10.0));
+    assert!(usual.error < large.error && (usual.probability - large.probability).abs() < 1e-12);
+    // The middle stands a cent above what the whale paid: half of it is lost, before anything is learned.
+    let late = desk.judge(trade(1, token(30), Side::Buy, 600, "0.49"), &book(3)).unwrap();
+    assert!((late.run_up - 0.01).abs() < 1e-12 && late.probability < usual.probability);
+    // Of whom nobody knows what they usually stake, size says nothing.
+    desk.tell(EventKind::Scores(vec![Verdict { median_cost: None, ..modest(1) }]));
+    let unknown = desk.judge(trade(1, token(40), Side::Buy, 6_000, "0.50"), &book(4)).unwrap();
+    assert_eq!((unknown.median_cost, unknown.size), (None, None));
+    assert!((unknown.error - usual.error).abs() < 1e-12);
+}
+
+/// What outcomes taught holds for the next day's bets, each term by itself, and what is told again teaches the same.
+#[test]
+fn outcomes_teach_each_term() {
+    let case = |number: u32, part: f64, size: f64, run_up: f64| {
+        let bet = Bet { fair: 0.5, skill: modest(1).skill, part, size: Some(size), run_up };
+        Case {
+            at: NOON,
+            kind: SignalKind::FollowWhale,
+            condition: condition(number),
+            event: format!("event-{number}"),
+            outcome: 0,
+            fair: 0.5,
+            terms: Case::terms(SignalKind::FollowWhale, &bet, 0.0),
+        }
+    };
+    // Large bets paid and small ones did not; those whose price ran away lost.
+    let known = (1..=400u32).map(|number| {
+        let (is_large, is_late) = (number % 2 == 0, number % 5 == 0);
+        let case = case(number, 1.0, if is_large { 4.0 } else { 0.25 }, if is_late { 0.02 } else { 0.0 });
+        Known { case, payoff: f64::from(u8::from(is_large && !is_late)), learned: NOON }
+    });
+    let mut desk = Desk::new();
+    for known in known {
+        desk.engine.remember_outcome(known);
+    }
+    let before = desk.follow(1).further.unwrap();
+    assert_eq!((before.size.mean, before.size.events), (0.0, 0), "not on the same day");
+    desk.at = desk.at.plus_micros(Timestamp::DAY);
+    let appraisal = desk.follow(2);
+    let learned = appraisal.further.unwrap();
+    assert_eq!(learned.size.events, 400);
+    assert!(0.1 < learned.size.mean && learned.size.deviation < before.size.deviation);
+    assert!(before.run_up.mean < learned.run_up.mean);
+    assert!(appraisal.coefficient.deviation < 0.15);
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub mod signal;
 pub mod time;
 pub mod worth;
 
-pub use appraisal::{Appraisal, Coefficient};
+pub use appraisal::{Appraisal, Coefficient, Further};
 pub use assessment::{Assessment, Clv, Figures, MarketResult, RawSkill, WalletDay};
 pub use book::{Book, Level};
 pub use chain::{ChainEvent, Fact, FeeKind, Place};
