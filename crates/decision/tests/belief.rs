@@ -120,6 +120,22 @@ fn what_else_is_seen_of_a_bet_is_kept_and_counts() {
     assert!((unknown.error - usual.error).abs() < 1e-12);
 }
 
+/// An entry is worth a look from the larger of two thresholds on: of dollars, and of what is usual for the wallet.
+#[test]
+fn an_entry_that_is_little_for_its_wallet_is_not_looked_at() {
+    let mut desk = Desk::new();
+    let rich = Verdict { median_cost: Some(Usd::whole(4_000)), ..modest(1) };
+    let careful = Verdict { median_cost: Some(Usd::whole(40)), ..modest(2) };
+    desk.tell(EventKind::Scores(vec![rich, careful, Verdict { median_cost: None, ..modest(3) }]));
+    let mut buy = |who, number: u32, usd| {
+        desk.judge(trade(who, token(10 * number), Side::Buy, usd, "0.50"), &book(number)).is_some()
+    };
+    assert!(!buy(1, 1, 1_999) && buy(1, 2, 2_000));
+    assert!(buy(1, 1, 1), "fills of one entry add up");
+    assert!(!buy(2, 3, 499) && buy(2, 4, 500), "the smaller threshold does not count");
+    assert!(!buy(3, 5, 499) && buy(3, 6, 500), "nor does what nobody knows");
+}
+
 /// What outcomes taught holds for the next day's bets, each term by itself, and what is told again teaches the same.
 #[test]
 fn outcomes_teach_each_term() {
