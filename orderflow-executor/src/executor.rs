@@ -216,7 +216,11 @@ impl Executor {
                 let kind = EventKind::Market((**market).clone());
                 self.settle_down(Event { at: item.learned, kind }, &mut records).await?;
             }
-            News::Scores(verdicts) => {
+            News::Scores { prices, verdicts } => {
+                if let Some(prices) = prices {
+                    let kind = EventKind::Prices((**prices).clone());
+                    self.settle_down(Event { at: item.learned, kind }, &mut records).await?;
+                }
                 let kind = EventKind::Scores(verdicts.clone());
                 self.settle_down(Event { at: item.learned, kind }, &mut records).await?;
             }

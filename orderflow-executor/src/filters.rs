@@ -73,6 +73,16 @@ pub struct FilterSettings {
     /// With CONFIDENCE_MODEL=skill alone.
     #[arg(long, env = "MIN_TIMING_T", default_value = "1", value_parser = errors, help_heading = "Filters")]
     pub min_timing_t: f64,
+    /// The least that a whale's entry must cost, in percent of the median cost of its decisions; MIN_WHALE_TRADE_USD at
+    /// least.
+    #[arg(
+        long,
+        env = "MIN_ENTRY_OF_MEDIAN_PCT",
+        default_value = "50",
+        value_parser = percent,
+        help_heading = "Filters"
+    )]
+    pub min_entry_of_median_pct: f64,
     /// The least part of a whale's entry that took what rested in the book, in percent.
     #[arg(long, env = "MIN_TAKER_PCT", default_value = "50", value_parser = percent, help_heading = "Filters")]
     pub min_taker_pct: f64,
@@ -130,6 +140,7 @@ impl FilterSettings {
             min_skill_probability: self.min_skill_probability_pct / 100.0,
             min_timed_entries: self.min_timed_entries,
             min_timing: self.min_timing_t,
+            min_entry_of_median: self.min_entry_of_median_pct / 100.0,
             min_taker_part: self.min_taker_pct / 100.0,
             min_volume: self.min_market_volume_usd,
             max_volume_part: self.max_entry_of_volume_pct / 100.0,

@@ -79,6 +79,8 @@ impl Recorder {
         }
         let step = match &event.kind {
             EventKind::Fill { .. } | EventKind::Resolved { .. } => return self.note_fact(event.at),
+            // They are found with the verdicts of their item, which come next.
+            EventKind::Prices(_) => return,
             EventKind::Scores(_) => Step::Scores { seq: self.item },
             EventKind::Market(market) => Step::Market(market.clone()),
             EventKind::Book(book) => self.book(book),

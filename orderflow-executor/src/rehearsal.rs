@@ -15,7 +15,7 @@ use decision::portfolio::Holdings;
 use decision::{Engine, Event, EventKind, Guard, Guards, Last, Policy, Record};
 use domain::{Book, ChainEvent, Fact, Place, Timestamp, TokenId};
 use store::recording::{self, Begun, Compared, Recorded, Scope, Step};
-use store::{PgConnection, Store, markets, resume, scores};
+use store::{PgConnection, Store, markets, resume, scores, worth};
 
 use crate::diary;
 use crate::recorder::words;
@@ -171,15 +171,21 @@ impl Stage<'_> {
         if let Step::Facts { seq, logs } = step {
             return logs.iter().map(|log| fact(facts, seq, *log)).collect();
         }
-        let kind = self.kind(connection, step).await?;
+        if let Step::Scores { seq } = step {
+            let (prices, verdicts) = recording::verdicts(connection, seq).await?;
+            let kinds = prices.map(EventKind::Prices).into_iter().chain([EventKind::Scores(verdicts)]);
+            return Ok(kinds.map(|kind| Told { kind, place: None }).collect());
+        }
+        let kind = self.kind(step)?;
         Ok(kind.into_iter().map(|kind| Told { kind, place: None }).collect())
     }
 
     /// The event of a step; `None` for one that is none or many.
-    async fn kind(&mut self, connection: &mut PgConnection, step: Step) -> anyhow::Result<Option<EventKind>> {
+    fn kind(&mut self, step: Step) -> anyhow::Result<Option<EventKind>> {
         Ok(Some(match step {
-            Step::Begun(_) | Step::Volumes { .. } | Step::Facts { .. } => return Ok(None),
-            Step::Scores { seq } => EventKind::Scores(recording::verdicts(connection, seq).await?),
+            Step::Begun(_) | Step::Volumes { .. } | Step::Facts { .. } | Step::Scores { .. } => {
+                return Ok(None);
+            }
             Step::Market(market) => EventKind::Market(market),
             Step::Book(book) => {
                 self.books.insert(book.token, book.clone());
@@ -263,6 +269,7 @@ async fn first(
     for (condition, payouts) in resume::results(connection, seq).await? {
         engine.remember_result(condition, payouts);
     }
+    engine.learn_prices(worth::known_at(connection, seq).await?);
     engine.rate(&scores::rated_at(connection, seq).await?);
     Ok(engine)
 }

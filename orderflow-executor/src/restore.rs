@@ -5,10 +5,11 @@ use decision::exits::{ExitState, Fade, Lead};
 use decision::experience::Known;
 use decision::portfolio::{Holdings, Kept, Losses};
 use decision::volume::{self, Traded};
-use decision::{Case, Control, Engine, Last, Policy, Sent};
+use decision::{Bet, Case, Control, Engine, Last, Policy, Sent};
 use domain::{ExitReason, Fill, Purpose, SignalKind, TimeInForce, Timestamp, Wallet};
 use store::resume::{Books, ExitRow, SentOrder};
-use store::{PgConnection, controls, markets, resume, scores, signals};
+use store::signals::Judged;
+use store::{PgConnection, controls, markets, resume, scores, signals, worth};
 
 use crate::live::Live;
 use crate::venue::Venue;
@@ -43,6 +44,7 @@ pub(crate) async fn engine_at(
     for (condition, payouts) in resume::results(connection, seq).await? {
         engine.remember_result(condition, payouts);
     }
+    engine.learn_prices(worth::known_at(connection, seq).await?);
     engine.rate(&scores::rated_at(connection, seq).await?);
     remember_cases(connection, &mut engine).await?;
     let own = venue.live().map(Live::wallet);
@@ -158,14 +160,16 @@ fn exits_of(rows: Vec<ExitRow>) -> ExitState {
 /// Tells the engine of every candidate that was ever priced, and what it came to.
 async fn remember_cases(connection: &mut PgConnection, engine: &mut Engine) -> anyhow::Result<()> {
     for judged in signals::judged(connection).await? {
+        let Judged { fair, skill, part, size, run_up, .. } = judged;
+        let bet = Bet { fair, skill, part, size, run_up };
         let case = Case {
             at: judged.at,
             kind: judged.kind,
             condition: judged.condition,
             event: judged.event,
             outcome: judged.outcome,
-            market: judged.market,
-            regressor: Case::regressor(judged.kind, judged.market, judged.kappa, judged.drop),
+            fair,
+            terms: Case::terms(judged.kind, &bet, judged.drop),
         };
         match judged.known {
             Some((payoff, learned)) => engine.remember_outcome(Known { case, payoff, learned }),

@@ -8,7 +8,7 @@ use domain::{Assessment, Tier, Timestamp, Verdict, Wallet};
 use store::feed::{self, Cursor};
 use store::scores::{self, Publication};
 use store::states::{self, Published};
-use store::{PgConnection, Store};
+use store::{PgConnection, Store, worth};
 
 use crate::working_set::{PAGE, WorkingSet};
 
@@ -224,7 +224,9 @@ impl Reputation {
         feed::set_cursor(&mut transaction, READER, cursor).await?;
         states::set_published(&mut transaction).await?;
         pass.pass.wallets = states::count(&mut transaction).await?;
-        if pass.told > 0 {
+        let prices = self.known.history.prices(as_of);
+        let is_worth_more = worth::publish(&mut transaction, as_of, &prices).await?;
+        if pass.told > 0 || is_worth_more {
             scores::tell(&mut transaction, as_of, learned).await?;
         }
         Store::commit(transaction).await?;

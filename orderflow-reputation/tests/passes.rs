@@ -5,14 +5,14 @@
 use alloy_primitives::{Address, B256, U256};
 use decision::Eligibility;
 use domain::{
-    BlockHash, ChainEvent, ConditionId, Exchange, Fact, Fee, Fill, Market, Payouts, Place, Role, Shares,
-    Side, Tick, Tier, Timestamp, TokenId, TxHash, Usd, Verdict, Wallet,
+    BlockHash, Category, ChainEvent, ConditionId, Exchange, Fact, Fee, Fill, Horizon, Market, Payouts, Place,
+    PriceMap, Role, Shares, Side, Tick, Tier, Timestamp, TokenId, TxHash, Usd, Verdict, Wallet,
 };
 use orderflow_reputation::Reputation;
 use store::facts::{self, Block, Point, Stretch, Writer};
 use store::feed::{self, News, Wanted};
 use store::testing::TestDatabase;
-use store::{Store, markets, reports, scores};
+use store::{Store, markets, reports, scores, worth};
 
 /// One closed decision on one day is enough to be rated.
 const SOON: Eligibility = Eligibility { decisions: 1, events: 1, active_days: 1 };
@@ -88,7 +88,7 @@ impl Chain {
         let mut connection = self.store.connection().await.unwrap();
         let items = feed::read(&mut connection, 0, i64::MAX, 1_000, Wanted::Everything).await.unwrap();
         let scores = items.into_iter().filter_map(|item| match item.news {
-            News::Scores(verdicts) => Some(verdicts),
+            News::Scores { verdicts, .. } => Some(verdicts),
             _ => None,
         });
         let mut scores: Vec<Vec<Verdict>> = scores.collect();
@@ -473,11 +473,58 @@ async fn missed_hours_are_made_up() {
         let mut connection = chain.store.connection().await.unwrap();
         let items = feed::read(&mut connection, 0, i64::MAX, 1_000, Wanted::Everything).await.unwrap();
         let scores = items.into_iter().filter_map(|item| match item.news {
-            News::Scores(verdicts) => Some(verdicts),
+            News::Scores { verdicts, prices } => Some((verdicts, prices)),
             _ => None,
         });
         told.push(scores.collect::<Vec<_>>());
     }
     assert_eq!(told[0].len(), 7);
     assert_eq!(told[0], told[1]);
+}
+
+/// What prices were worth is told with the pass that learned it: of days that were over by then, and only where that
+/// differs from before. Who learns it anew finds the same.
+#[tokio::test]
+async fn what_prices_are_worth_is_told_with_the_pass_that_learned_it() {
+    let mut chain = Chain::begin().await;
+    let mut reputation = Reputation::resume(chain.store.clone(), SOON).await.unwrap();
+    let mut known = vec![];
+    for number in 1..=3 {
+        chain.bet(7, number, true).await;
+        for _ in 0..2 {
+            let newest = feed::newest(&mut chain.store.connection().await.unwrap()).await.unwrap();
+            reputation.catch_up(newest).await.unwrap();
+            let now = chain.now().plus_micros(i64::try_from(known.len()).unwrap());
+            reputation.publish(now, now).await.unwrap();
+            let newest = feed::newest(&mut chain.store.connection().await.unwrap()).await.unwrap();
+            let map = worth::known_at(&mut chain.store.connection().await.unwrap(), newest).await.unwrap();
+            known.push((newest, map));
+        }
+        // A day goes by before the next one.
+        chain.next += 30;
+    }
+    let of_item = async |seq| {
+        let mut connection = chain.store.connection().await.unwrap();
+        store::recording::verdicts(&mut connection, seq).await.unwrap().0
+    };
+    // Forty cents paid a dollar once, twice, three times: what they were worth rises from pass to pass.
+    let fair = |map: &PriceMap| map.fair(0.40, Category::Other, Horizon::Longer);
+    let seen: Vec<f64> = known.iter().step_by(2).map(|(_, map)| fair(map)).collect();
+    assert!((seen[0] - 0.40).abs() < 1e-12, "the day is not over: {seen:?}");
+    assert!(seen[0] < seen[1] && seen[1] < seen[2], "{seen:?}");
+    for pair in known.chunks(2) {
+        assert_eq!(pair[0].1, pair[1].1, "nothing was learned in between");
+    }
+    assert_eq!(of_item(known[4].0).await.as_ref(), Some(&known[4].1));
+    assert_eq!(known[5].0, known[4].0, "a pass that found nothing new tells nothing");
+    // Another process that folds it all anew has nothing new to tell of prices.
+    let mut again = Reputation::resume(chain.store.clone(), SOON).await.unwrap();
+    again.rebuild().await.unwrap();
+    let now = chain.now().plus_micros(99);
+    again.publish(now, now).await.unwrap();
+    let newest = feed::newest(&mut chain.store.connection().await.unwrap()).await.unwrap();
+    assert!(known[5].0 < newest, "its verdicts are told");
+    assert_eq!(of_item(newest).await, None, "what prices are worth is what was known before");
+    let mut connection = chain.store.connection().await.unwrap();
+    assert_eq!(worth::known_at(&mut connection, newest).await.unwrap(), known[5].1);
 }

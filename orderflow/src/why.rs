@@ -165,8 +165,9 @@ fn decided_on(evidence: &Row) -> Vec<String> {
         line(
             "Book",
             &format!(
-                "middle {}, spread {:.1} ¢, {} up to the limit {}, {:+.1} ¢ since {}",
+                "middle {}{}, spread {:.1} ¢, {} up to the limit {}, {:+.1} ¢ since {}",
                 price(figure("market_price")),
+                evidence.number("fair_price").map_or_else(String::new, |fair| format!(" (worth {fair:.4})")),
                 100.0 * figure("spread"),
                 usd("depth_usd"),
                 price(figure("limit_price")),
@@ -202,6 +203,7 @@ fn decided_on(evidence: &Row) -> Vec<String> {
                 coefficient.number("events").unwrap_or(f64::NAN),
             ),
         ),
+        line("Bet", &bet(evidence)),
         line(
             "Cost",
             &format!(
@@ -217,6 +219,24 @@ fn decided_on(evidence: &Row) -> Vec<String> {
             &format!("confidence {:.1} %, Kelly {:.3}", 100.0 * figure("confidence"), figure("kelly")),
         ),
     ]
+}
+
+/// What else counts of a whale's bet. Stories of panics, and of before this was kept, have nothing of it.
+fn bet(evidence: &Row) -> String {
+    let part = |of: &Row, name: &str| Row::new(of.object().get(name).cloned().unwrap_or_default());
+    let size = match (evidence.number("size"), evidence.number("median_cost_usd")) {
+        (Some(size), Some(median)) => format!("{size:.1} times its median of {}", whole_dollars(median)),
+        _ => "nobody knew what it usually stakes".to_owned(),
+    };
+    let further = part(evidence, "further");
+    let weight = |name: &str| {
+        let coefficient = part(&further, name);
+        match (coefficient.number("mean"), coefficient.number("deviation")) {
+            (Some(mean), Some(deviation)) => format!("{mean:+.2} ± {deviation:.2}"),
+            _ => UNKNOWN.to_owned(),
+        }
+    };
+    format!("{size}; taking counts {}, size {}, run-up {}", weight("taken"), weight("size"), weight("run_up"))
 }
 
 /// How sure the wallet's record is, how it traded, and how much others did. Stories of before this was kept say less.

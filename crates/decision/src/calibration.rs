@@ -6,62 +6,24 @@
 
 mod paid;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use paid::PaidPrices;
 
-use domain::Timestamp;
+pub use domain::{Category, Horizon, PriceMap};
 
 use crate::half_lives::{fixed, unfixed};
 
 /// Price bins between 0 and 1.
 const BINS: u16 = 20;
 /// The same, as a length.
-const LENGTH: usize = BINS as usize;
+const LENGTH: usize = PriceMap::BINS;
 /// How many events must speak against a price as loudly as the price speaks for itself.
 const PRIOR: f64 = 200.0;
 /// A fair price differs from the price by at most this.
 const MOST_SHIFT: f64 = 0.05;
 /// However one-sided the evidence, a fifth of a price's distance from 0 and from 1 remains.
 const LEAST_PART: f64 = 0.2;
-
-/// What a market is about, as far as calibration tells markets apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Category {
-    /// Wars, borders, treaties.
-    Geopolitics,
-    /// Prices of coins.
-    Crypto,
-    /// Games.
-    Sports,
-    /// Elections and offices.
-    Politics,
-    /// Shares, rates, companies.
-    Finance,
-    /// Inflation, growth, employment.
-    Economics,
-    /// Products and models.
-    Tech,
-    /// Who says which word.
-    Mentions,
-    /// Films, music, people.
-    Culture,
-    /// Temperatures and storms.
-    Weather,
-    /// Everything else, and what is not described.
-    Other,
-}
-
-/// How far away the end was when the price was paid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Horizon {
-    /// Less than a day.
-    Day,
-    /// One to seven days.
-    Week,
-    /// More, or not known.
-    Longer,
-}
 
 /// A decision that opens, as far as calibration cares.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -86,13 +48,6 @@ pub struct Calibration {
     cells: BTreeMap<u16, Cell>,
 }
 
-/// The fair price of every price, as learned up to a moment. The default takes every price for fair.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct PriceMap {
-    /// By curve, by bin: how far the fair price lies above the bin's centre.
-    shifts: BTreeMap<u16, [f64; LENGTH]>,
-}
-
 /// A bin of a curve: sums over events, in units of 2⁻³².
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Cell {
@@ -113,41 +68,6 @@ struct Paid {
 struct Vote {
     paid: Paid,
     payoffs: i64,
-}
-
-impl Category {
-    const ALL: [(Self, &'static str); 11] = [
-        (Self::Geopolitics, "geopolitics"),
-        (Self::Crypto, "crypto"),
-        (Self::Sports, "sports"),
-        (Self::Politics, "politics"),
-        (Self::Finance, "finance"),
-        (Self::Economics, "economics"),
-        (Self::Tech, "tech"),
-        (Self::Mentions, "mentions"),
-        (Self::Culture, "culture"),
-        (Self::Weather, "weather"),
-        (Self::Other, "other"),
-    ];
-
-    /// The category a market's description names.
-    #[must_use]
-    pub fn of(name: Option<&str>) -> Self {
-        let matches = |known: &str| name.is_some_and(|name| name.eq_ignore_ascii_case(known));
-        Self::ALL.into_iter().find(|(_, known)| matches(known)).map_or(Self::Other, |(category, _)| category)
-    }
-}
-
-impl Horizon {
-    /// The horizon of a price paid at `entry` in a market that is expected to end at `end`.
-    #[must_use]
-    pub fn of(entry: Timestamp, end: Option<Timestamp>) -> Self {
-        match end.map(|end| end.micros_since(entry)) {
-            Some(left) if left < Timestamp::DAY => Self::Day,
-            Some(left) if left <= 7 * Timestamp::DAY => Self::Week,
-            _ => Self::Longer,
-        }
-    }
 }
 
 impl Calibration {
@@ -202,12 +122,8 @@ impl Calibration {
     /// What has been learned, as a map that no later decision changes.
     #[must_use]
     pub fn fit(&self) -> PriceMap {
-        let curves: Vec<u16> = self.cells.keys().map(|number| number / BINS).collect();
-        let mut shifts = BTreeMap::new();
-        for curve in curves {
-            shifts.entry(curve).or_insert_with(|| self.fit_curve(curve));
-        }
-        PriceMap { shifts }
+        let known: BTreeSet<u16> = self.cells.keys().map(|number| number / BINS).collect();
+        PriceMap::new(known.into_iter().filter_map(|number| Some((about(number)?, self.fit_curve(number)))))
     }
 
     fn fit_curve(&self, curve: u16) -> [f64; LENGTH] {
@@ -217,11 +133,11 @@ impl Calibration {
             let cell = self.cells.get(&(curve * BINS + number)).copied().unwrap_or_default();
             *weight = PRIOR + f64::from(cell.events);
             // The mean of the prior's pseudo-events, which pay what they cost, and of what the events paid.
-            *fair = centre(number) + (unfixed(cell.payoffs) - unfixed(cell.prices)) / *weight;
+            *fair = PriceMap::centre(number) + (unfixed(cell.payoffs) - unfixed(cell.prices)) / *weight;
         }
         make_monotone(&mut fair, &weights);
         for (number, fair) in (0u16..).zip(&mut fair) {
-            let centre = centre(number);
+            let centre = PriceMap::centre(number);
             let least = (centre - MOST_SHIFT).max(LEAST_PART * centre);
             let most = (centre + MOST_SHIFT).min(1.0 - LEAST_PART * (1.0 - centre));
             *fair = fair.clamp(least, most) - centre;
@@ -234,25 +150,6 @@ impl Vote {
     fn mean(&self) -> (i64, i64) {
         let decisions = i64::from(self.paid.decisions.max(1));
         (self.paid.prices / decisions, self.payoffs / decisions)
-    }
-}
-
-impl PriceMap {
-    /// g(c): what a price was worth. Rises with the price, lies within five cents of it, and is the price itself
-    /// where nothing has been learned.
-    #[must_use]
-    pub fn fair(&self, price: f64, category: Category, horizon: Horizon) -> f64 {
-        let Some(shifts) = self.shifts.get(&curve(category, horizon)) else { return price };
-        // Between bin centres on a straight line; 0 and 1 are worth themselves.
-        let shift = |number: u16| match number {
-            0 => (0.0, 0.0),
-            above if above > BINS => (1.0, 0.0),
-            within => (centre(within - 1), shifts[usize::from(within - 1)]),
-        };
-        let right = (1..=BINS).find(|number| price < shift(*number).0).unwrap_or(BINS + 1);
-        let (from, to) = (shift(right - 1), shift(right));
-        let way = ((price - from.0) / (to.0 - from.0)).clamp(0.0, 1.0);
-        price + from.1 + way * (to.1 - from.1)
     }
 }
 
@@ -274,12 +171,15 @@ fn make_monotone(values: &mut [f64; LENGTH], weights: &[f64; LENGTH]) {
     }
 }
 
-fn curve(category: Category, horizon: Horizon) -> u16 {
+/// The number of a curve.
+const fn curve(category: Category, horizon: Horizon) -> u16 {
     category as u16 * 3 + horizon as u16
 }
 
-fn centre(bin: u16) -> f64 {
-    (f64::from(bin) + 0.5) / f64::from(BINS)
+/// What a curve is about.
+fn about(number: u16) -> Option<(Category, Horizon)> {
+    let all = Category::ALL.into_iter().flat_map(|category| Horizon::ALL.map(|horizon| (category, horizon)));
+    all.into_iter().find(|(category, horizon)| curve(*category, *horizon) == number)
 }
 
 /// The bin of a price between 0 and 1.

@@ -1,8 +1,9 @@
 //! From a wallet's record to the probability that the trade wins, and the confidence that it pays
 //! (`ORDER_FLOW_STRATEGY.md` §4).
 
-use domain::{ConfidenceModel, Probability, Skill};
+use domain::{ConfidenceModel, Probability};
 
+use crate::bet::Bet;
 use crate::refit::{Beliefs, logistic, logit};
 use crate::skill::normal_cdf;
 
@@ -20,51 +21,44 @@ pub struct Estimate {
     pub confidence: Probability,
 }
 
-/// The belief about copying a wallet.
-///
-/// `market` is the price the market gives the outcome (the middle of the book), `cost` what a share
-/// would cost us: price, fee and what is lost until the order arrives.
+/// The belief about copying a wallet's bet. `cost` is what a share would cost us: price, fee and what is lost until the
+/// order arrives.
 #[must_use]
-pub fn follow(
-    model: ConfidenceModel,
-    beliefs: &Beliefs,
-    score: f64,
-    skill: Skill,
-    market: f64,
-    cost: f64,
-) -> Estimate {
+pub fn follow(model: ConfidenceModel, beliefs: &Beliefs, score: f64, bet: &Bet, cost: f64) -> Estimate {
     match model {
         ConfidenceModel::Score => naive(score),
         ConfidenceModel::Skill => {
-            let deviation = (market * (1.0 - market)).sqrt();
+            let (fair, deviation) = (bet.fair, bet.deviation());
             if deviation <= 0.0 {
-                return certain(market, cost);
+                return certain(fair, cost);
             }
-            let kept = beliefs.kept;
-            let shifted = logistic(logit(market) + kept.mean * skill.kappa / deviation);
-            // The error of a product of two independent estimates, carried through the logistic curve.
-            let error = deviation * (kept.mean * skill.standard_error).hypot(kept.deviation * skill.kappa);
+            let (weights, terms) = (&beliefs.weights, bet.terms());
+            let shifted = logistic(logit(fair) + weights.lean(&terms));
+            // The errors of the weights and of the skill are independent, and both carried through the logistic curve.
+            let of_skill = weights.of_edge(bet.is_taken()) * bet.skill.standard_error / deviation;
+            let error = deviation * deviation * weights.variance(&terms).sqrt().hypot(of_skill);
             let (corrected, error) = corrected(beliefs, shifted, error);
-            estimate(corrected.clamp(market - MAX_LEAN, market + MAX_LEAN), cost, error)
+            estimate(corrected.clamp(fair - MAX_LEAN, fair + MAX_LEAN), cost, error)
         }
     }
 }
 
-/// The belief about buying what a panic sold: `drop` is how far the price fell, dollars a share.
+/// The belief about buying what a panic sold: `drop` is how far the price fell, dollars a share, and `fair` what the
+/// price that it fell to is worth.
 #[must_use]
 pub fn fade(
     model: ConfidenceModel,
     beliefs: &Beliefs,
     mean_score: f64,
     drop: f64,
-    market: f64,
+    fair: f64,
     cost: f64,
 ) -> Estimate {
     match model {
         ConfidenceModel::Score => naive(10.0 - mean_score),
         ConfidenceModel::Skill => {
             let lean = (beliefs.rebound.mean * drop).clamp(-MAX_LEAN, MAX_LEAN);
-            estimate(market + lean, cost, beliefs.rebound.deviation * drop)
+            estimate(fair + lean, cost, beliefs.rebound.deviation * drop)
         }
     }
 }
@@ -108,28 +102,48 @@ fn certain(probability: f64, cost: f64) -> Estimate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bet::Bet;
     use crate::refit::Correction;
+    use domain::Skill;
     use proptest::prelude::*;
 
-    fn skill(kappa: f64, standard_error: f64) -> Skill {
-        Skill { kappa, standard_error }
+    /// An entry that took what rested, of the wallet's usual size and at the price that still holds.
+    fn bet(kappa: f64, standard_error: f64, fair: f64) -> Bet {
+        Bet { fair, skill: Skill { kappa, standard_error }, part: 1.0, size: Some(1.0), run_up: 0.0 }
     }
 
-    /// `ORDER_FLOW_STRATEGY.md` §10: κ̂ = 0.12 at a middle of 0.74 moves p to 0.753.
+    /// `ORDER_FLOW_STRATEGY.md` §10: κ̂ = 0.12 at a price that is worth 0.74 moves p to 0.753.
     #[test]
     fn an_honest_estimate_is_the_published_one() {
         let estimate =
-            follow(ConfidenceModel::Skill, &Beliefs::default(), 8.5, skill(0.12, 0.05), 0.74, 0.7526);
+            follow(ConfidenceModel::Skill, &Beliefs::default(), 8.5, &bet(0.12, 0.05, 0.74), 0.7526);
         assert!((estimate.probability.to_f64() - 0.753).abs() < 5e-4);
         assert!((0.45..0.55).contains(&estimate.confidence.to_f64()));
     }
 
+    /// With the priors: half of the run-up is lost, in p's own measure, and each thing that is unsure makes p unsure.
+    #[test]
+    fn a_price_that_ran_away_is_worth_less_and_size_makes_unsure() {
+        let judged = |bet: Bet| follow(ConfidenceModel::Skill, &Beliefs::default(), 8.5, &bet, 0.50);
+        let plain = bet(0.12, 0.05, 0.50);
+        let (usual, late) = (judged(plain), judged(Bet { run_up: 0.02, ..plain }));
+        let large = judged(Bet { size: Some(8.0), ..plain });
+        let lost = usual.probability.to_f64() - late.probability.to_f64();
+        assert!((lost - 0.5 * 0.02 * 0.5).abs() < 2e-4, "{lost}");
+        assert!(usual.error < late.error && usual.error < large.error);
+        assert_eq!(usual.probability, large.probability, "nobody knows which way size speaks");
+        // s² · √((0.25 · se / s)² + (κ̂/s)² · (0.15² + 0.10²))
+        let expected = 0.25 * f64::hypot(0.25 * 0.05 / 0.5, 0.24 * f64::hypot(0.15, 0.10));
+        assert!((usual.error - expected).abs() < 1e-12);
+    }
+
     #[test]
     fn the_naive_reading_gives_the_worked_example() {
-        let estimate = follow(ConfidenceModel::Score, &Beliefs::default(), 7.0, skill(0.0, 0.1), 0.74, 0.74);
-        assert!((estimate.probability.to_f64() - 0.85).abs() < 1e-12);
-        let best = follow(ConfidenceModel::Score, &Beliefs::default(), 10.0, skill(0.0, 0.1), 0.74, 0.74);
-        assert!((best.probability.to_f64() - 0.95).abs() < 1e-12);
+        let naive = |score| {
+            follow(ConfidenceModel::Score, &Beliefs::default(), score, &bet(0.0, 0.1, 0.74), 0.74).probability
+        };
+        assert!((naive(7.0).to_f64() - 0.85).abs() < 1e-12);
+        assert!((naive(10.0).to_f64() - 0.95).abs() < 1e-12);
     }
 
     #[test]
@@ -145,10 +159,13 @@ mod tests {
             error in 0.001f64..0.2,
             market in 0.01f64..0.99,
             cost in 0.01f64..0.98,
+            size in 0.01f64..100.0,
+            run_up in -0.05f64..0.05,
             correction in proptest::option::of((-0.5f64..0.5, 0.5f64..1.5)),
         ) {
             let beliefs = Beliefs { correction: correction.map(|(shift, slope)| Correction { shift, slope }), ..Beliefs::default() };
-            let at = |cost| follow(ConfidenceModel::Skill, &beliefs, 8.0, skill(kappa, error), market, cost);
+            let bet = Bet { size: Some(size), run_up, ..bet(kappa, error, market) };
+            let at = |cost| follow(ConfidenceModel::Skill, &beliefs, 8.0, &bet, cost);
             prop_assert!(at(cost).confidence >= at(cost + 0.01).confidence);
             prop_assert!((at(cost).probability.to_f64() - market).abs() <= MAX_LEAN + 1e-12);
         }

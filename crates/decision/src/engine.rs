@@ -14,8 +14,8 @@ mod restart;
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    Appraisal, Book, ConditionId, Fill, Market, Payouts, Shares, SignalKind, Timestamp, TokenId, Usd,
-    Verdict, Wallet,
+    Appraisal, Book, ConditionId, Fill, Market, Payouts, PriceMap, Shares, SignalKind, Timestamp, TokenId,
+    Usd, Verdict, Wallet,
 };
 
 use candidate::{Candidate, Held};
@@ -71,6 +71,8 @@ pub struct Engine {
     guards: Guards,
     exits: ExitState,
     experience: Experience,
+    /// What prices are worth, as the last pass learned it.
+    prices: PriceMap,
     last_signal: i64,
     last_order: i64,
 }
@@ -124,6 +126,7 @@ impl Engine {
             last_signal: last.signal,
             last_order: last.order,
             experience: Experience::default(),
+            prices: PriceMap::default(),
         }
     }
 
@@ -224,6 +227,7 @@ impl Engine {
                 self.learn(market);
                 self.watch_disputes(at, &mut outcome);
             }
+            EventKind::Prices(prices) => self.learn_prices(prices.clone()),
             EventKind::Scores(scores) => self.rate(scores),
             EventKind::Fill { fill, block_time } => self.on_fill(fill, *block_time, at, &mut outcome),
             EventKind::Resolved { condition, payouts } => {
@@ -279,6 +283,11 @@ impl Engine {
             self.events.entry(before.event).or_default().remove(&market.condition);
         }
         self.events.entry(market.event).or_default().insert(market.condition);
+    }
+
+    /// Takes in what prices are worth from here on.
+    pub fn learn_prices(&mut self, prices: PriceMap) {
+        self.prices = prices;
     }
 
     /// Takes in verdicts about wallets.

@@ -1,7 +1,8 @@
 //! What the engine is told, and what it asks for.
 
 use domain::{
-    Book, ConditionId, Fill, Market, Order, OrderNews, Payouts, Shares, Timestamp, TokenId, Verdict, Wallet,
+    Book, ConditionId, Fill, Market, Order, OrderNews, Payouts, PriceMap, Shares, Timestamp, TokenId,
+    Verdict, Wallet,
 };
 
 use crate::guards::{Control, Guard};
@@ -35,6 +36,8 @@ pub enum EventKind {
         /// What its outcomes pay.
         payouts: Payouts,
     },
+    /// What prices are worth from here on, as the pass learned it whose verdicts come next.
+    Prices(PriceMap),
     /// New verdicts about wallets.
     Scores(Vec<Verdict>),
     /// The book the engine asked for.

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Appraisal, ConditionId, Payouts, SignalKind, Timestamp};
+use domain::{Appraisal, ConditionId, Payouts, SignalKind, Skill, Timestamp};
 
+use crate::bet::{Bet, Terms};
 use crate::refit::{self, Beliefs};
 
 /// A candidate that was priced, as far as learning cares.
@@ -19,10 +20,10 @@ pub struct Case {
     pub event: String,
     /// The token's place among the market's outcomes.
     pub outcome: usize,
-    /// The price the market gave the outcome.
-    pub market: f64,
-    /// What the belief is linear in: κ̂ / √(q (1 − q)) of a whale, the drop of a panic.
-    pub regressor: f64,
+    /// What the price that the market gave the outcome was worth.
+    pub fair: f64,
+    /// What the belief is linear in.
+    pub terms: Terms,
 }
 
 /// A case whose outcome is known.
@@ -50,24 +51,26 @@ impl Case {
     /// The case of an appraisal.
     #[must_use]
     pub fn of(kind: SignalKind, at: Timestamp, appraisal: &Appraisal) -> Self {
-        let market = appraisal.market_price.to_f64();
+        let Appraisal { fair_price: fair, kappa, kappa_error: standard_error, part, size, run_up, .. } =
+            *appraisal;
+        let bet = Bet { fair, skill: Skill { kappa, standard_error }, part, size, run_up };
         Self {
             at,
             kind,
             condition: appraisal.condition,
             event: appraisal.event.clone(),
             outcome: appraisal.outcome,
-            market,
-            regressor: Self::regressor(kind, market, appraisal.kappa, appraisal.drop),
+            fair,
+            terms: Self::terms(kind, &bet, appraisal.drop),
         }
     }
 
-    /// What the belief about a candidate is linear in, at the price the market gives its outcome.
+    /// What the belief about a candidate is linear in.
     #[must_use]
-    pub fn regressor(kind: SignalKind, market: f64, kappa: f64, drop: f64) -> f64 {
+    pub fn terms(kind: SignalKind, bet: &Bet, drop: f64) -> Terms {
         match kind {
-            SignalKind::FollowWhale => kappa / (market * (1.0 - market)).sqrt(),
-            SignalKind::FadeDegen => drop,
+            SignalKind::FollowWhale => bet.terms(),
+            SignalKind::FadeDegen => [drop, 0.0, 0.0, 0.0],
         }
     }
 }

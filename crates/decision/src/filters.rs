@@ -36,6 +36,9 @@ pub struct Filters {
     pub min_timed_entries: u32,
     /// The least gain that a copier would have had after them, in its own standard errors; it must be a gain, too.
     pub min_timing: f64,
+    /// The least an entry must cost, as a part of the median cost of the wallet's decisions, 0 to 1: what is little for it
+    /// says little about what it knows.
+    pub min_entry_of_median: f64,
     /// The least part of an entry's dollars that took what rested, 0 to 1: who rests in the book is met by chance.
     pub min_taker_part: f64,
     /// The least dollars that were traded in the market in the last day.
@@ -102,6 +105,7 @@ impl Default for Filters {
             min_skill_probability: 0.90,
             min_timed_entries: 30,
             min_timing: 1.0,
+            min_entry_of_median: 0.50,
             min_taker_part: 0.50,
             min_volume: Usd::whole(10_000),
             max_volume_part: 0.50,

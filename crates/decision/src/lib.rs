@@ -4,6 +4,7 @@
 //! Invariants: nothing here waits, fails, or knows what time it is.
 //! The same engine runs live, on paper and on a recorded tape; only who feeds it differs.
 
+pub mod bet;
 pub mod calibrated;
 pub mod calibration;
 pub mod cluster;
@@ -39,7 +40,9 @@ pub mod sizing;
 pub mod skill;
 pub mod venue;
 pub mod volume;
+pub mod weights;
 
+pub use bet::{Bet, Terms};
 pub use engine::{Engine, Last, Outcome};
 pub use event::{Command, Event, EventKind};
 pub use experience::Case;

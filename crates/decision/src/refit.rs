@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 
 use domain::{Coefficient, SignalKind, Timestamp};
 
+use crate::bet::Terms;
 use crate::experience::{Case, Known};
+use crate::weights::{Row, Weights};
 
-/// The part of a wallet's standardised edge that a copier keeps, and how unsure that is, before any outcome.
-const KEPT: Coefficient = Coefficient { mean: 0.25, deviation: 0.15, events: 0 };
 /// The part of a panic's drop that comes back, and how unsure that is, before any outcome.
 const REBOUND: Coefficient = Coefficient { mean: 0.10, deviation: 0.10, events: 0 };
 /// Events it takes before probabilities are corrected at all.
@@ -27,8 +27,8 @@ const STEPS: usize = 40;
 /// What is believed about candidates in general.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Beliefs {
-    /// The part of a wallet's standardised edge that a copier keeps.
-    pub kept: Coefficient,
+    /// How much a whale's edge and what else is seen of its bet count.
+    pub weights: Weights,
     /// The part of a panic's drop that comes back.
     pub rebound: Coefficient,
     /// What makes probabilities mean what they say; `None` as long as they need no help.
@@ -47,19 +47,8 @@ pub struct Correction {
 /// Before any outcome is known.
 impl Default for Beliefs {
     fn default() -> Self {
-        Self { kept: KEPT, rebound: REBOUND, correction: None }
+        Self { weights: Weights::default(), rebound: REBOUND, correction: None }
     }
-}
-
-/// A priced candidate whose outcome is known, and how much it counts.
-#[derive(Clone, Copy, Debug)]
-struct Row {
-    /// The price the market gave the outcome.
-    market: f64,
-    /// What the coefficient multiplies: κ̂ / s, or a panic's drop.
-    regressor: f64,
-    payoff: f64,
-    weight: f64,
 }
 
 /// What was known at a moment from candidates judged, and outcomes learned, before it. What became known at the
@@ -75,14 +64,18 @@ pub fn fit(known: &[Known], as_of: Timestamp) -> Beliefs {
     };
     let (whales, panics) = (of(SignalKind::FollowWhale), of(SignalKind::FadeDegen));
     let rows = rows(&whales);
-    Beliefs { kept: kept(&rows), rebound: rebound(&self::rows(&panics)), correction: correction(&whales) }
+    Beliefs {
+        weights: weights(&rows),
+        rebound: rebound(&self::rows(&panics)),
+        correction: correction(&whales),
+    }
 }
 
-type Key<'a> = (Timestamp, domain::ConditionId, usize, f64, f64, Timestamp);
+type Key<'a> = (Timestamp, domain::ConditionId, usize, Terms, f64, Timestamp);
 
 fn key(known: &Known) -> Key<'_> {
-    let Case { at, condition, outcome, regressor, market, .. } = known.case;
-    (at, condition, outcome, regressor, market, known.learned)
+    let Case { at, condition, outcome, terms, fair, .. } = known.case;
+    (at, condition, outcome, terms, fair, known.learned)
 }
 
 /// Rows of equal weight an event: a hundred candidates about one game say no more than that game did.
@@ -94,12 +87,12 @@ fn rows(known: &[&Known]) -> Vec<Row> {
     known
         .iter()
         .map(|known| Row {
-            market: known.case.market.clamp(1e-6, 1.0 - 1e-6),
-            regressor: known.case.regressor,
+            fair: known.case.fair.clamp(1e-6, 1.0 - 1e-6),
+            terms: known.case.terms,
             payoff: known.payoff.clamp(0.0, 1.0),
             weight: 1.0 / candidates.get(known.case.event.as_str()).copied().unwrap_or(1.0),
         })
-        .filter(|row| row.regressor.is_finite() && row.payoff.is_finite() && row.market.is_finite())
+        .filter(|row| row.terms.iter().chain([&row.payoff, &row.fair]).all(|number| number.is_finite()))
         .collect()
 }
 
@@ -113,22 +106,8 @@ fn events(rows: &[Row]) -> u32 {
     rows.iter().map(|row| row.weight).sum::<f64>().round().clamp(0.0, 1e9) as u32
 }
 
-/// Logistic regression on the market's own log-odds: `p = σ(logit q + β κ̂/s)`, `β ~ N(0.25, 0.15²)`, at least 0.
-fn kept(rows: &[Row]) -> Coefficient {
-    if rows.is_empty() {
-        return KEPT;
-    }
-    let precision = KEPT.deviation.powi(-2);
-    let slope = |beta: f64| {
-        let start = (-(beta - KEPT.mean) * precision, precision);
-        rows.iter().fold(start, |(gradient, curvature), row| {
-            let p = logistic(logit(row.market) + beta * row.regressor);
-            let (weight, x) = (row.weight, row.regressor);
-            (gradient + weight * x * (row.payoff - p), curvature + weight * x * x * p * (1.0 - p))
-        })
-    };
-    let (mean, curvature) = climb(KEPT.mean, slope);
-    Coefficient { mean: mean.max(0.0), deviation: 1.0 / curvature.sqrt(), events: events(rows) }
+fn weights(rows: &[Row]) -> Weights {
+    Weights::fit(rows, events(rows))
 }
 
 /// `p = q + ρ · drop`, `ρ ~ N(0.10, 0.10²)`, by Fisher's scoring.
@@ -140,8 +119,8 @@ fn rebound(rows: &[Row]) -> Coefficient {
     let slope = |rho: f64| {
         let start = (-(rho - REBOUND.mean) * precision, precision);
         rows.iter().fold(start, |(gradient, curvature), row| {
-            let p = (row.market + rho * row.regressor).clamp(0.02, 0.98);
-            let (weight, x, variance) = (row.weight, row.regressor, p * (1.0 - p));
+            let p = (row.fair + rho * row.terms[0]).clamp(0.02, 0.98);
+            let (weight, x, variance) = (row.weight, row.terms[0], p * (1.0 - p));
             (gradient + weight * x * (row.payoff - p) / variance, curvature + weight * x * x / variance)
         })
     };
@@ -172,20 +151,20 @@ fn correction(known: &[&Known]) -> Option<Correction> {
     }
     let (training, trial) = split(known);
     let (training, trial) = (rows(&training), rows(&trial));
-    let beta = kept(&training).mean;
-    let learned = fit_correction(&training, beta);
+    let before = weights(&training);
+    let learned = fit_correction(&training, &before);
     let loss = |correct: &dyn Fn(f64) -> f64| -> f64 {
         trial
             .iter()
             .map(|row| {
-                let p = correct(logit(row.market) + beta * row.regressor).clamp(1e-6, 1.0 - 1e-6);
+                let p = correct(logit(row.fair) + before.lean(&row.terms)).clamp(1e-6, 1.0 - 1e-6);
                 -row.weight * (row.payoff * libm::log(p) + (1.0 - row.payoff) * libm::log(1.0 - p))
             })
             .sum()
     };
     let corrected = loss(&|odds| logistic(learned.shift + learned.slope * odds));
     let is_better = corrected < loss(&logistic);
-    is_better.then(|| fit_correction(&all, kept(&all).mean))
+    is_better.then(|| fit_correction(&all, &weights(&all)))
 }
 
 /// Older candidates and newer ones, no event on both sides: an event belongs where its first candidate does, and an
@@ -210,14 +189,14 @@ fn split<'a>(known: &[&'a Known]) -> (Vec<&'a Known>, Vec<&'a Known>) {
     (old.into_iter().filter(|known| known.learned < boundary).collect(), new)
 }
 
-fn fit_correction(rows: &[Row], beta: f64) -> Correction {
+fn fit_correction(rows: &[Row], weights: &Weights) -> Correction {
     let precision = CORRECTION_DEVIATION.powi(-2);
     let (mut shift, mut slope) = (0.0f64, 1.0f64);
     for _ in 0..STEPS {
         let (mut g0, mut g1) = (-shift * precision, -(slope - 1.0) * precision);
         let (mut h00, mut h01, mut h11) = (precision, 0.0, precision);
         for row in rows {
-            let odds = logit(row.market) + beta * row.regressor;
+            let odds = logit(row.fair) + weights.lean(&row.terms);
             let p = logistic(shift + slope * odds);
             let (miss, spread) = (row.weight * (row.payoff - p), row.weight * p * (1.0 - p));
             g0 += miss;

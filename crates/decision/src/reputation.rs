@@ -34,7 +34,8 @@ mod tally;
 use std::collections::BTreeMap;
 
 use domain::{
-    Assessment, ConditionId, Fact, MarketResult, Timestamp, TokenId, Usd, Wallet, WalletDay, WalletScore,
+    Assessment, ConditionId, Fact, MarketResult, PriceMap, Timestamp, TokenId, Usd, Wallet, WalletDay,
+    WalletScore,
 };
 
 use crate::ledger::Holding;
@@ -202,6 +203,12 @@ impl History {
         moved.sort_by_key(|position| (position.token, position.wallet));
         moved.dedup();
         moved
+    }
+
+    /// What prices were worth as of a moment, as the last pass learned it.
+    #[must_use]
+    pub fn prices(&self, as_of: Timestamp) -> PriceMap {
+        self.beliefs.maps.as_of(as_of).cloned().unwrap_or_default()
     }
 
     /// Everything that is believed about a wallet as of a moment no earlier than the last fact. What it takes from

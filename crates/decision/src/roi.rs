@@ -64,6 +64,17 @@ impl RoiSums {
         Some(RawRoi { roi: returns / weights, variance: variance / (weights * weights) })
     }
 
+    /// What half of the decisions cost less than, within 19 %; `None` before the first.
+    #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the size of a stake, which was an amount of dollars"
+    )]
+    pub fn median_cost(&self) -> Option<Usd> {
+        let dollars = self.0.quantile(0.50, |stakes| stakes.decisions)?;
+        Some(Usd::from_micros((dollars * 1e6).round() as i64))
+    }
+
     /// The return to believe in.
     #[must_use]
     pub fn estimate(&self, population: &Population) -> f64 {
@@ -114,6 +125,17 @@ mod tests {
         assert!(sums.estimate(&Population::default()) < 0.0);
         let returned = sums.raw().unwrap().roi;
         assert!((returned - (0.1 * 4.0 - 0.9)).abs() < 1e-6, "{returned}");
+    }
+
+    #[test]
+    fn the_median_is_what_half_of_them_stay_below() {
+        let mut sums = RoiSums::default();
+        assert_eq!(sums.median_cost(), None);
+        for cost in [20.0, 30.0, 100.0, 5_000.0, 90_000.0] {
+            sums.add(usd(cost), usd(cost), 0.5);
+        }
+        let median = sums.median_cost().unwrap().to_f64();
+        assert!((100.0 / 1.19..100.0 * 1.19).contains(&median), "{median}");
     }
 
     #[test]

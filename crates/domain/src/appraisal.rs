@@ -17,6 +17,17 @@ pub struct Coefficient {
     pub events: u32,
 }
 
+/// What counts of a whale's bet beside its edge.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Further {
+    /// How much more an edge counts whose entry took what rested.
+    pub taken: Coefficient,
+    /// How much the logarithm of its size counts.
+    pub size: Coefficient,
+    /// How much of what the price ran away is lost.
+    pub run_up: Coefficient,
+}
+
 /// What a candidate looked like when its book came. The same for what was raised and for what was refused, so that
 /// what is learned from outcomes later is not learned from the chosen alone.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +46,8 @@ pub struct Appraisal {
     pub asks: Vec<Level>,
     /// The middle of the book.
     pub market_price: Price,
+    /// What that price is worth, as far as past outcomes have taught it: where the belief starts from.
+    pub fair_price: f64,
     /// The best offer less the best bid, dollars a share.
     pub spread: f64,
     /// Dollars on offer up to the limit.
@@ -59,6 +72,10 @@ pub struct Appraisal {
     pub timing_t: Option<f64>,
     /// The part of the entry's dollars that took what rested; in a panic, the sellers' part of all selling.
     pub part: f64,
+    /// The median cost of the wallet's decisions; `None` where nobody knows, and in a panic.
+    pub median_cost: Option<Usd>,
+    /// How many times that its entry costs.
+    pub size: Option<f64>,
     /// Dollars traded in the market in the last day.
     pub volume: Usd,
     /// How far a panic had moved the price, dollars a share; 0 for a whale.
@@ -73,6 +90,8 @@ pub struct Appraisal {
     pub held_before: Option<Shares>,
     /// The part of the edge that is kept (of a whale), or of the drop that comes back (of a panic).
     pub coefficient: Coefficient,
+    /// What else counts of a whale's bet, and how much; `None` in a panic.
+    pub further: Option<Further>,
     /// The market's taker fee rate, in millionths.
     pub fee_rate_ppm: u32,
     /// What the price is expected to lose us until the order arrives, dollars a share.

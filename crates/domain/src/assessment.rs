@@ -16,6 +16,8 @@ pub struct Assessment {
     pub skill: Option<RawSkill>,
     /// The return on cost, winsorised and shrunken.
     pub roi: f64,
+    /// The median cost of its closed decisions, within 19 %; `None` before the first.
+    pub median_cost: Option<Usd>,
     /// What the price did after its entries; `None` before the first was looked at.
     pub clv: Option<Clv>,
     /// The five factors with inputs that luck and favourites do not fool; their total is the calibrated score.
@@ -94,7 +96,8 @@ impl Assessment {
             copyable: stored(clv.copyable),
             t: stored(clv.t),
         });
-        Verdict { wallet, score, tier, skill, timing, is_copyable: self.is_copyable() }
+        let (median_cost, is_copyable) = (self.median_cost, self.is_copyable());
+        Verdict { wallet, score, tier, skill, timing, median_cost, is_copyable }
     }
 }
 

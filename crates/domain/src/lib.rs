@@ -22,8 +22,9 @@ pub mod probability;
 pub mod score;
 pub mod signal;
 pub mod time;
+pub mod worth;
 
-pub use appraisal::{Appraisal, Coefficient};
+pub use appraisal::{Appraisal, Coefficient, Further};
 pub use assessment::{Assessment, Clv, Figures, MarketResult, RawSkill, WalletDay};
 pub use book::{Book, Level};
 pub use chain::{ChainEvent, Fact, FeeKind, Place};
@@ -41,3 +42,4 @@ pub use probability::Probability;
 pub use score::{FactorScores, Skill, Tier, Timing, Verdict, WalletScore};
 pub use signal::{ConfidenceModel, Signal, SignalKind};
 pub use time::Timestamp;
+pub use worth::{Category, Horizon, PriceMap};

@@ -128,6 +128,8 @@ pub struct Verdict {
     pub skill: Skill,
     /// What prices did after its entries; `None` before the first was looked at.
     pub timing: Option<Timing>,
+    /// The median cost of its decisions; `None` before the first closed.
+    pub median_cost: Option<Usd>,
     /// Whether nothing speaks against copying it.
     pub is_copyable: bool,
 }

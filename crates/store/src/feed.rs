@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use domain::{BlockHash, Fact, Market, Timestamp, Verdict};
+use domain::{BlockHash, Fact, Market, PriceMap, Timestamp, Verdict};
 use sqlx::{PgConnection, Row as _};
 
 use crate::error::{During as _, StoreError};
-use crate::{Store, facts, markets, row, scores};
+use crate::{Store, facts, markets, row, scores, worth};
 
 /// One thing that became known.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,8 +34,13 @@ pub enum News {
     Reverted(u64),
     /// A market's description.
     Market(Box<Market>),
-    /// The verdicts of one pass over rated wallets, and those rated until then.
-    Scores(Vec<Verdict>),
+    /// What one pass found.
+    Scores {
+        /// What prices are worth from here on; `None` where it is what was known before.
+        prices: Option<Box<PriceMap>>,
+        /// The verdicts over rated wallets, and those rated until then.
+        verdicts: Vec<Verdict>,
+    },
 }
 
 /// What a reader wants to hear of.
@@ -153,7 +158,10 @@ async fn read_with(
             }
             _ => {
                 let as_of = row::time(found, "as_of")?;
-                News::Scores(scores::published(connection, as_of).await?)
+                News::Scores {
+                    prices: worth::published(connection, as_of).await?.map(Box::new),
+                    verdicts: scores::published(connection, as_of).await?,
+                }
             }
         };
         let seq = found.try_get("seq").during("read a column")?;

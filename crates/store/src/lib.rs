@@ -28,6 +28,7 @@ pub mod states;
 pub mod status;
 pub mod stories;
 pub mod testing;
+pub mod worth;
 
 use std::time::Duration;
 

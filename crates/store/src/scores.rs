@@ -18,6 +18,7 @@ macro_rules! verdict {
     () => {
         "wallet_address, reputation_score::float8, trader_tier, skill_kappa::float8, skill_se::float8,
          clv_observations::bigint AS clv_observations, clv_copyable, clv_t,
+         (median_cost_usd * 1000000)::bigint AS median_cost,
          coalesce(is_copyable, false) AS is_copyable"
     };
 }
@@ -273,6 +274,7 @@ pub async fn held(
 fn verdict_of(found: &sqlx::postgres::PgRow) -> Result<Verdict, StoreError> {
     let number = |column: &'static str| found.try_get::<f64, _>(column).during("read a column");
     let observations: Option<i64> = found.try_get("clv_observations").during("read a column")?;
+    let median_cost: Option<i64> = found.try_get("median_cost").during("read a column")?;
     let timing = match observations {
         None => None,
         Some(_) => Some(Timing {
@@ -287,6 +289,7 @@ fn verdict_of(found: &sqlx::postgres::PgRow) -> Result<Verdict, StoreError> {
         tier: row::named(found, "trader_tier", "a tier", Tier::from_name)?,
         skill: Skill { kappa: number("skill_kappa")?, standard_error: number("skill_se")? },
         timing,
+        median_cost: median_cost.map(Usd::from_micros),
         is_copyable: found.try_get("is_copyable").during("read a column")?,
     })
 }

@@ -3,7 +3,9 @@
 
 mod evidence;
 
-use domain::{Appraisal, ConditionId, Figure, Payouts, Signal, SignalKind, Timestamp, TokenId, Usd, Wallet};
+use domain::{
+    Appraisal, ConditionId, Figure, Payouts, Signal, SignalKind, Skill, Timestamp, TokenId, Usd, Wallet,
+};
 use serde_json::{Map, Value};
 use sqlx::{PgConnection, Row as _};
 
@@ -48,10 +50,16 @@ pub struct Judged {
     pub event: String,
     /// The token's place among the market's outcomes.
     pub outcome: usize,
-    /// The price the market gave the outcome.
-    pub market: f64,
-    /// κ̂ of the wallet.
-    pub kappa: f64,
+    /// What the price that the market gave the outcome was worth; of what was judged before that was asked, the price.
+    pub fair: f64,
+    /// κ̂ of the wallet, and how unsure it is.
+    pub skill: Skill,
+    /// The part of the entry that took what rested; 0 where nobody knows.
+    pub part: f64,
+    /// How many times the wallet's median decision the entry cost; `None` where nobody knows.
+    pub size: Option<f64>,
+    /// How far the middle of the book stood above what the wallet had paid, dollars a share.
+    pub run_up: f64,
     /// How far a panic had moved the price.
     pub drop: f64,
     /// What a share paid and when that became known; `None` as long as nobody knows.
@@ -224,8 +232,11 @@ pub async fn outcome(
 pub async fn judged(connection: &mut PgConnection) -> Result<Vec<Judged>, StoreError> {
     let rows = sqlx::query(
         "SELECT created_at, signal_type, condition_id, evidence->>'event' AS event,
-                (evidence->>'outcome')::bigint AS outcome, (evidence->>'market_price')::float8 AS market,
-                (evidence->>'kappa')::float8 AS kappa, (evidence->>'drop')::float8 AS drop, payoff, resolved_at
+                (evidence->>'outcome')::bigint AS outcome, 
+                coalesce(evidence->>'fair_price', evidence->>'market_price')::float8 AS fair,
+                (evidence->>'kappa')::float8 AS kappa, coalesce((evidence->>'kappa_error')::float8, 0) AS kappa_error,
+                coalesce((evidence->>'part')::float8, 0) AS part, (evidence->>'size')::float8 AS size,
+                coalesce((evidence->>'run_up')::float8, 0) AS run_up, (evidence->>'drop')::float8 AS drop, payoff, resolved_at
          FROM (SELECT j.created_at, j.signal_type, j.condition_id, j.evidence, j.signal_id, j.refusal_id,
                       CASE WHEN e.stands THEN j.payoff END AS payoff,
                       CASE WHEN e.stands THEN j.resolved_at END AS resolved_at
@@ -248,8 +259,11 @@ pub async fn judged(connection: &mut PgConnection) -> Result<Vec<Judged>, StoreE
                 condition: row::text(found, "condition_id", "a condition")?,
                 event: row::string(found, "event")?,
                 outcome: row::unsigned(found, "outcome")?,
-                market: number("market")?,
-                kappa: number("kappa")?,
+                fair: number("fair")?,
+                skill: Skill { kappa: number("kappa")?, standard_error: number("kappa_error")? },
+                part: number("part")?,
+                size: found.try_get("size").during("read a column")?,
+                run_up: number("run_up")?,
                 drop: number("drop")?,
                 known: payoff.zip(row::maybe_time(found, "resolved_at")?),
             })

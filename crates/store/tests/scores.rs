@@ -46,6 +46,7 @@ fn beginner(number: u64, as_of: Timestamp) -> Assessment {
             ..full.figures
         },
         skill: None,
+        median_cost: None,
         clv: None,
         is_verified: false,
         flags: vec![],
@@ -96,6 +97,7 @@ async fn everything_that_is_believed_reads_back_now_and_later() {
         ("unknown_cost_pnl_usd", json!(-4.25)),
         ("total_pnl_usd", json!(-9876.543211)),
         ("shrunken_roi", json!(0.045)),
+        ("median_cost_usd", json!(412.345678)),
         ("clv_observations", json!(37)),
         ("clv_copyable", json!(0.008)),
         ("clv_t", json!(2.1)),
@@ -142,7 +144,7 @@ async fn readers_of_verdicts_hear_whether_copying_is_barred() {
     let newest = feed::newest(&mut connection).await.unwrap();
     assert_eq!(scores::rated_at(&mut connection, newest).await.unwrap(), expected);
     let items = feed::read(&mut connection, 0, newest, 10, feed::Wanted::Everything).await.unwrap();
-    assert_eq!(items.last().unwrap().news, feed::News::Scores(expected));
+    assert_eq!(items.last().unwrap().news, feed::News::Scores { prices: None, verdicts: expected });
 
     let names = async |wanted| -> Vec<String> {
         let rows = reports::wallets(&mut store.connection().await.unwrap(), wanted, 10).await.unwrap();

@@ -170,7 +170,7 @@ impl WorkingSet {
                     self.take_in(&mut intake, &std::mem::take(&mut blocks)).await?;
                     self.learn(&mut intake.transaction, &market).await?;
                 }
-                News::Reverted(_) | News::History(_) | News::Late(_) | News::Scores(_) => {}
+                News::Reverted(_) | News::History(_) | News::Late(_) | News::Scores { .. } => {}
             }
         }
         self.take_in(&mut intake, &blocks).await?;

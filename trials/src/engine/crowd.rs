@@ -93,6 +93,7 @@ impl Crowd {
             tier: Tier::of(score),
             skill,
             timing: None,
+            median_cost: Some(Usd::whole(200)),
             is_copyable: !wallet.is_multiple_of(3),
         }
     }

@@ -281,6 +281,7 @@ fn whale(wallet: Wallet, as_of: Timestamp) -> Assessment {
         },
         skill: None,
         roi: 0.2,
+        median_cost: None,
         clv: None,
         calibrated: factors,
         is_verified: true,

@@ -1,5 +1,7 @@
 use proptest::prelude::*;
 
+use domain::Timestamp;
+
 use super::*;
 
 /// A decision on an event of one market, and what it paid.
@@ -121,10 +123,8 @@ fn categories_and_horizons_are_told_apart() {
         [Horizon::Day, Horizon::Week, Horizon::Week, Horizon::Longer]
     );
     assert_eq!(Horizon::of(Timestamp::from_micros(0), None), Horizon::Longer);
-    let curves: std::collections::BTreeSet<u16> = Category::ALL
-        .into_iter()
-        .flat_map(|(category, _)| [Horizon::Day, Horizon::Week, Horizon::Longer].map(|h| curve(category, h)))
-        .collect();
+    let curves: std::collections::BTreeSet<u16> =
+        Category::ALL.into_iter().flat_map(|category| Horizon::ALL.map(|h| curve(category, h))).collect();
     assert_eq!(curves.len(), 33);
 }
 

@@ -12,6 +12,7 @@ use crate::copyability::is_ultra_short;
 use crate::fade::{self, Trigger};
 use crate::limits::EntryStyle;
 use crate::refusal::Reason;
+use crate::sizing;
 use crate::skill::probability_of_skill;
 
 /// A possible signal that waits for its book.
@@ -84,8 +85,9 @@ impl Engine {
     ) -> Option<Candidate> {
         match fill.side {
             Side::Buy => {
-                let score = self.ratings.whale(fill.wallet)?.score;
-                let entry = self.entries.ask(fill.wallet, fill.token, self.policy.min_whale_trade)?;
+                let verdict = self.ratings.whale(fill.wallet)?;
+                let (score, least) = (verdict.score, self.least_entry(verdict));
+                let entry = self.entries.ask(fill.wallet, fill.token, least)?;
                 Some(Candidate {
                     kind: SignalKind::FollowWhale,
                     wallet: fill.wallet,
@@ -105,6 +107,13 @@ impl Engine {
             // Whoever sells: a panic that has come to rest is told by what is traded after it.
             Side::Sell => self.panic_candidate(fill, block_time, at),
         }
+    }
+
+    /// From how many dollars on an entry of a wallet is worth a look.
+    fn least_entry(&self, verdict: &Verdict) -> Usd {
+        let part = self.policy.filters.min_entry_of_median;
+        let usual = verdict.median_cost.map_or(Usd::ZERO, |median| sizing::part_of(median, part));
+        self.policy.min_whale_trade.max(usual)
     }
 
     fn panic_candidate(&mut self, fill: &Fill, block_time: Timestamp, at: Timestamp) -> Option<Candidate> {

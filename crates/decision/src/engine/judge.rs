@@ -1,13 +1,14 @@
 //! A candidate against its book: what it is believed to be worth, what it may cost, and so whether it is a signal.
 
 use domain::{
-    Appraisal, Book, ConfidenceModel, Market, Order, Price, Rounding, Signal, SignalKind, Skill, Timestamp,
-    Usd,
+    Appraisal, Book, Category, ConfidenceModel, Further, Horizon, Market, Order, Price, Rounding, Signal,
+    SignalKind, Skill, Timestamp, Usd,
 };
 
 use super::Engine;
 use super::candidate::Candidate;
 use super::company::{Exposure, Whales};
+use crate::bet::Bet;
 use crate::confidence::{self, Estimate};
 use crate::limits::EntryStyle;
 use crate::refusal::Reason;
@@ -86,6 +87,7 @@ impl Engine {
         let exposure = self.exposure(candidate, market, book.token);
         let skill = self.skill_of(candidate);
         let beliefs = self.experience.beliefs();
+        let [edge, taken, size, run_up] = beliefs.weights.coefficients();
         let levels = |side: &[domain::Level]| side.iter().take(Appraisal::LEVELS).copied().collect();
         let appraisal = Appraisal {
             condition: market.condition,
@@ -95,6 +97,7 @@ impl Engine {
             bids: levels(&book.bids),
             asks: levels(&book.asks),
             market_price: mid,
+            fair_price: self.fair(sight),
             spread: ask.to_f64() - sight.bid.to_f64(),
             depth,
             reference_price: candidate.reference,
@@ -107,6 +110,8 @@ impl Engine {
             skill_probability: probability_of_skill(skill).to_f64(),
             timing_t: self.timing_of(candidate),
             part: candidate.part,
+            median_cost: self.median_cost(candidate),
+            size: self.size_of(candidate),
             volume: self.volumes.of(&market.tokens, at),
             drop: candidate.drop,
             whales_with: with,
@@ -114,9 +119,10 @@ impl Engine {
             whales_opposed: opposed,
             held_before: candidate.held_by(candidate.wallet).map(|_| exposure.before),
             coefficient: match candidate.kind {
-                SignalKind::FollowWhale => beliefs.kept,
+                SignalKind::FollowWhale => edge,
                 SignalKind::FadeDegen => beliefs.rebound,
             },
+            further: (candidate.kind == SignalKind::FollowWhale).then_some(Further { taken, size, run_up }),
             fee_rate_ppm: self.entry_fee_rate(candidate.kind, market),
             latency_cost: self.latency_cost(candidate.kind),
             expected_price: expected,
@@ -306,18 +312,48 @@ impl Engine {
         Some(timing.t)
     }
 
+    /// What the wallet's decisions usually cost. A panic has no such thing.
+    fn median_cost(&self, candidate: &Candidate) -> Option<Usd> {
+        let verdict = self.ratings.get(candidate.wallet);
+        verdict.filter(|_| candidate.kind == SignalKind::FollowWhale)?.median_cost
+    }
+
+    /// How many times that an entry costs.
+    fn size_of(&self, candidate: &Candidate) -> Option<f64> {
+        let usual = self.median_cost(candidate).filter(|usual| usual.is_positive())?;
+        Some(candidate.notional.to_f64() / usual.to_f64())
+    }
+
+    /// A whale's bet, as far as the belief in it cares.
+    fn bet(&self, sight: Sight<'_>) -> Bet {
+        let Sight { candidate, mid, .. } = sight;
+        Bet {
+            fair: self.fair(sight),
+            skill: self.skill_of(candidate),
+            part: candidate.part,
+            size: self.size_of(candidate),
+            run_up: mid.to_f64() - candidate.reference.to_f64(),
+        }
+    }
+
+    /// What the middle of the book is worth.
+    fn fair(&self, sight: Sight<'_>) -> f64 {
+        let Sight { market, mid, at, .. } = sight;
+        let category = Category::of(market.category.as_deref());
+        self.prices.fair(mid.to_f64(), category, Horizon::of(at, market.end))
+    }
+
     fn price_at(&self, sight: Sight<'_>, paid: Price) -> View {
-        let Sight { candidate, market, mid, .. } = sight;
-        let fee_rate_ppm = self.entry_fee_rate(candidate.kind, market);
-        let (mid, paid) = (mid.to_f64(), paid.to_f64());
+        let Sight { candidate, market, .. } = sight;
+        let (paid, fee_rate_ppm) = (paid.to_f64(), self.entry_fee_rate(candidate.kind, market));
         let cost = paid + sizing::fee_per_share(fee_rate_ppm, paid) + self.latency_cost(candidate.kind);
         let (model, beliefs) = (self.policy.confidence_model, self.experience.beliefs());
         let estimate = match candidate.kind {
             SignalKind::FollowWhale => {
-                confidence::follow(model, beliefs, candidate.score, self.skill_of(candidate), mid, cost)
+                confidence::follow(model, beliefs, candidate.score, &self.bet(sight), cost)
             }
             SignalKind::FadeDegen => {
-                confidence::fade(model, beliefs, candidate.score, candidate.drop, mid, cost)
+                confidence::fade(model, beliefs, candidate.score, candidate.drop, self.fair(sight), cost)
             }
         };
         let kelly = sizing::kelly(estimate.probability, cost);

@@ -79,7 +79,15 @@ mod tests {
     fn learn(ratings: &mut Ratings, score: f64, tier: Tier) -> (bool, bool) {
         let skill = Skill { kappa: 0.1, standard_error: 0.1 };
         let wallet = Wallet::default();
-        ratings.learn(&Verdict { wallet, score, tier, skill, timing: None, is_copyable: true });
+        ratings.learn(&Verdict {
+            wallet,
+            score,
+            tier,
+            skill,
+            timing: None,
+            median_cost: None,
+            is_copyable: true,
+        });
         assert_eq!(
             ratings.get(wallet).is_some(),
             ratings.whale(wallet).is_some() || ratings.degen(wallet).is_some()

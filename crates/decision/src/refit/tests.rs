@@ -14,8 +14,8 @@ fn known(event: u32, kind: SignalKind, market: f64, regressor: f64, payoff: f64,
         condition: ConditionId::default(),
         event: event.to_string(),
         outcome: 0,
-        market,
-        regressor,
+        fair: market,
+        terms: [regressor, 0.0, 0.0, 0.0],
     };
     Known { case, payoff, learned: day(days.1) }
 }
@@ -35,7 +35,8 @@ fn nothing_known_is_the_prior() {
 #[test]
 fn few_outcomes_move_little_and_many_decide() {
     // κ̂/s = 0.4 at 0.50: a part of 0.25 of the edge is p = 0.525, all of it 0.6.
-    let kept = |count, wins| fit(&bets(SignalKind::FollowWhale, count, wins, 0.4), day(9)).kept;
+    let kept =
+        |count, wins| fit(&bets(SignalKind::FollowWhale, count, wins, 0.4), day(9)).weights.coefficients()[0];
     let (few, many) = (kept(10, 6), kept(10_000, 6_000));
     assert!((few.mean - 0.25).abs() < 0.03 && 0.14 < few.deviation, "{few:?}");
     assert!((many.mean - 1.0).abs() < 0.1 && many.deviation < 0.06, "{many:?}");
@@ -48,14 +49,15 @@ fn panics_teach_how_much_comes_back() {
     // 55 of 100 at 0.50 after a drop of 0.10: half of it came back.
     let rebound = fit(&bets(SignalKind::FadeDegen, 10_000, 5_500, 0.10), day(9)).rebound;
     assert!((0.3..0.5).contains(&rebound.mean), "{rebound:?}");
-    assert_eq!(fit(&bets(SignalKind::FadeDegen, 10_000, 5_500, 0.10), day(9)).kept, KEPT);
+    assert_eq!(fit(&bets(SignalKind::FadeDegen, 10_000, 5_500, 0.10), day(9)).weights, Weights::default());
 }
 
 #[test]
 fn an_event_has_one_vote() {
+    let kept = |rows: &[Known]| fit(rows, day(9)).weights.coefficients()[0];
     let one = vec![known(1, SignalKind::FollowWhale, 0.5, 0.4, 1.0, (1, 2))];
     let many: Vec<Known> = std::iter::repeat_n(one[0].clone(), 1_000).collect();
-    let (one, many) = (fit(&one, day(9)).kept, fit(&many, day(9)).kept);
+    let (one, many) = (kept(&one), kept(&many));
     assert!((one.mean - many.mean).abs() < 1e-9 && one.events == many.events, "{one:?} {many:?}");
 }
 
@@ -127,8 +129,9 @@ proptest! {
     #[test]
     fn beliefs_stay_within_reason(rows in prop::collection::vec(any_known(), 0..200)) {
         let beliefs = fit(&rows, day(100));
-        prop_assert!(0.0 <= beliefs.kept.mean && beliefs.kept.mean.is_finite());
-        prop_assert!(beliefs.kept.deviation <= 0.15 + 1e-9 && beliefs.rebound.deviation <= 0.10 + 1e-9);
+        let kept = beliefs.weights.coefficients()[0];
+        prop_assert!(0.0 <= kept.mean && kept.mean.is_finite());
+        prop_assert!(kept.deviation <= 0.15 + 1e-9 && beliefs.rebound.deviation <= 0.10 + 1e-9);
         prop_assert!(beliefs.rebound.mean.abs() <= 1.0);
     }
 }

@@ -50,6 +50,7 @@ pub(super) fn assess(
         verdict,
         skill,
         roi,
+        median_cost: evidence.returns.median_cost(),
         clv,
         flags: all_figures.into_iter().filter(Flag::is_raised).collect(),
     }

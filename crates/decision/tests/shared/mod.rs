@@ -20,7 +20,8 @@ pub(crate) fn price(text: &str) -> Price {
 pub(crate) fn verdict(number: u32, score: f64, tier: Tier) -> Verdict {
     let skill = Skill { kappa: 0.6, standard_error: 0.06 };
     let timing = Some(Timing { observations: 60, copyable: 0.02, t: 3.0 });
-    Verdict { wallet: wallet(number), score, tier, skill, timing, is_copyable: true }
+    let median_cost = Some(Usd::whole(600));
+    Verdict { wallet: wallet(number), score, tier, skill, timing, median_cost, is_copyable: true }
 }
 
 /// `who` trades `usd` dollars of a token at a price, and takes what rests there.

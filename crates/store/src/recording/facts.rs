@@ -4,14 +4,15 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    BlockHash, ChainEvent, Exchange, Fact, Fee, Fill, Place, Role, Shares, Side, Timestamp, Usd, Verdict,
+    BlockHash, ChainEvent, Exchange, Fact, Fee, Fill, Place, PriceMap, Role, Shares, Side, Timestamp, Usd,
+    Verdict,
 };
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 
 use crate::error::{During as _, StoreError};
 use crate::facts::{of_blocks, taken_back};
-use crate::{row, scores};
+use crate::{row, scores, worth};
 
 /// The facts of the blocks of these items, by item and log: all that were ever known of those blocks.
 ///
@@ -48,11 +49,14 @@ pub async fn facts(
     Ok(told.into_iter().map(|(seq, hash)| (seq, known.get(&hash).cloned().unwrap_or_default())).collect())
 }
 
-/// The verdicts that an item told.
+/// The verdicts that an item told, and what prices were worth from there on where that had changed.
 ///
 /// # Errors
 /// If the database refuses, or holds what it should not.
-pub async fn verdicts(connection: &mut PgConnection, seq: i64) -> Result<Vec<Verdict>, StoreError> {
+pub async fn verdicts(
+    connection: &mut PgConnection,
+    seq: i64,
+) -> Result<(Option<PriceMap>, Vec<Verdict>), StoreError> {
     let found = sqlx::query("SELECT as_of FROM orderflow_outbox WHERE seq = $1 AND kind = 'scores'")
         .bind(seq)
         .fetch_optional(&mut *connection)
@@ -60,8 +64,10 @@ pub async fn verdicts(connection: &mut PgConnection, seq: i64) -> Result<Vec<Ver
         .during("read which verdicts were told")?;
     let as_of: Option<Timestamp> = found.map(|found| row::time(&found, "as_of")).transpose()?;
     match as_of {
-        Some(as_of) => scores::published(connection, as_of).await,
-        None => Ok(vec![]),
+        Some(as_of) => {
+            Ok((worth::published(connection, as_of).await?, scores::published(connection, as_of).await?))
+        }
+        None => Ok((None, vec![])),
     }
 }
 

@@ -25,7 +25,7 @@ enum Values {
     /// The same as a float, of as many places.
     Number(fn(&Assessment) -> Option<f64>),
     Count(fn(&Assessment) -> Option<u32>),
-    Dollars(fn(&Assessment) -> Usd),
+    Dollars(fn(&Assessment) -> Option<Usd>),
     Time(fn(&Assessment) -> Timestamp),
     Truth(fn(&Assessment) -> bool),
     Name(fn(&Assessment) -> Option<&'static str>),
@@ -38,7 +38,7 @@ const fn column(name: &'static str, values: Values) -> Column {
     Column { name, values }
 }
 
-const COLUMNS: [Column; 53] = [
+const COLUMNS: [Column; 54] = [
     column("reputation_score", Score(|a| a.verdict.score)),
     column("trader_tier", Name(|a| Some(a.verdict.tier.name()))),
     column("tier_before", Name(|a| a.figures.tier_before.map(Tier::name))),
@@ -64,10 +64,10 @@ const COLUMNS: [Column; 53] = [
     column("decisions_30d", Count(|a| Some(a.figures.decisions_30d))),
     column("wins_30d", Count(|a| Some(a.figures.wins_30d))),
     column("unknown_cost_decisions", Count(|a| Some(a.figures.unknown_cost))),
-    column("unknown_cost_pnl_usd", Dollars(|a| a.figures.unknown_cost_pnl)),
-    column("volume_30d_usd", Dollars(|a| a.verdict.volume_30d)),
-    column("total_volume_usd", Dollars(|a| a.verdict.volume)),
-    column("total_pnl_usd", Dollars(|a| a.verdict.pnl)),
+    column("unknown_cost_pnl_usd", Dollars(|a| Some(a.figures.unknown_cost_pnl))),
+    column("volume_30d_usd", Dollars(|a| Some(a.verdict.volume_30d))),
+    column("total_volume_usd", Dollars(|a| Some(a.verdict.volume))),
+    column("total_pnl_usd", Dollars(|a| Some(a.verdict.pnl))),
     column("total_trades", Count(|a| Some(a.verdict.trades))),
     column("closed_decisions", Count(|a| Some(a.verdict.decisions))),
     column("winning_decisions", Count(|a| Some(a.verdict.wins))),
@@ -80,6 +80,7 @@ const COLUMNS: [Column; 53] = [
     column("raw_z", Number(|a| raw(a, |skill| skill.z))),
     column("raw_n_eff", Number(|a| raw(a, |skill| skill.n_eff))),
     column("shrunken_roi", Number(|a| Some(a.roi))),
+    column("median_cost_usd", Dollars(|a| a.median_cost)),
     column("clv_observations", Count(|a| a.clv.map(|clv| clv.observations))),
     column("clv_n_eff", Number(|a| clv(a, |clv| clv.n_eff))),
     column("clv_drift", Number(|a| clv(a, |clv| clv.drift))),
@@ -196,7 +197,10 @@ pub(super) fn encode(to: &mut bulk::Row<'_>, publication: Publication, assessmen
                 Some(count) => to.integer(row::small(count)),
                 None => to.null(),
             },
-            Dollars(of) => to.millionths(of(assessment).micros()),
+            Dollars(of) => match of(assessment) {
+                Some(amount) => to.millionths(amount.micros()),
+                None => to.null(),
+            },
             Time(of) => to.time(of(assessment)),
             Truth(of) => to.flag(of(assessment)),
             Name(of) => match of(assessment) {

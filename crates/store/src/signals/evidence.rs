@@ -1,6 +1,6 @@
 //! What something was decided on, as the JSON that is kept.
 
-use domain::{Appraisal, Figure, Level, MICRO, Price, Shares, Usd};
+use domain::{Appraisal, Coefficient, Figure, Level, MICRO, Price, Shares, Usd};
 use serde_json::{Value, json};
 
 /// An appraisal. Names are columns' names elsewhere: dollars and shares are numbers, lengths of time milliseconds.
@@ -8,7 +8,7 @@ pub(super) fn object(appraisal: &Appraisal) -> Value {
     let levels = |levels: &[Level]| -> Vec<Value> {
         levels.iter().map(|level| json!([price(level.price), shares(level.shares)])).collect()
     };
-    let coefficient = &appraisal.coefficient;
+    let coefficient = |known: &Coefficient| json!({ "mean": known.mean, "deviation": known.deviation, "events": known.events });
     json!({
         "condition": appraisal.condition.to_string(),
         "event": appraisal.event,
@@ -17,6 +17,7 @@ pub(super) fn object(appraisal: &Appraisal) -> Value {
         "bids": levels(&appraisal.bids),
         "asks": levels(&appraisal.asks),
         "market_price": price(appraisal.market_price),
+        "fair_price": appraisal.fair_price,
         "spread": appraisal.spread,
         "depth_usd": usd(appraisal.depth),
         "reference_price": price(appraisal.reference_price),
@@ -29,15 +30,19 @@ pub(super) fn object(appraisal: &Appraisal) -> Value {
         "skill_probability": appraisal.skill_probability,
         "timing_t": appraisal.timing_t,
         "part": appraisal.part,
+        "median_cost_usd": appraisal.median_cost.map(usd),
+        "size": appraisal.size,
         "volume_24h_usd": usd(appraisal.volume),
         "drop": appraisal.drop,
         "whales_with_usd": usd(appraisal.whales_with),
         "whales_against_usd": usd(appraisal.whales_against),
         "whales_opposed": appraisal.whales_opposed,
         "held_before": appraisal.held_before.map(shares),
-        "coefficient": {
-            "mean": coefficient.mean, "deviation": coefficient.deviation, "events": coefficient.events,
-        },
+        "coefficient": coefficient(&appraisal.coefficient),
+        "further": appraisal.further.map(|further| json!({
+            "taken": coefficient(&further.taken), "size": coefficient(&further.size),
+            "run_up": coefficient(&further.run_up),
+        })),
         "fee_rate": decimal(i64::from(appraisal.fee_rate_ppm)),
         "latency_cost": appraisal.latency_cost,
         "expected_price": price(appraisal.expected_price),

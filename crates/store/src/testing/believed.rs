@@ -47,6 +47,7 @@ pub fn assessment(wallet: Wallet, tier: Tier, as_of: Timestamp) -> Assessment {
         },
         skill: Some(RawSkill { kappa: 0.4, z: 4.0, n_eff: 100.0 }),
         roi: 0.045,
+        median_cost: Some(Usd::from_micros(412_345_678)),
         clv: Some(Clv {
             observations: 37,
             n_eff: 30.5,
