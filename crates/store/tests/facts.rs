@@ -6,7 +6,7 @@ mod blocks;
 
 use alloy_primitives::B256;
 use blocks::{block, fill, hash, other, resolution, stretch, time};
-use domain::{ChainEvent, ConditionId, Fact, Payouts};
+use domain::{ChainEvent, ConditionId, Fact, Fill, Payouts, Timestamp, Wallet};
 use sqlx::Row as _;
 use store::facts::{self, Block, Point, Unreadable, Writer};
 use store::feed::{self, News, Wanted};
