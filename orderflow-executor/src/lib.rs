@@ -16,7 +16,7 @@ pub mod rehearsal;
 mod restore;
 mod settings;
 mod venue;
-mod watch;
+pub mod watch;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -175,6 +175,7 @@ impl Live {
         let keys = KeyDesk::new(&clob, rhythm.limits.other)?;
         let access = Access::from(credentials);
         let Before { tracked, never_sent } = before(connection, account.funder()).await?;
+        let halts = store::halts::standing(connection).await?;
         let trader = Arc::new(Trader::new(&clob, account.clone(), access.clone(), rhythm.limits)?);
         let clob = Arc::new(Clob::with_timeout(&clob, rhythm.limits.other)?);
         let books = Books::open(Arc::clone(&clob), &channels, rhythm.pace);
@@ -194,7 +195,7 @@ impl Live {
             news: news_in,
             orders: BTreeMap::new(),
             by_hash: BTreeMap::new(),
-            standing: Standing::default(),
+            standing: Standing::halted(halts),
             queue: never_sent.into_iter().map(LiveNews::Order).collect(),
             on_chain: VecDeque::new(),
             requests: JoinSet::new(),

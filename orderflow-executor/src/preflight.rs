@@ -12,7 +12,7 @@ use polymarket::Clob;
 use polymarket::VenueError;
 use polymarket::trading::{Account, Asset, ClockReading, Exchange, KeyDesk, Trader, WalletKind, self_test};
 use service::clock;
-use store::{PgConnection, resume};
+use store::{PgConnection, StoreError, resume};
 
 pub(crate) use self::place::{place, region};
 use crate::live::Rhythm;
@@ -293,26 +293,31 @@ fn signing(result: &Result<(), String>) -> Check {
 }
 
 async fn database(connection: &mut PgConnection) -> Check {
-    match store::live::of_other_mode(connection, "live").await {
-        Ok(0) | Err(_) => {}
-        Ok(number) => {
-            return Check::red(
-                "database",
-                format!("{number} positions or orders on paper are not at their end"),
-                "trade live with a database of its own, or let them end on paper first",
-            );
-        }
-    }
-    match store::controls::latches(connection).await {
-        Ok(latches) => match latches.killed {
-            None => Check::green("database", "answers"),
-            // No entries then; what is held and what is on its way is followed all the same.
-            Some(reason) => {
-                Check::green("database", format!("answers; a person stopped all trading: {reason}"))
-            }
-        },
+    match latched(connection).await {
+        Ok((0, says)) => Check::green("database", says),
+        Ok((number, _)) => Check::red(
+            "database",
+            format!("{number} positions or orders on paper are not at their end"),
+            "trade live with a database of its own, or let them end on paper first",
+        ),
         Err(error) => Check::red("database", error.to_string(), "look whether DATABASE_URL is right"),
     }
+}
+
+/// How much of the database is on paper, and what stands in it that stops entries. The latter is no reason not to begin:
+/// there are no entries then, and what is held and what is on its way is followed all the same.
+async fn latched(connection: &mut PgConnection) -> Result<(i64, String), StoreError> {
+    let on_paper = store::live::of_other_mode(connection, "live").await?;
+    let killed = store::controls::latches(connection).await?.killed;
+    let halts = store::halts::standing(connection).await?;
+    let mut says = "answers".to_owned();
+    if let Some(reason) = killed {
+        says.push_str(&format!("; a person stopped all trading: {reason}"));
+    }
+    for halt in halts {
+        says.push_str(&format!("; no entries until `orderflow lift`: {}", halt.reason));
+    }
+    Ok((on_paper, says))
 }
 
 fn chain_lag(reached: Result<Option<Timestamp>, store::StoreError>, now: Timestamp) -> Check {

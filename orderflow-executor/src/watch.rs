@@ -1,6 +1,7 @@
 //! What is looked at while live trading runs: the kill, every quarter of a second, and the world's condition, every
 //! minute. Both beside the executor, so that neither waits while it is busy.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -9,7 +10,8 @@ use decision::Guard;
 use domain::Timestamp;
 use polymarket::trading::Trader;
 use service::clock;
-use store::{Store, controls};
+use store::halts::{Halt, HaltKind};
+use store::{Store, controls, halts};
 
 use crate::live::{LiveHandle, Objection, Rhythm};
 use crate::preflight::{Check, Verdict, closed_only, place, region};
@@ -25,15 +27,21 @@ const MEASURE: Duration = Duration::from_secs(5);
 /// A winner that is not paid for so long is one that somebody must redeem.
 const REDEEM_AFTER: i64 = 10 * Timestamp::MINUTE;
 
-/// Cancels everything at the venue as soon as a person says so, and again until the venue has understood.
+/// Cancels everything at the venue as soon as a person says so, and again until the venue has understood; and passes on
+/// that a person lifted what the venue's word had stopped.
 ///
 /// # Errors
 /// If the database fails.
-pub(crate) async fn obey_kill(store: Store, live: LiveHandle) -> anyhow::Result<()> {
+pub async fn obey_kill(store: Store, live: LiveHandle) -> anyhow::Result<()> {
     let mut news = store.listen().await?;
     let mut is_done = false;
+    let mut heard = BTreeMap::new();
     loop {
-        let latches = controls::latches(&mut *store.connection().await?).await?;
+        let mut connection = store.connection().await?;
+        let latches = controls::latches(&mut connection).await?;
+        let halts = halts::newest(&mut connection).await?;
+        drop(connection);
+        pass_on(&live, &mut heard, halts).await;
         let killed = latches.killed.is_some();
         live.latches.killed.store(killed, Ordering::SeqCst);
         live.latches.paused.store(latches.paused, Ordering::SeqCst);
@@ -46,6 +54,16 @@ pub(crate) async fn obey_kill(store: Store, live: LiveHandle) -> anyhow::Result<
         is_done &= killed;
         if let Ok(heard) = tokio::time::timeout(LOOK, news.wait_beside_blocks()).await {
             heard?;
+        }
+    }
+}
+
+/// Tells the desk of what was written down or lifted since. What it found out by itself and nobody has written down yet
+/// stands there meanwhile, so that only a change counts.
+async fn pass_on(live: &LiveHandle, heard: &mut BTreeMap<HaltKind, (i64, bool)>, halts: Vec<Halt>) {
+    for Halt { id, kind, reason, is_lifted, .. } in halts {
+        if heard.insert(kind, (id, is_lifted)) != Some((id, is_lifted)) {
+            live.object(Objection::Halted(kind), (!is_lifted).then_some(reason)).await;
         }
     }
 }
@@ -69,7 +87,10 @@ async fn cancel_everything(live: &LiveHandle) -> bool {
 }
 
 /// Looks at place, standing, clock, books and balances, for ever.
-pub(crate) async fn watch(
+///
+/// # Errors
+/// None: what cannot be found out is an objection.
+pub async fn watch(
     store: Store,
     venue: VenueSettings,
     live: LiveHandle,
@@ -91,7 +112,9 @@ pub(crate) async fn watch(
     }
 }
 
-async fn look(store: &Store, venue: &VenueSettings, live: &LiveHandle, rhythm: &Rhythm) -> bool {
+/// Looks at place, standing, clock and balances once, and tells the desk what speaks against orders. False where books and
+/// venue are worth another comparison soon.
+pub async fn look(store: &Store, venue: &VenueSettings, live: &LiveHandle, rhythm: &Rhythm) -> bool {
     live.object(Objection::Place, found(place(&region(venue, rhythm).await))).await;
     // That the venue does not answer is no standing: then the answers to orders say so themselves.
     if let answer @ Ok(_) = live.trader.closed_only().await {

@@ -83,7 +83,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         database: DatabaseSettings,
     },
-    /// Allow entries again after a kill.
+    /// Allow entries again after a kill, or after the venue said what stops trading: `orderflow status` shows why.
     Lift(Database),
     /// Check everything that live trading needs: place, account, money, clock, chain, signing. Fails where a line is red.
     Doctor {

@@ -31,8 +31,16 @@ pub(crate) async fn kill(store: Store, reason: &str) -> anyhow::Result<()> {
     Ok(render::line("orders are being cancelled, and there are no entries until `orderflow lift`")?)
 }
 
-/// Allows trading again.
+/// Allows trading again, after a kill and after what the venue said.
 pub(crate) async fn lift(store: Store) -> anyhow::Result<()> {
-    controls::lift(&mut *store.connection().await?).await?;
-    Ok(render::line("the kill is lifted")?)
+    let lifted = controls::lift(&mut *store.connection().await?).await?;
+    if lifted.was_killed {
+        render::line("the kill is lifted")?;
+    }
+    match lifted.halts {
+        0 if lifted.was_killed => {}
+        0 => render::line("nothing stopped trading")?,
+        halts => render::line(&format!("{halts} halts by the venue's word are lifted"))?,
+    }
+    Ok(())
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use alloy_primitives::B256;
+use clap::Parser as _;
 use decision::portfolio::{Holdings, Portfolio};
 use decision::risk::{self, Approved};
 use decision::{FadePolicy, Filters, Guard, Guards, Limits, Policy, Record};
@@ -14,13 +15,14 @@ use domain::{
     Shares, Signal, SignalKind, Size, Skill, Tier, TimeInForce, TokenId, Usd, Wallet,
 };
 use orderflow_executor::live::{Desks, Live, LiveNews, Objection, Prepared, Rhythm};
+use orderflow_executor::{ServiceSettings, VenueSettings};
 use polymarket::Clob;
 use polymarket::channel::Pace;
 use polymarket::trading::{Account, Credentials, KeyDesk, Limits as Patience, PrivateKey, WalletKind};
 use service::{CancellationToken, clock};
 use store::live::Intent;
 use store::testing::TestDatabase;
-use store::{Store, journal, signals};
+use store::{Store, halts, journal, signals};
 use tokio::time::timeout;
 
 /// Longer than anything here takes, and shorter than anybody's patience.
@@ -115,6 +117,14 @@ impl Bench {
             _database: database,
             stop,
         }
+    }
+
+    /// Where everything is, for those who look at it beside the desk.
+    pub(crate) fn settings(&self) -> VenueSettings {
+        let urls = self.devnet.urls();
+        let geoblock = urls.geoblock.trim_end_matches("/api/geoblock");
+        let arguments = ["executor", "--clob-url", &urls.clob, "--geoblock-url", geoblock];
+        ServiceSettings::parse_from(arguments).venue
     }
 
     pub(crate) const fn token(&self) -> TokenId {
@@ -242,6 +252,11 @@ impl Bench {
             LiveNews::Market(market) => {
                 self.market = market;
                 return;
+            }
+            LiveNews::Halt(kind, reason) => {
+                return halts::halt(&mut self.store.connection().await.unwrap(), kind, &reason)
+                    .await
+                    .unwrap();
             }
         };
         let records = self.portfolio.take_in(&news, None, &Limits::default());
