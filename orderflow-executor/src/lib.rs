@@ -152,15 +152,16 @@ fn lines(checks: &[&Check]) -> String {
 fn objections(red: &[&Check]) -> Option<BTreeMap<Objection, String>> {
     let mut objections = BTreeMap::<Objection, String>::new();
     for check in red {
-        let objection = match check.name {
-            "database" | "key" | "credentials" => return None,
+        let objection = match (check.name, &check.verdict) {
+            ("database" | "key" | "credentials", _) => return None,
             // With a wrong signature nothing may be sent.
-            "signing" => Objection::Configuration,
-            "place" => Objection::Place,
-            "standing" => Objection::ClosedOnly,
+            ("signing", _) => Objection::Configuration,
+            (preflight::PLACE, Verdict::Unknown { .. }) => Objection::PlaceUnknown,
+            (preflight::PLACE, _) => Objection::Place,
+            ("standing", _) => Objection::ClosedOnly,
             _ => Objection::Preflight,
         };
-        let Verdict::Red { found, .. } = &check.verdict else { continue };
+        let Some(found) = check.objection() else { continue };
         let says = objections.entry(objection).or_default();
         if !says.is_empty() {
             says.push_str("; ");

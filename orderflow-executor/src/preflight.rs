@@ -14,7 +14,7 @@ use polymarket::trading::{Account, Asset, ClockReading, Exchange, KeyDesk, Trade
 use service::clock;
 use store::{PgConnection, StoreError, resume};
 
-pub(crate) use self::place::{place, region};
+pub(crate) use self::place::{PLACE, place, region};
 use crate::live::Rhythm;
 use crate::settings::{StakeSettings, VenueSettings};
 
@@ -54,6 +54,13 @@ pub enum Verdict {
         /// What a person can do about it.
         what_to_do: String,
     },
+    /// Not to trade with either, because nobody could say.
+    Unknown {
+        /// Why not.
+        found: String,
+        /// What a person can do about it.
+        what_to_do: String,
+    },
 }
 
 impl Check {
@@ -65,6 +72,24 @@ impl Check {
     /// A line that is not.
     pub(crate) fn red(name: &'static str, found: impl Into<String>, what_to_do: impl Into<String>) -> Self {
         Self { name, verdict: Verdict::Red { found: found.into(), what_to_do: what_to_do.into() } }
+    }
+
+    /// A line of which nothing could be found out.
+    pub(crate) fn unknown(
+        name: &'static str,
+        found: impl Into<String>,
+        what_to_do: impl Into<String>,
+    ) -> Self {
+        Self { name, verdict: Verdict::Unknown { found: found.into(), what_to_do: what_to_do.into() } }
+    }
+
+    /// What speaks against trading here, if anything does.
+    #[must_use]
+    pub fn objection(&self) -> Option<&str> {
+        match &self.verdict {
+            Verdict::Green { .. } => None,
+            Verdict::Red { found, .. } | Verdict::Unknown { found, .. } => Some(found),
+        }
     }
 
     /// Whether nothing speaks against trading here.
@@ -79,7 +104,7 @@ impl fmt::Display for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.verdict {
             Verdict::Green { found } => write!(f, "ok   {:<13} {found}", self.name),
-            Verdict::Red { found, what_to_do } => {
+            Verdict::Red { found, what_to_do } | Verdict::Unknown { found, what_to_do } => {
                 write!(f, "RED  {:<13} {found}\n     {:<13} -> {what_to_do}", self.name, "")
             }
         }
@@ -370,7 +395,7 @@ async fn grid(venue: &VenueSettings, connection: &mut PgConnection) -> Check {
 }
 
 fn unanswered(name: &'static str, error: &VenueError) -> Check {
-    Check::red(name, plainly(error), "wait for the venue, or correct CLOB_URL")
+    Check::unknown(name, plainly(error), "wait for the venue, or correct CLOB_URL")
 }
 
 /// The error with what is behind it. None of these has a secret in it.

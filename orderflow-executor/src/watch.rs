@@ -14,7 +14,7 @@ use store::halts::{Halt, HaltKind};
 use store::{Store, controls, halts};
 
 use crate::live::{LiveHandle, Objection, Rhythm};
-use crate::preflight::{Check, Verdict, closed_only, place, region};
+use crate::preflight::{Verdict, closed_only, place, region};
 use crate::reconcile::reconcile;
 use crate::settings::VenueSettings;
 
@@ -115,10 +115,18 @@ pub async fn watch(
 /// Looks at place, standing, clock and balances once, and tells the desk what speaks against orders. False where books and
 /// venue are worth another comparison soon.
 pub async fn look(store: &Store, venue: &VenueSettings, live: &LiveHandle, rhythm: &Rhythm) -> bool {
-    live.object(Objection::Place, found(place(&region(venue, rhythm).await))).await;
+    let place = place(&region(venue, rhythm).await);
+    let found = place.objection().map(str::to_owned);
+    if matches!(place.verdict, Verdict::Unknown { .. }) {
+        // What was forbidden when somebody last knew is not allowed because nobody knows now.
+        live.object(Objection::PlaceUnknown, found).await;
+    } else {
+        live.object(Objection::PlaceUnknown, None).await;
+        live.object(Objection::Place, found).await;
+    }
     // That the venue does not answer is no standing: then the answers to orders say so themselves.
     if let answer @ Ok(_) = live.trader.closed_only().await {
-        live.object(Objection::ClosedOnly, found(closed_only(&answer))).await;
+        live.object(Objection::ClosedOnly, closed_only(&answer).objection().map(str::to_owned)).await;
     }
     match live.trader.sync_clock().await {
         Ok(reading) => live.measured(Guard::Clock { skew: reading.ahead }).await,
@@ -168,12 +176,5 @@ async fn compare(store: &Store, trader: &Arc<Trader>, live: &LiveHandle) -> bool
             .await;
             true
         }
-    }
-}
-
-fn found(check: Check) -> Option<String> {
-    match check.verdict {
-        Verdict::Green { .. } => None,
-        Verdict::Red { found, .. } => Some(found),
     }
 }

@@ -19,8 +19,11 @@ pub enum Objection {
     Halted(HaltKind),
     /// The venue does not know our credentials; others are asked for.
     Credentials,
-    /// The venue does not serve this place, or nobody could say whether it does.
+    /// The venue does not serve this place: nothing is sent from here.
     Place,
+    /// Nobody could say whether the venue serves this place. What is held can be left all the same: a look that failed has
+    /// moved nobody.
+    PlaceUnknown,
     /// Something was not as it should be when the service began, while there was something to look after.
     Preflight,
     /// The account may only close what it holds.

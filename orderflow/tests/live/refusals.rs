@@ -33,6 +33,14 @@ impl Bench {
         order.get().id
     }
 
+    /// A sale of a position at any price; its number once nothing more can be learned of it.
+    async fn sell_all(&mut self, position: i64) -> i64 {
+        let sale = self.sell(position, Price::from_ppm(10_000).unwrap());
+        self.place(&sale).await;
+        self.until_final(sale.get().id).await;
+        sale.get().id
+    }
+
     fn is_filled(&self, order: i64) -> bool {
         self.told(order).iter().any(|news| matches!(news.what, OrderEvent::Filled(_)))
     }
@@ -122,10 +130,7 @@ async fn what_the_venue_says_of_us_outlives_a_restart() {
 
         // What is held can be sold, but not with a configuration that the venue does not take.
         if kind != HaltKind::Configuration {
-            let sale = bench.sell(held, Price::from_ppm(10_000).unwrap());
-            let sold = sale.get().id;
-            bench.place(&sale).await;
-            bench.until_final(sold).await;
+            let sold = bench.sell_all(held).await;
             assert!(bench.is_filled(sold), "{message}: {:?}", bench.told(sold));
         }
 
@@ -135,6 +140,40 @@ async fn what_the_venue_says_of_us_outlives_a_restart() {
         let after = bench.try_once().await;
         assert!(bench.is_filled(after), "{message}: {:?}", bench.told(after));
     }
+    bench.end().await;
+}
+
+/// Nobody could say where we are: nothing is opened, and what is held is sold all the same. From a place that is known to
+/// be forbidden nothing is sent, also when the next look fails.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_look_at_the_place_stops_no_sale() {
+    let mut bench = Bench::begin().await;
+    let look = async |bench: &Bench| {
+        look(&bench.store, &bench.settings(), &bench.live.handle(), &rhythm()).await;
+    };
+    let (first, second) = (bench.try_once().await, bench.try_once().await);
+    assert!(bench.is_filled(first) && bench.is_filled(second));
+    let broken = VenueFault { route: Some(VenueRoute::Geoblock), trouble: Trouble::Html, times: None };
+    bench.venue.add_fault(broken.clone());
+    look(&bench).await;
+    let entry = bench.try_once().await;
+    assert!(bench.is_rejected(entry), "{:?}", bench.told(entry));
+    let sold = bench.sell_all(first).await;
+    assert!(bench.is_filled(sold), "{:?}", bench.told(sold));
+
+    bench.venue.lift_faults();
+    bench.venue.set_geoblocked(true);
+    look(&bench).await;
+    bench.venue.add_fault(broken);
+    look(&bench).await;
+    let kept = bench.sell_all(second).await;
+    assert!(bench.is_rejected(kept), "{:?}", bench.told(kept));
+
+    bench.venue.lift_faults();
+    bench.venue.set_geoblocked(false);
+    look(&bench).await;
+    let sold = bench.sell_all(second).await;
+    assert!(bench.is_filled(sold), "{:?}", bench.told(sold));
     bench.end().await;
 }
 
