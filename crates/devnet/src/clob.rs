@@ -114,7 +114,7 @@ async fn midpoint(
 }
 
 async fn time(State(shared): State<Arc<Shared>>) -> Json<i64> {
-    Json(shared.now().seconds())
+    Json(shared.clock().seconds())
 }
 
 async fn geoblock(State(shared): State<Arc<Shared>>) -> Json<Value> {

@@ -39,6 +39,11 @@ impl VenueHandle {
         self.shared.now()
     }
 
+    /// Sets the clock by which the venue tells the time and judges how old a request is, against the world's.
+    pub fn set_clock_ahead(&self, micros: i64) {
+        self.shared.set_ahead(micros);
+    }
+
     /// When an order came in, by this clock; `None` where none of that hash was taken.
     #[must_use]
     pub fn received(&self, order: B256) -> Option<Timestamp> {

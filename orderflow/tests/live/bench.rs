@@ -9,10 +9,10 @@ use clap::Parser as _;
 use decision::portfolio::{Holdings, Portfolio};
 use decision::risk::{self, Approved};
 use decision::{FadePolicy, Filters, Guard, Guards, Limits, Policy, Record};
-use devnet::{AccountTruth, Devnet, DevnetConfig, OpenAccount, SignatureType, VenueHandle};
+use devnet::{AccountTruth, Devnet, DevnetConfig, OpenAccount, SignatureType, TruthFill, VenueHandle};
 use domain::{
-    Appraisal, Book, Coefficient, ConfidenceModel, Exchange, Market, Order, OrderNews, Price, Purpose,
-    Shares, Signal, SignalKind, Size, Skill, Tier, TimeInForce, TokenId, Usd, Wallet,
+    Appraisal, Book, ChainEvent, Coefficient, ConfidenceModel, Exchange, Fact, Market, Order, OrderNews,
+    Place, Price, Purpose, Shares, Signal, SignalKind, Size, Skill, Tier, TimeInForce, TokenId, Usd, Wallet,
 };
 use orderflow_executor::live::{Desks, Live, LiveNews, Objection, Prepared, Rhythm};
 use orderflow_executor::{ServiceSettings, VenueSettings};
@@ -20,6 +20,7 @@ use polymarket::Clob;
 use polymarket::channel::Pace;
 use polymarket::trading::{Account, Credentials, KeyDesk, Limits as Patience, PrivateKey, WalletKind};
 use service::{CancellationToken, clock};
+use store::facts::{Block, Point, Stretch, Writer};
 use store::live::Intent;
 use store::testing::TestDatabase;
 use store::{Store, halts, journal, signals};
@@ -42,7 +43,7 @@ pub(crate) struct Bench {
     rhythm: Rhythm,
     last: i64,
     told: BTreeMap<i64, Vec<OrderNews>>,
-    _database: TestDatabase,
+    database: TestDatabase,
     stop: CancellationToken,
 }
 
@@ -114,7 +115,7 @@ impl Bench {
             rhythm,
             last: 0,
             told: BTreeMap::new(),
-            _database: database,
+            database,
             stop,
         }
     }
@@ -281,6 +282,55 @@ impl Bench {
             }
         }
         Store::commit(transaction).await.unwrap();
+    }
+
+    /// Reads the block of one of the newest trades of this market off the chain, as the listener would.
+    pub(crate) async fn read_a_trade(&self) {
+        let is_here = |found: &TruthFill| self.market.tokens.contains(&found.fill.token);
+        let found = self.devnet.canonical_fills().into_iter().rev().find(is_here).unwrap();
+        self.read(&[found]).await;
+    }
+
+    /// Stores fills as the listener does, in the newest of their blocks.
+    pub(crate) async fn read(&self, found: &[TruthFill]) {
+        let last = found.iter().max_by_key(|fill| fill.block_number).unwrap();
+        let (number, hash, time) = (last.block_number, last.block_hash, clock::now());
+        let facts = found.iter().zip(0..).map(|(one, log_index)| Fact {
+            place: Place {
+                block_number: number,
+                block_hash: hash,
+                block_time: time,
+                tx_hash: one.tx_hash,
+                log_index,
+            },
+            event: ChainEvent::Fill(one.fill),
+        });
+        let block = Block {
+            number,
+            hash,
+            parent: None,
+            time,
+            learned: time,
+            facts: facts.collect(),
+            unreadable: vec![],
+        };
+        let stretch = Stretch {
+            from: number,
+            through: Point { number, hash },
+            blocks: std::slice::from_ref(&block),
+            source: "the bench",
+        };
+        let mut writer = Writer::new(self.store.clone(), "the bench");
+        let (transaction, _, _) = writer.append(&stretch).await.unwrap();
+        Store::commit(transaction).await.unwrap();
+    }
+
+    pub(crate) fn psql(&self, statement: &str) {
+        let output = std::process::Command::new(store::managed::psql().unwrap())
+            .args([self.database.url(), "-v", "ON_ERROR_STOP=1", "-qc", statement])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// Goes on in a market that has a book, where the one before has come to its end.
