@@ -58,6 +58,49 @@ async fn what_is_traded_here_agrees_and_what_is_done_by_hand_does_not() {
     bench.end().await;
 }
 
+/// Somebody buys by hand with the same wallet: what the books know nothing of is seen, with its name, as soon as the chain
+/// was read, and is gone when it is sold.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_bought_by_hand_is_seen_with_its_name() {
+    let mut bench = Bench::begin().await;
+    let (wallet, store) = (bench.wallet(), bench.store.clone());
+    let trader = bench.live.handle();
+    let trader = trader.trader();
+    let market = bench.market.clone();
+    markets::learn(&mut store.connection().await.unwrap(), &[market], clock::now()).await.unwrap();
+    reconcile(trader, &store).await.unwrap();
+
+    // What we bought ourselves is known, also when the chain has told of it.
+    let ours = bench.buy_now(Usd::whole(20)).await;
+    bench.place(&ours).await;
+    bench.until_final(ours.get().id).await;
+    bench.read_own_trades().await;
+    assert_eq!(reconcile(trader, &store).await.unwrap().differences, []);
+
+    // And an order that nobody committed.
+    let (known, held) = (bench.token(), bench.portfolio.held(ours.get().id).unwrap().shares());
+    bench.take_other_side().await;
+    let other = bench.token();
+    assert_ne!(other, known);
+    let by_hand = bench.buy_now(Usd::whole(20)).await;
+    let prepared = bench.live.prepare(&by_hand, Some(&bench.market)).await.unwrap();
+    bench.live.send(prepared).await;
+    let bought = bench.until_in_wallet(other).await;
+    bench.read_own_trades().await;
+    accept(trader, &store).await.unwrap();
+    let found = reconcile(trader, &store).await.unwrap();
+    let what = Some(format!(
+        "{} of \"{}\"",
+        bench.market.outcomes[bench.market.outcome_index(other).unwrap()],
+        bench.market.title
+    ));
+    assert_eq!(found.differences, [Difference::Unknown { token: other, what, venue: bought }]);
+    assert!(found.text().unwrap().contains(&bench.market.title));
+    assert_eq!(bench.truth().shares, [(known, held), (other, bought)].into());
+    assert_eq!(wallet, trader.account().funder());
+    bench.end().await;
+}
+
 fn red(checks: &[Check]) -> Vec<&str> {
     checks.iter().filter(|check| !check.is_green()).map(|check| check.name).collect()
 }

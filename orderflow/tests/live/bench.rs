@@ -291,6 +291,39 @@ impl Bench {
         self.read(&[found]).await;
     }
 
+    /// Reads what the chain has of our own trades, once it has all of them.
+    pub(crate) async fn read_own_trades(&self) {
+        loop {
+            let own: Vec<TruthFill> = self.own_fills();
+            if self.venue.is_settled(self.wallet().0) && !own.is_empty() {
+                return self.read(&own).await;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    fn own_fills(&self) -> Vec<TruthFill> {
+        let wallet = self.wallet();
+        self.devnet.canonical_fills().into_iter().filter(|found| found.fill.wallet == wallet).collect()
+    }
+
+    /// The shares of a token once they are in the wallet.
+    pub(crate) async fn until_in_wallet(&self, token: TokenId) -> Shares {
+        loop {
+            if let Some(shares) = self.truth().shares.get(&token) {
+                return *shares;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Goes on with the other outcome of the market.
+    pub(crate) async fn take_other_side(&mut self) {
+        let token = self.token();
+        let other = self.market.tokens.iter().copied().find(|other| *other != token).unwrap();
+        self.book = Clob::new(&self.devnet.urls().clob).unwrap().book(other).await.unwrap();
+    }
+
     /// Stores fills as the listener does, in the newest of their blocks.
     pub(crate) async fn read(&self, found: &[TruthFill]) {
         let last = found.iter().max_by_key(|fill| fill.block_number).unwrap();
