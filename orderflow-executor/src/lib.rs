@@ -2,6 +2,7 @@
 //!
 //! The judgement is pure and lives in `decision`; here it is fed from the outbox and answered by a venue.
 
+mod demands;
 mod diary;
 mod executor;
 mod filters;
@@ -9,6 +10,7 @@ mod holdings;
 mod key_settings;
 mod limits;
 pub mod live;
+mod paper;
 pub mod preflight;
 pub mod reconcile;
 mod recorder;
@@ -34,8 +36,9 @@ pub use executor::Executor;
 pub use filters::FilterSettings;
 pub use key_settings::LiveSettings;
 pub use limits::LimitSettings;
+pub use paper::Paper;
 pub use settings::{ServiceSettings, StakeSettings, StrategySettings, VenueSettings};
-pub use venue::{Paper, Prints, Venue};
+pub use venue::{Prints, Venue};
 
 /// How often the outbox, and what a person asks, is looked at when no notification comes.
 const LOOK: Duration = Duration::from_millis(750);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use decision::Guard;
 use domain::Timestamp;
-use polymarket::trading::Trader;
+use polymarket::trading::{CancelRefusal, Trader};
 use service::clock;
 use store::halts::{Halt, HaltKind};
 use store::{Store, controls, halts};
@@ -77,7 +77,8 @@ async fn cancel_everything(live: &LiveHandle) -> bool {
                 "all orders are cancelled"
             );
             live.doubt().await;
-            true
+            // What waits out a delay may rest afterwards.
+            !said.refused.values().any(|refusal| *refusal == CancelRefusal::Delayed)
         }
         Err(error) => {
             tracing::error!(%error, "the orders could not be cancelled: tried again");
