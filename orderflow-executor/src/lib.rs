@@ -3,6 +3,7 @@
 //! The judgement is pure and lives in `decision`; here it is fed from the outbox and answered by a venue.
 
 mod choice;
+mod demands;
 mod diary;
 mod executor;
 mod fade;
@@ -11,6 +12,7 @@ mod holdings;
 mod key_settings;
 mod limits;
 pub mod live;
+mod paper;
 pub mod preflight;
 pub mod reconcile;
 mod recorder;
@@ -18,7 +20,7 @@ pub mod rehearsal;
 mod restore;
 mod settings;
 mod venue;
-mod watch;
+pub mod watch;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -38,8 +40,9 @@ pub use fade::FadeSettings;
 pub use filters::FilterSettings;
 pub use key_settings::LiveSettings;
 pub use limits::LimitSettings;
+pub use paper::Paper;
 pub use settings::{ServiceSettings, StakeSettings, StrategySettings, VenueSettings};
-pub use venue::{Paper, Prints, Venue};
+pub use venue::{Prints, Venue};
 
 /// How often the outbox, and what a person asks, is looked at when no notification comes.
 const LOOK: Duration = Duration::from_millis(750);
@@ -156,15 +159,16 @@ fn lines(checks: &[&Check]) -> String {
 fn objections(red: &[&Check]) -> Option<BTreeMap<Objection, String>> {
     let mut objections = BTreeMap::<Objection, String>::new();
     for check in red {
-        let objection = match check.name {
-            "database" | "key" | "credentials" => return None,
+        let objection = match (check.name, &check.verdict) {
+            ("database" | "key" | "credentials", _) => return None,
             // With a wrong signature nothing may be sent.
-            "signing" => Objection::Configuration,
-            "place" => Objection::Place,
-            "standing" => Objection::ClosedOnly,
+            ("signing", _) => Objection::Configuration,
+            (preflight::PLACE, Verdict::Unknown { .. }) => Objection::PlaceUnknown,
+            (preflight::PLACE, _) => Objection::Place,
+            ("standing", _) => Objection::ClosedOnly,
             _ => Objection::Preflight,
         };
-        let Verdict::Red { found, .. } = &check.verdict else { continue };
+        let Some(found) = check.objection() else { continue };
         let says = objections.entry(objection).or_default();
         if !says.is_empty() {
             says.push_str("; ");

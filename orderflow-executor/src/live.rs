@@ -22,7 +22,10 @@ use std::time::Duration;
 use alloy_primitives::B256;
 use decision::Guard;
 use decision::risk::Approved;
-use domain::{Book, Closing, Fill, Market, Order, OrderEvent, OrderNews, Shares, TokenId, TxHash, Wallet};
+use decision::venue::MIN_SHARES;
+use domain::{
+    Book, Closing, ConditionId, Fill, Market, Order, OrderEvent, OrderNews, Shares, TokenId, TxHash, Wallet,
+};
 use polymarket::channel::{Pace, user_channel};
 use polymarket::trading::{
     Access, Account, Credentials, KeyDesk, LOOK_UP_AFTER, Limits, OrderSigner, SignError, SignedOrder, Stamp,
@@ -36,6 +39,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::demands::Demands;
 use before::{Before, before};
 use books::Books;
 pub use desk::LiveNews;
@@ -109,6 +113,7 @@ pub struct Live {
     access: Access,
     /// The signer for the credentials in use when it signed last.
     signer: Mutex<Arc<OrderSigner>>,
+    demands: Demands,
     /// What became known and was not taken yet.
     news: mpsc::Receiver<LiveNews>,
 }
@@ -175,8 +180,10 @@ impl Live {
         let keys = KeyDesk::new(&clob, rhythm.limits.other)?;
         let access = Access::from(credentials);
         let Before { tracked, never_sent } = before(connection, account.funder()).await?;
+        let halts = store::halts::standing(connection).await?;
         let trader = Arc::new(Trader::new(&clob, account.clone(), access.clone(), rhythm.limits)?);
         let clob = Arc::new(Clob::with_timeout(&clob, rhythm.limits.other)?);
+        let demands = Demands::new(Arc::clone(&clob));
         let books = Books::open(Arc::clone(&clob), &channels, rhythm.pace);
         let latches = Arc::<Latches>::default();
         let (desk, wishes) = mpsc::channel(WAITING);
@@ -194,7 +201,7 @@ impl Live {
             news: news_in,
             orders: BTreeMap::new(),
             by_hash: BTreeMap::new(),
-            standing: Standing::default(),
+            standing: Standing::halted(halts),
             queue: never_sent.into_iter().map(LiveNews::Order).collect(),
             on_chain: VecDeque::new(),
             requests: JoinSet::new(),
@@ -210,6 +217,7 @@ impl Live {
             account,
             access,
             signer: Mutex::new(Arc::new(signer)),
+            demands,
             news,
         })
     }
@@ -226,11 +234,15 @@ impl Live {
         self.handle.clone()
     }
 
-    /// The book of a token.
+    /// The book of a token of a market, if it is known which.
     ///
     /// # Errors
     /// What the venue said, where it has none.
-    pub async fn book(&self, token: TokenId) -> Result<Book, String> {
+    pub async fn book(&self, token: TokenId, condition: Option<ConditionId>) -> Result<Book, String> {
+        if let Some(condition) = condition {
+            // Who asks for a book may be about to send an order, and should not have to wait for what its market demands.
+            self.demands.look_ahead(condition);
+        }
         self.handle.books.book(token).await.map_err(|error| error.to_string())
     }
 
@@ -259,8 +271,9 @@ impl Live {
         }
         let tick = self.handle.books.tick(order.token).unwrap_or(market.tick);
         let at = self.handle.trader.venue_time();
+        let least = self.demands.known(order.condition).map_or(MIN_SHARES, |terms| terms.least);
         let (terms, rules) =
-            terms::terms(order, market, tick, at).map_err(|error| format!("not sent: {error}"))?;
+            terms::terms(order, market, (tick, least), at).map_err(|error| format!("not sent: {error}"))?;
         let signer = self.signer().await.map_err(|error| format!("not sent: {error}"))?;
         let signed = signer.sign(&terms, &rules, Stamp::random(at)).await;
         signed.map_err(|error| format!("not sent: {error}"))

@@ -41,6 +41,15 @@ pub enum Difference {
         /// What the venue says.
         venue: Shares,
     },
+    /// Shares of a token that the books do not have at all.
+    Unknown {
+        /// The token.
+        token: TokenId,
+        /// Its market and outcome, where they are known.
+        what: Option<String>,
+        /// How many, as the venue says.
+        venue: Shares,
+    },
     /// Another amount of dollars than can be explained.
     Cash {
         /// What the books say.
@@ -68,6 +77,14 @@ impl fmt::Display for Difference {
                 "{books} shares of token {token} in the books, {venue} in the wallet: if somebody traded or moved them \
                  by hand, undo that"
             ),
+            Self::Unknown { token, what, venue } => {
+                let what = what.as_deref().unwrap_or("a market that nobody has described");
+                write!(
+                    f,
+                    "{venue} shares of {what} (token {token}) are in the wallet and not in the books: whoever bought \
+                     them by hand sells them, or moves them to a wallet of their own"
+                )
+            }
             Self::Cash { books, venue, .. } => write!(
                 f,
                 "${books} in the books, ${venue} in the wallet: if somebody paid in or took out, `orderflow reconcile \
@@ -128,6 +145,7 @@ pub async fn reconcile(trader: &Trader, store: &Store) -> Result<Findings, Recon
     for token in before.shares.keys() {
         balances.insert(*token, trader.balance(Asset::of(*token)).await?.shares());
     }
+    let unknown = unknown(trader, store, &before).await?;
     let cash = trader.balance(Asset::Collateral).await?.usd();
     let mut connection = store.connection().await?;
     let after = live::account(&mut connection).await?;
@@ -140,6 +158,7 @@ pub async fn reconcile(trader: &Trader, store: &Store) -> Result<Findings, Recon
     let is_compared = before == after;
     if is_compared {
         differences.extend(shares(&after, &balances));
+        differences.extend(unknown);
         match opening {
             Some(opening) => differences.extend(dollars(&after, opening, cash)),
             // Nobody has counted yet: from here on every dollar must be accounted for.
@@ -164,6 +183,26 @@ pub async fn accept(trader: &Trader, store: &Store) -> Result<(Wallet, Usd), Rec
     }
     live::open(&mut connection, wallet, cash - account.flow).await?;
     Ok((wallet, cash))
+}
+
+/// What is in the wallet and not in the books. The chain says what it may be, and the venue how much of it there is.
+async fn unknown(trader: &Trader, store: &Store, books: &Account) -> Result<Vec<Difference>, ReconcileError> {
+    let touched = live::touched(&mut *store.connection().await?, trader.account().funder()).await?;
+    let is_known = |token: &TokenId| books.shares.contains_key(token) || books.moving.contains(token);
+    let mut unknown = vec![];
+    for live::Touched { token, what } in touched.into_iter().filter(|touched| !is_known(&touched.token)) {
+        let asset = Asset::of(token);
+        if trader.balance(asset).await?.shares() < Shares::DUST {
+            continue;
+        }
+        // What was sold a moment ago may still be there as the venue remembers it.
+        trader.refresh_balance(asset).await?;
+        let venue = trader.balance(asset).await?.shares();
+        if Shares::DUST <= venue {
+            unknown.push(Difference::Unknown { token, what, venue });
+        }
+    }
+    Ok(unknown)
 }
 
 /// Finds out which winners were paid: a token that paid is in the wallet no more.

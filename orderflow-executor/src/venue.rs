@@ -1,19 +1,15 @@
 //! The world that answers the engine: books when it asks for them, and news of what it orders.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use decision::risk::Approved;
 use decision::venue::{self, Resting};
-use decision::{Portfolio, Sent, VenueMode};
-use domain::{
-    Book, Closing, Fill, Order, OrderEvent, OrderNews, Place, Price, Shares, Tick, Timestamp, TokenId,
-};
-use polymarket::{Clob, VenueError};
+use decision::{Portfolio, Sent};
+use domain::{Book, ConditionId, Fill, Order, OrderNews, Place, Price, Shares, Tick, Timestamp, TokenId};
 use service::clock;
 
 use crate::live::{Live, LiveNews};
+use crate::paper::{Paper, unfilled};
 
 /// Who answers.
 #[derive(Debug)]
@@ -24,49 +20,6 @@ pub enum Venue {
     Tape(Prints),
     /// The venue in earnest.
     Live(Box<Live>),
-}
-
-/// Orders on paper. Their memory is the engine's portfolio, and so the database: those that rest survive a restart.
-#[derive(Debug)]
-pub struct Paper {
-    /// Whose books are read.
-    pub clob: Clob,
-    /// How long an order is on its way: it meets the book as it stands then.
-    pub latency: Duration,
-    /// When the venue last said that it is being started anew.
-    restarting: Mutex<Option<Timestamp>>,
-}
-
-/// For so long after a start the venue takes only orders that rest.
-const POST_ONLY_AFTER_START: i64 = 2 * Timestamp::MINUTE;
-
-/// With this status it says that it is being started anew.
-const TOO_EARLY: u16 = 425;
-
-impl Paper {
-    /// A venue on paper.
-    #[must_use]
-    pub const fn new(clob: Clob, latency: Duration) -> Self {
-        Self { clob, latency, restarting: Mutex::new(None) }
-    }
-
-    async fn book(&self, token: TokenId) -> Result<Book, String> {
-        self.clob.book(token).await.map_err(|error| {
-            if matches!(error, VenueError::Status { code: TOO_EARLY, .. }) {
-                *self.restarting.lock().unwrap_or_else(PoisonError::into_inner) = Some(clock::now());
-            }
-            error.to_string()
-        })
-    }
-
-    /// What the venue takes, as far as its public answers tell.
-    fn mode(&self, at: Timestamp) -> VenueMode {
-        let seen = *self.restarting.lock().unwrap_or_else(PoisonError::into_inner);
-        match seen.filter(|seen| at < seen.plus_micros(POST_ONLY_AFTER_START)) {
-            Some(_) => VenueMode::PostOnly,
-            None => VenueMode::Normal,
-        }
-    }
 }
 
 /// The last print of each token.
@@ -130,10 +83,15 @@ impl Venue {
     ///
     /// # Errors
     /// What the venue said, where it has none.
-    pub async fn quote(&self, token: TokenId, at: Timestamp) -> Result<Book, String> {
+    pub async fn quote(
+        &self,
+        token: TokenId,
+        condition: Option<ConditionId>,
+        at: Timestamp,
+    ) -> Result<Book, String> {
         match self {
-            Self::Live(live) => live.book(token).await,
-            Self::Paper(paper) => paper.book(token).await,
+            Self::Live(live) => live.book(token, condition).await,
+            Self::Paper(paper) => paper.quote(token, condition).await,
             Self::Tape(prints) => match prints.last.get(&token) {
                 Some((price, shares)) => Ok(venue::implied_book(token, at, *price, *shares, Tick::CENT)),
                 None => Err("the tape has no print of this token".to_owned()),
@@ -144,24 +102,14 @@ impl Venue {
     /// Places an order on paper: what is known of it at once. In earnest an order goes another way, because it is
     /// committed in between.
     pub async fn place(&self, order: &Approved<Order>, learned: Timestamp) -> Vec<OrderNews> {
-        if let Self::Paper(paper) = self {
-            tokio::time::sleep(paper.latency).await;
-        }
-        let book = self.quote(order.get().token, self.moment(learned)).await;
         let at = self.moment(learned);
-        if let Self::Paper(paper) = self
-            && let Some(news) = venue::turned_away(order, paper.mode(at), at)
-        {
-            return vec![news];
-        }
-        match book {
-            Ok(book) => venue::execute(order, &book, at),
-            Err(reason) => {
-                let id = order.get().id;
-                tracing::warn!(order = id, reason, "no book for an order: it is unfilled");
-                let why = Closing::Rejected { reason };
-                vec![OrderNews { order: id, at, what: OrderEvent::Closed { why, matched: Shares::ZERO } }]
-            }
+        let condition = order.get().condition;
+        match self {
+            Self::Paper(paper) => paper.place(order, learned).await,
+            _ => match self.quote(order.get().token, Some(condition), at).await {
+                Ok(book) => venue::execute(order, &book, self.moment(learned)),
+                Err(reason) => vec![unfilled(order, reason, self.moment(learned))],
+            },
         }
     }
 

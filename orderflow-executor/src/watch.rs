@@ -1,18 +1,20 @@
 //! What is looked at while live trading runs: the kill, every quarter of a second, and the world's condition, every
 //! minute. Both beside the executor, so that neither waits while it is busy.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use decision::Guard;
 use domain::Timestamp;
-use polymarket::trading::Trader;
+use polymarket::trading::{CancelRefusal, Trader};
 use service::clock;
-use store::{Store, controls};
+use store::halts::{Halt, HaltKind};
+use store::{Store, controls, halts};
 
 use crate::live::{LiveHandle, Objection, Rhythm};
-use crate::preflight::{Check, Verdict, closed_only, place, region};
+use crate::preflight::{Verdict, closed_only, place, region};
 use crate::reconcile::reconcile;
 use crate::settings::VenueSettings;
 
@@ -25,15 +27,21 @@ const MEASURE: Duration = Duration::from_secs(5);
 /// A winner that is not paid for so long is one that somebody must redeem.
 const REDEEM_AFTER: i64 = 10 * Timestamp::MINUTE;
 
-/// Cancels everything at the venue as soon as a person says so, and again until the venue has understood.
+/// Cancels everything at the venue as soon as a person says so, and again until the venue has understood; and passes on
+/// that a person lifted what the venue's word had stopped.
 ///
 /// # Errors
 /// If the database fails.
-pub(crate) async fn obey_kill(store: Store, live: LiveHandle) -> anyhow::Result<()> {
+pub async fn obey_kill(store: Store, live: LiveHandle) -> anyhow::Result<()> {
     let mut news = store.listen().await?;
     let mut is_done = false;
+    let mut heard = BTreeMap::new();
     loop {
-        let latches = controls::latches(&mut *store.connection().await?).await?;
+        let mut connection = store.connection().await?;
+        let latches = controls::latches(&mut connection).await?;
+        let halts = halts::newest(&mut connection).await?;
+        drop(connection);
+        pass_on(&live, &mut heard, halts).await;
         let killed = latches.killed.is_some();
         live.latches.killed.store(killed, Ordering::SeqCst);
         live.latches.paused.store(latches.paused, Ordering::SeqCst);
@@ -50,6 +58,16 @@ pub(crate) async fn obey_kill(store: Store, live: LiveHandle) -> anyhow::Result<
     }
 }
 
+/// Tells the desk of what was written down or lifted since. What it found out by itself and nobody has written down yet
+/// stands there meanwhile, so that only a change counts.
+async fn pass_on(live: &LiveHandle, heard: &mut BTreeMap<HaltKind, (i64, bool)>, halts: Vec<Halt>) {
+    for Halt { id, kind, reason, is_lifted, .. } in halts {
+        if heard.insert(kind, (id, is_lifted)) != Some((id, is_lifted)) {
+            live.object(Objection::Halted(kind), (!is_lifted).then_some(reason)).await;
+        }
+    }
+}
+
 async fn cancel_everything(live: &LiveHandle) -> bool {
     match live.trader.cancel_all().await {
         Ok(said) => {
@@ -59,7 +77,8 @@ async fn cancel_everything(live: &LiveHandle) -> bool {
                 "all orders are cancelled"
             );
             live.doubt().await;
-            true
+            // What waits out a delay may rest afterwards.
+            !said.refused.values().any(|refusal| *refusal == CancelRefusal::Delayed)
         }
         Err(error) => {
             tracing::error!(%error, "the orders could not be cancelled: tried again");
@@ -69,7 +88,10 @@ async fn cancel_everything(live: &LiveHandle) -> bool {
 }
 
 /// Looks at place, standing, clock, books and balances, for ever.
-pub(crate) async fn watch(
+///
+/// # Errors
+/// None: what cannot be found out is an objection.
+pub async fn watch(
     store: Store,
     venue: VenueSettings,
     live: LiveHandle,
@@ -91,11 +113,21 @@ pub(crate) async fn watch(
     }
 }
 
-async fn look(store: &Store, venue: &VenueSettings, live: &LiveHandle, rhythm: &Rhythm) -> bool {
-    live.object(Objection::Place, found(place(&region(venue, rhythm).await))).await;
+/// Looks at place, standing, clock and balances once, and tells the desk what speaks against orders. False where books and
+/// venue are worth another comparison soon.
+pub async fn look(store: &Store, venue: &VenueSettings, live: &LiveHandle, rhythm: &Rhythm) -> bool {
+    let place = place(&region(venue, rhythm).await);
+    let found = place.objection().map(str::to_owned);
+    if matches!(place.verdict, Verdict::Unknown { .. }) {
+        // What was forbidden when somebody last knew is not allowed because nobody knows now.
+        live.object(Objection::PlaceUnknown, found).await;
+    } else {
+        live.object(Objection::PlaceUnknown, None).await;
+        live.object(Objection::Place, found).await;
+    }
     // That the venue does not answer is no standing: then the answers to orders say so themselves.
     if let answer @ Ok(_) = live.trader.closed_only().await {
-        live.object(Objection::ClosedOnly, found(closed_only(&answer))).await;
+        live.object(Objection::ClosedOnly, closed_only(&answer).objection().map(str::to_owned)).await;
     }
     match live.trader.sync_clock().await {
         Ok(reading) => live.measured(Guard::Clock { skew: reading.ahead }).await,
@@ -145,12 +177,5 @@ async fn compare(store: &Store, trader: &Arc<Trader>, live: &LiveHandle) -> bool
             .await;
             true
         }
-    }
-}
-
-fn found(check: Check) -> Option<String> {
-    match check.verdict {
-        Verdict::Green { .. } => None,
-        Verdict::Red { found, .. } => Some(found),
     }
 }

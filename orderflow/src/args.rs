@@ -83,7 +83,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         view: View,
     },
-    /// Allow entries again after a kill.
+    /// Allow entries again after a kill, or after the venue said what stops trading: `orderflow status` shows why.
     Lift(View),
     /// Check everything that live trading needs: place, account, money, clock, chain, signing. Fails where a line is red.
     Doctor {

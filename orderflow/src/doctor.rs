@@ -85,7 +85,7 @@ fn red(checks: &[Check]) -> usize {
 fn object(check: &Check) -> Value {
     match &check.verdict {
         Verdict::Green { found } => json!({"name": check.name, "green": true, "found": found}),
-        Verdict::Red { found, what_to_do } => {
+        Verdict::Red { found, what_to_do } | Verdict::Unknown { found, what_to_do } => {
             json!({"name": check.name, "green": false, "found": found, "what_to_do": what_to_do})
         }
     }

@@ -35,10 +35,16 @@ pub(crate) async fn kill(store: Store, reason: &str, json: bool) -> anyhow::Resu
     say(text, json!({ "killed": reason }), json)
 }
 
-/// Allows trading again.
+/// Allows trading again, after a kill and after what the venue said.
 pub(crate) async fn lift(store: Store, json: bool) -> anyhow::Result<()> {
-    controls::lift(&mut *store.connection().await?).await?;
-    say("the kill is lifted", json!({ "killed": null }), json)
+    let lifted = controls::lift(&mut *store.connection().await?).await?;
+    let text = match (lifted.was_killed, lifted.halts) {
+        (true, 0) => "the kill is lifted".to_owned(),
+        (false, 0) => "nothing stopped trading".to_owned(),
+        (true, halts) => format!("the kill is lifted, and {halts} halts by the venue's word"),
+        (false, halts) => format!("{halts} halts by the venue's word are lifted"),
+    };
+    say(&text, json!({ "was_killed": lifted.was_killed, "halts": lifted.halts }), json)
 }
 
 /// A sentence for a person, or an object for a script.

@@ -1,8 +1,8 @@
-//! `orderflow status`: what is covered, how far behind it is, what it costs, and what went wrong.
+//! `orderflow status`: what stops trading, what is covered, how far behind it is, what it costs, and what went wrong.
 
 use serde_json::{Value, json};
 use service::clock;
-use store::{Store, status};
+use store::{PgConnection, Store, StoreError, controls, halts, status};
 
 use crate::render;
 
@@ -14,6 +14,7 @@ pub(crate) async fn run(store: Store, json: bool) -> anyhow::Result<()> {
         state["live_orders"] =
             json!({"sent": delays.sent, "whale_to_order_ms": {"p50": delays.half, "p99": delays.most}});
     }
+    state["trading"] = trading(&mut connection).await?;
     drop(connection);
     if json {
         return Ok(render::line(&state.to_string())?);
@@ -24,9 +25,40 @@ pub(crate) async fn run(store: Store, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What stops entries until a person says otherwise.
+async fn trading(connection: &mut PgConnection) -> Result<Value, StoreError> {
+    let latches = controls::latches(connection).await?;
+    let halts: Vec<Value> = halts::standing(connection)
+        .await?
+        .iter()
+        .map(|halt| json!({"kind": halt.kind.name(), "reason": halt.reason, "since": halt.since.to_string()}))
+        .collect();
+    Ok(json!({"paused": latches.paused, "killed": latches.killed, "halts": halts}))
+}
+
+/// The same in sentences; nothing where nothing stops them.
+fn stops(trading: &Value) -> Vec<String> {
+    let mut lines = vec![];
+    if trading["paused"].as_bool() == Some(true) {
+        lines.push("STOPPED    entries are paused: orderflow resume".to_owned());
+    }
+    if let Some(reason) = trading["killed"].as_str() {
+        lines.push(format!("STOPPED    a person stopped all trading: {reason}; orderflow lift"));
+    }
+    lines.extend(list(&trading["halts"]).iter().map(|halt| {
+        format!(
+            "STOPPED    by the venue's word since {}: {}; look into it, then orderflow lift",
+            text(&halt["since"]),
+            text(&halt["reason"])
+        )
+    }));
+    lines
+}
+
 /// The state in sentences.
 fn lines(state: &Value) -> Vec<String> {
-    let mut lines = vec![coverage(state)];
+    let mut lines = stops(&state["trading"]);
+    lines.push(coverage(state));
     lines.extend(holes(state));
     for covered in list(&state["covered"]) {
         let (blocks, kind, source) =

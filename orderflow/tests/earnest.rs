@@ -97,7 +97,7 @@ async fn stop_and_go(session: &Session, running: &mut Running) {
     }
     assert_eq!(session.answer(&["kill", "a drill"]), json!({"killed": "a drill"}));
     heard(session, running, "SELECT count(*) > 0 FROM orderflow_steps WHERE detail->>'name' = 'kill'").await;
-    assert_eq!(session.answer(&["lift"]), json!({"killed": null}));
+    assert_eq!(session.answer(&["lift"]), json!({"was_killed": true, "halts": 0}));
     heard(session, running, "SELECT count(*) > 0 FROM orderflow_steps WHERE detail->>'name' = 'lift'").await;
     assert_eq!(session.answer(&["resume"]), json!({"paused": false}));
     heard(session, running, "SELECT count(*) > 0 FROM orderflow_steps WHERE detail->>'name' = 'resume'")

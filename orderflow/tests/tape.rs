@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use desk::{Desk, json, stderr, tape, wallet};
+use store::halts::{self, HaltKind};
 
 /// Σ sells − Σ buys + remaining shares of winners, from the files alone.
 fn cash_and_payout(folder: &Path, who: &str) -> f64 {
@@ -263,4 +264,21 @@ async fn lists_are_tables_for_people_and_json_for_scripts() {
     assert_eq!(desk.psql("SELECT paused FROM orderflow_controls"), "t");
     assert!(desk.run(&["resume"]).status.success());
     assert_eq!(desk.psql("SELECT paused FROM orderflow_controls"), "f");
+
+    // What stops trading is told with its reason, until a person lifts it.
+    let store = store::Store::connect(desk.database.url()).await.unwrap();
+    let banned = "banned: 'address' address banned";
+    halts::halt(&mut store.connection().await.unwrap(), HaltKind::Banned, banned).await.unwrap();
+    assert!(desk.run(&["kill", "a drill"]).status.success());
+    let stops = || {
+        let said = String::from_utf8(desk.run(&["status"]).stdout).unwrap();
+        said.lines().filter(|line| line.starts_with("STOPPED")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let said = stops();
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[0].contains("a drill") && said[1].contains(banned), "{said:?}");
+    let told = json(&desk.run(&["status", "--json"]));
+    assert_eq!(told["trading"]["halts"][0]["kind"], "BANNED");
+    assert!(desk.run(&["lift"]).status.success());
+    assert_eq!(stops(), Vec::<String>::new());
 }

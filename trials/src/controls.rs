@@ -46,7 +46,7 @@ pub(crate) async fn run(times: u32, log: &str) -> anyhow::Result<()> {
                 0 => controls::set_paused(&mut connection, true).await?,
                 1 => controls::set_paused(&mut connection, false).await?,
                 2 => controls::kill(&mut connection, "a drill").await?,
-                _ => controls::lift(&mut connection).await?,
+                _ => drop(controls::lift(&mut connection).await?),
             }
             sleep(PAUSE + MORE * (time % 20)).await;
         }

@@ -142,6 +142,12 @@ impl Engine {
         self.markets.get(&condition)
     }
 
+    /// The condition of a token, where its market is described.
+    #[must_use]
+    pub fn condition_of(&self, token: TokenId) -> Option<ConditionId> {
+        self.tokens.get(&token).copied()
+    }
+
     /// Takes in what was already acted on before a restart: knowledge, but no consequence.
     pub fn remember(&mut self, fill: &Fill, block_time: Timestamp) {
         self.entries.observe(fill, block_time);

@@ -4,7 +4,7 @@ mod paper;
 
 use domain::{Book, Level, MICRO, Price, Rounding, Shares, Tick, Timestamp, TokenId, Usd};
 
-pub use paper::{MIN_SHARES, Resting, execute, turned_away};
+pub use paper::{MIN_SHARES, Resting, execute, execute_above, is_held_back, turned_away};
 
 /// What a purchase or a sale comes to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use alloy_primitives::{Address, B256};
-use domain::{ConditionId, Exchange, Price, Timestamp, TokenId, Usd, Wallet};
+use domain::{ConditionId, Exchange, Price, Shares, Timestamp, TokenId, Usd, Wallet};
 
 use crate::venue::{Depth, Venue};
 use crate::world::{Ladder, NewBlock, SimMarket, Trade, World};
@@ -41,7 +41,20 @@ pub(crate) struct Listed {
     pub(crate) hold_ms: u64,
     /// Seconds a taker's order waits after it is answered.
     pub(crate) seconds_delay: u32,
+    /// The fewest shares of an order that rests or sells.
+    pub(crate) least: Shares,
 }
+
+/// What a market demands of its orders, where somebody has set that.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Demands {
+    pub(crate) least: Shares,
+    pub(crate) hold_ms: u64,
+    pub(crate) seconds_delay: u32,
+}
+
+/// The fewest shares, on every market unless somebody says otherwise.
+const LEAST: Shares = Shares::whole(5);
 
 /// The grid markets begin with.
 const TICK_PPM: u32 = 10_000;
@@ -57,6 +70,7 @@ pub(crate) struct Board {
     depths: HashMap<usize, Depth>,
     /// Grids that are no longer the first.
     ticks: HashMap<usize, u32>,
+    demands: HashMap<usize, Demands>,
     /// Markets whose proposed answers are disputed.
     disputed: HashSet<usize>,
     /// Those of them that the world has not heard of.
@@ -106,6 +120,7 @@ impl Listed {
             tick_ppm: TICK_PPM,
             hold_ms: 0,
             seconds_delay: 0,
+            least: LEAST,
         }
     }
 
@@ -224,6 +239,15 @@ impl Board {
         (before != tick_ppm).then(|| Change::Tick { market: Arc::clone(listed), before })
     }
 
+    /// Sets what a market demands of its orders.
+    pub(crate) fn demand(&mut self, id: usize, demands: Demands) {
+        let Demands { least, hold_ms, seconds_delay } = demands;
+        if let Some(listed) = self.listed.get_mut(id) {
+            *listed = Arc::new(Listed { least, hold_ms, seconds_delay, ..Listed::clone(listed) });
+            self.demands.insert(id, demands);
+        }
+    }
+
     /// The markets that were disputed since this was asked last.
     pub(crate) fn take_disputed(&mut self) -> Vec<usize> {
         std::mem::take(&mut self.disputed_since)
@@ -255,9 +279,12 @@ impl Board {
             (true, "sports") => (0, 1),
             _ => (0, 0),
         };
+        let demands = self.demands.get(&market.id).copied();
+        let Demands { least, hold_ms, seconds_delay } =
+            demands.unwrap_or(Demands { least: LEAST, hold_ms, seconds_delay });
         let makers = world.makers_of(market.id);
         let tick_ppm = self.ticks.get(&market.id).copied().unwrap_or(TICK_PPM);
         let is_disputed = self.disputed.contains(&market.id);
-        Listed { makers, tick_ppm, is_disputed, hold_ms, seconds_delay, ..Listed::of(market) }
+        Listed { makers, tick_ppm, is_disputed, hold_ms, seconds_delay, least, ..Listed::of(market) }
     }
 }

@@ -28,9 +28,6 @@ use crate::venue::{Depth, Refusal};
 /// More books than this at once are refused.
 const MAX_BOOKS: usize = 500;
 
-/// The smallest order in shares.
-const MIN_ORDER: u32 = 5;
-
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let admin = admin::router(&shared);
     let open = Router::new()
@@ -114,7 +111,7 @@ async fn midpoint(
 }
 
 async fn time(State(shared): State<Arc<Shared>>) -> Json<i64> {
-    Json(shared.now().seconds())
+    Json(shared.clock().seconds())
 }
 
 async fn geoblock(State(shared): State<Arc<Shared>>) -> Json<Value> {
@@ -140,7 +137,7 @@ pub(super) fn book_body(board: &Board, token: TokenId, at: Timestamp) -> Option<
         hash: book_hash(token, &depth),
         bids: side(&depth.bids),
         asks: side(&depth.asks),
-        min_order_size: Some(Number::from(MIN_ORDER)),
+        min_order_size: Some(Number::from(least(market))),
         tick_size: Some(Number::from(tick(market))),
         neg_risk: Some(market.neg_risk()),
         last_trade_price: Some(Number(market.last_price.map_or_else(String::new, |price| price.to_string()))),
@@ -151,6 +148,10 @@ pub(super) fn book_body(board: &Board, token: TokenId, at: Timestamp) -> Option<
 /// The price grid in dollars.
 fn tick(market: &Listed) -> f64 {
     f64::from(market.tick_ppm) / 1e6
+}
+
+fn least(market: &Listed) -> f64 {
+    market.least.to_f64()
 }
 
 /// Forty hex digits that are the same exactly while the book is.

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alloy_primitives::{Address, B256};
-use domain::{ConditionId, Exchange, Timestamp, TokenId};
+use domain::{ConditionId, Exchange, Shares, Timestamp, TokenId};
 
+use crate::board::Demands;
 use crate::chain::Step;
 use crate::faults::{RandomFaults, VenueFault};
 use crate::shared::Shared;
@@ -37,6 +38,11 @@ impl VenueHandle {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.shared.now()
+    }
+
+    /// Sets the clock by which the venue tells the time and judges how old a request is, against the world's.
+    pub fn set_clock_ahead(&self, micros: i64) {
+        self.shared.set_ahead(micros);
     }
 
     /// When an order came in, by this clock; `None` where none of that hash was taken.
@@ -200,6 +206,26 @@ impl VenueHandle {
             state.board.of_token(token).map(|(market, _)| market.id).ok_or(UnknownToVenue::Token(token))?;
         let change = state.board.set_tick(id, tick_ppm);
         self.shared.tell(Step::default(), change.into_iter().collect());
+        Ok(())
+    }
+
+    /// Sets what a token's market demands of its orders: the fewest shares, and for how long what takes is held back,
+    /// before it is answered and after.
+    ///
+    /// # Errors
+    /// No market has the token.
+    pub fn set_demands(
+        &self,
+        token: TokenId,
+        least: Shares,
+        hold: Duration,
+        seconds_delay: u32,
+    ) -> Result<(), UnknownToVenue> {
+        let mut state = self.shared.write();
+        let id =
+            state.board.of_token(token).map(|(market, _)| market.id).ok_or(UnknownToVenue::Token(token))?;
+        let hold_ms = u64::try_from(hold.as_millis()).unwrap_or(u64::MAX);
+        state.board.demand(id, Demands { least, hold_ms, seconds_delay });
         Ok(())
     }
 

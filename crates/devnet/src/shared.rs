@@ -1,6 +1,7 @@
 //! What the servers share: the chain and the board behind a lock, and the news about them.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use alloy_primitives::B256;
@@ -41,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) finality: u64,
     start: Timestamp,
     started: Instant,
+    /// Microseconds the venue's clock is ahead of the world's.
+    ahead: AtomicI64,
 }
 
 /// What the lock guards.
@@ -88,6 +91,7 @@ impl Shared {
             finality: config.finality,
             start,
             started,
+            ahead: AtomicI64::new(0),
         }
     }
 
@@ -95,6 +99,16 @@ impl Shared {
     pub(crate) fn now(&self) -> Timestamp {
         let passed = i64::try_from(self.started.elapsed().as_micros()).unwrap_or(i64::MAX);
         self.start.plus_micros(passed)
+    }
+
+    /// What the venue's clock shows: the world's time, unless it was set otherwise.
+    pub(crate) fn clock(&self) -> Timestamp {
+        self.now().plus_micros(self.ahead.load(Ordering::Relaxed))
+    }
+
+    /// The venue's clock is ahead of the world's by so much, or behind.
+    pub(crate) fn set_ahead(&self, micros: i64) {
+        self.ahead.store(micros, Ordering::Relaxed);
     }
 
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, State> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use domain::{Book, ConditionId, Market, TokenId};
 
 use crate::http::{Service, VenueError};
+use crate::trading::{ClockReading, VenueClock, read_clock};
 use crate::wire::clob::{BookBody, TermsBody, TokenBody, WordsBody};
 use crate::wire::rules::{RulesBody, TradingTerms, VersionBody};
 
@@ -70,6 +71,14 @@ impl Clob {
         let body = self.service.find::<RulesBody>(&format!("clob-markets/{condition}"), what).await?;
         let read = body.map(|body| body.into_terms(condition)).transpose();
         read.map_err(|reason| self.service.malformed(what, reason))
+    }
+
+    /// How far the CLOB's clock is from this machine's, which anybody may ask.
+    ///
+    /// # Errors
+    /// As everywhere.
+    pub async fn clock(&self) -> Result<ClockReading, VenueError> {
+        read_clock(&self.service, &VenueClock::default()).await
     }
 
     /// The generation of the CLOB's orders, 2 today. It says nothing of the protocol a market belongs to.

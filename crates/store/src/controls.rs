@@ -132,16 +132,29 @@ pub async fn kill(connection: &mut PgConnection, reason: &str) -> Result<(), Sto
     crate::announce(connection).await
 }
 
-/// Allows trading again.
+/// What a person lifted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifted {
+    /// Whether a kill stood.
+    pub was_killed: bool,
+    /// How many [halts](crate::halts) by the venue's word stood.
+    pub halts: u64,
+}
+
+/// Allows trading again, after a kill and after what the venue said.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn lift(connection: &mut PgConnection) -> Result<(), StoreError> {
-    sqlx::query("UPDATE orderflow_controls SET killed_at = NULL, kill_reason = NULL")
-        .execute(&mut *connection)
-        .await
-        .during("allow trading again")?;
-    crate::announce(connection).await
+pub async fn lift(connection: &mut PgConnection) -> Result<Lifted, StoreError> {
+    let lifted = sqlx::query(
+        "UPDATE orderflow_controls SET killed_at = NULL, kill_reason = NULL WHERE killed_at IS NOT NULL",
+    )
+    .execute(&mut *connection)
+    .await
+    .during("allow trading again")?;
+    let halts = crate::halts::lift(connection).await?;
+    crate::announce(connection).await?;
+    Ok(Lifted { was_killed: lifted.rows_affected() > 0, halts })
 }
 
 /// Asks for one position to be closed, or for all; says whether there was anything open to close.

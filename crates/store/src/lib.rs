@@ -10,6 +10,7 @@ pub mod coverage;
 mod error;
 pub mod facts;
 pub mod feed;
+pub mod halts;
 pub mod journal;
 pub mod live;
 pub mod managed;

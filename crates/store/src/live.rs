@@ -2,6 +2,7 @@
 
 mod intent;
 mod steps;
+mod touched;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ use crate::{facts, markets, row};
 
 pub use intent::{Intent, intent};
 pub use steps::{Steps, steps};
+pub use touched::{Touched, touched};
 
 /// An order as it was signed.
 #[derive(Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use decision::{Event, EventKind, Record};
 use domain::{ChainEvent, Fact, Fill, Order, Purpose, Timestamp, Wallet};
 use service::clock;
 use store::live::{self, Intent};
-use store::{PgConnection, Store, Transaction, facts, markets, resume};
+use store::{PgConnection, Store, Transaction, facts, halts, markets, resume};
 
 use super::{Executor, READER, decided_so_far};
 use crate::diary;
@@ -155,6 +155,14 @@ impl Executor {
             let kind = match news {
                 LiveNews::Order(news) => EventKind::Order(news),
                 LiveNews::Guard(guard) => EventKind::Guard(guard),
+                LiveNews::Halt(kind, reason) => {
+                    // For whoever comes after this one, before anything else is done.
+                    let mut transaction = self.store.begin().await?;
+                    halts::halt(&mut transaction, kind, &reason).await?;
+                    Store::commit(transaction).await?;
+                    next = self.venue.news_now();
+                    continue;
+                }
                 LiveNews::Market(market) => {
                     // For the executor that comes after this one, too.
                     let mut transaction = self.store.begin().await?;

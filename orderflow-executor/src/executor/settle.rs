@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use decision::{Command, Control, Engine, Event, EventKind, Guards, Record, Sent};
-use domain::Timestamp;
+use domain::{ConditionId, Timestamp};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesOrdered;
 use service::clock;
@@ -128,7 +128,9 @@ impl Executor {
                     }
                     lane.placing += usize::from(matches!(command, Command::Place(_)));
                     let sent = order_of(&self.engine, &command);
-                    lane.questions.push_back(Box::pin(answer(store, venue, command, sent, learned)));
+                    let condition = condition_of(&self.engine, &command);
+                    let about = About { sent, condition };
+                    lane.questions.push_back(Box::pin(answer(store, venue, command, about, learned)));
                 }
             } else if urgent.is_quiet() && plain.is_quiet() {
                 return Ok(());
@@ -224,18 +226,32 @@ fn at_once(venue: &Venue, learned: Timestamp, kinds: Vec<EventKind>) -> impl Ite
     kinds.into_iter().map(move |kind| Event { at, kind })
 }
 
-/// What the world says to what the engine asks. `sent` is the order that is to be cancelled.
+/// The market of a token whose book a command asks for.
+fn condition_of(engine: &Engine, command: &Command) -> Option<ConditionId> {
+    let Command::Quote(token) = command else { return None };
+    engine.condition_of(*token)
+}
+
+/// What the engine knows of what it asks for, and the world would have to look up.
+struct About {
+    /// The order that is to be cancelled.
+    sent: Option<Sent>,
+    /// The market whose book is asked for.
+    condition: Option<ConditionId>,
+}
+
+/// What the world says to what the engine asks.
 async fn answer(
     store: &Store,
     venue: &Venue,
     command: Command,
-    sent: Option<Sent>,
+    about: About,
     learned: Timestamp,
 ) -> Vec<EventKind> {
     match command {
         Command::Quote(token) => {
             let at = venue.moment(learned);
-            vec![match venue.quote(token, at).await {
+            vec![match venue.quote(token, about.condition, at).await {
                 Ok(book) => EventKind::Book(book),
                 Err(detail) => EventKind::NoBook { token, detail },
             }]
@@ -244,7 +260,7 @@ async fn answer(
         Command::Place(order) => {
             venue.place(&order, learned).await.into_iter().map(EventKind::Order).collect()
         }
-        Command::Cancel(_) => match sent {
+        Command::Cancel(_) => match about.sent {
             Some(sent) => venue.cancel(&sent, learned).await.into_iter().map(EventKind::Order).collect(),
             None => vec![],
         },

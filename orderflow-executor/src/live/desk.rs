@@ -19,6 +19,7 @@ use polymarket::Clob;
 use polymarket::channel::UserEvent;
 use polymarket::trading::{OpenOrder, SignedOrder, Trade, Trader};
 use service::clock;
+use store::halts::HaltKind;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -63,6 +64,8 @@ pub enum LiveNews {
     Guard(Guard),
     /// A market's terms are others than was known.
     Market(Market),
+    /// The venue said what stops trading until a person lifts it: to be kept where it outlives this process.
+    Halt(HaltKind, String),
 }
 
 /// The desk.
@@ -365,6 +368,13 @@ impl Desk {
 
     pub(super) fn tell(&mut self, news: impl IntoIterator<Item = OrderNews>) {
         self.queue.extend(news.into_iter().map(LiveNews::Order));
+    }
+
+    /// The venue's word stops trading until a person lifts it. It binds here at once.
+    pub(super) fn halt(&mut self, kind: HaltKind, reason: String) {
+        tracing::error!(kind = kind.name(), reason, "trading stops until `orderflow lift`");
+        self.standing.set(Objection::Halted(kind), Some(reason.clone()));
+        self.queue.push_back(LiveNews::Halt(kind, reason));
     }
 
     fn say_what_objects(&mut self) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use domain::Closing;
 use polymarket::VenueError;
 use polymarket::trading::{Access, Account, KeyDesk, NONCES, Trader};
+use store::halts::HaltKind;
 use tokio::time::Instant;
 
 use super::desk::Desk;
@@ -178,7 +179,7 @@ impl Desk {
                 }
                 let says = format!("the venue does not know our credentials, and hands out no others: {why}");
                 self.standing.set(Objection::Credentials, None);
-                self.standing.set(Objection::Configuration, Some(says));
+                self.halt(HaltKind::Configuration, says);
                 self.give_up_waiting("not authorised, and no credentials are handed out that are");
             }
         }

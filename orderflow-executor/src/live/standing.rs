@@ -6,17 +6,24 @@ use std::time::Duration;
 
 use decision::{Guard, VenueMode};
 use polymarket::trading;
+use store::halts::{Halt, HaltKind};
 use tokio::time::Instant;
 
 /// What can speak against sending. The set is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Objection {
-    /// The configuration is wrong: nothing is sent until a person has looked.
+    /// The configuration is wrong, as far as this machine can tell: nothing is sent.
     Configuration,
+    /// The venue said what stops trading until a person lifts it, whatever it says later: nothing is sent where the
+    /// configuration is wrong, and nothing opened in the other cases.
+    Halted(HaltKind),
     /// The venue does not know our credentials; others are asked for.
     Credentials,
-    /// The venue does not serve this place, or nobody could say whether it does.
+    /// The venue does not serve this place: nothing is sent from here.
     Place,
+    /// Nobody could say whether the venue serves this place. What is held can be left all the same: a look that failed has
+    /// moved nobody.
+    PlaceUnknown,
     /// Something was not as it should be when the service began, while there was something to look after.
     Preflight,
     /// The account may only close what it holds.
@@ -53,6 +60,15 @@ impl Default for Standing {
 }
 
 impl Standing {
+    /// With what stood in the database already, so that no order is sent before it is heard of.
+    pub(super) fn halted(halts: Vec<Halt>) -> Self {
+        let mut standing = Self::default();
+        for halt in halts {
+            standing.set(Objection::Halted(halt.kind), Some(halt.reason));
+        }
+        standing
+    }
+
     /// Something speaks against sending, or does so no more.
     pub(super) fn set(&mut self, objection: Objection, says: Option<String>) {
         match says {
@@ -78,7 +94,7 @@ impl Standing {
 
     /// Why nothing at all is sent; `None` where orders may be.
     pub(super) fn forbids_all(&self) -> Option<&str> {
-        [Objection::Configuration, Objection::Place]
+        [Objection::Configuration, Objection::Halted(HaltKind::Configuration), Objection::Place]
             .iter()
             .find_map(|objection| self.objections.get(objection))
             .map(String::as_str)

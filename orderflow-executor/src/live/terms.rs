@@ -3,27 +3,25 @@
 use domain::{Market, Order, Rounding, Shares, Side, Size, Tick, TimeInForce, Timestamp};
 use polymarket::trading::{Lifetime, OrderRules, OrderTerms, Quantity, TermsError};
 
-/// The smallest order, on every market seen.
-const LEAST: Shares = Shares::whole(5);
-
 /// The venue takes no expiration that is nearer.
 const LEAST_STANDING: i64 = 2 * Timestamp::MINUTE;
 
-/// The terms and rules of an order. `tick` is the grid as the book has it now, which is newer than the market's.
+/// The terms and rules of an order. The grid is as the book has it now, which is newer than the market's; `least` are the
+/// fewest shares of an order in this market.
 ///
 /// # Errors
 /// Where the market and the token contradict each other.
 pub(super) fn terms(
     order: &Order,
     market: &Market,
-    tick: Tick,
+    (tick, least): (Tick, Shares),
     now: Timestamp,
 ) -> Result<(OrderTerms, OrderRules), TermsError> {
     // A sale of what little is left is no order that rests: the venue's own rule for it is a dollar's worth or none,
     // and it says so itself.
     let least = match order.size {
         Size::Sell(_) if order.force == TimeInForce::Fak => Shares::from_micros(10_000),
-        _ => LEAST,
+        _ => least,
     };
     let rules = OrderRules { tick, ..OrderRules::of(market, order.token, least)? };
     // A limit that has fallen off the grid moves to the side on which it binds more.

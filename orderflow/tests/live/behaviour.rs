@@ -200,7 +200,7 @@ async fn a_post_only_window_turns_takers_away() {
         VenueFault { route: Some(VenueRoute::Book), trouble: Trouble::Restarting, times: Some(1) };
     bench.venue.add_fault(restarting);
     let paper = on_paper(&bench, Duration::ZERO);
-    let book = paper.quote(bench.token(), clock::now()).await;
+    let book = paper.quote(bench.token(), None, clock::now()).await;
     assert!(book.is_err(), "{book:?}");
     bench.venue.set_mode(Mode::PostOnly, None);
 
@@ -254,6 +254,79 @@ async fn the_book_at_the_arrival_counts() {
     let late = place.await.unwrap();
     let (late, _) = fate(&late.iter().collect::<Vec<_>>());
     assert_eq!((late.shares, late.ending), (Shares::ZERO, Some("KILLED")));
+    bench.devnet.pause(false);
+    bench.until_final(id).await;
+    bench.end().await;
+}
+
+/// A market may ask for more shares than others, or for fewer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_markets_own_minimum_counts() {
+    let mut bench = Bench::begin().await;
+    bench.stand_still().await;
+    let (token, condition) = (bench.token(), bench.market.condition);
+    let (low, until) = (bench.at(20_000), later());
+    let few: Usd = "0.04".parse().unwrap();
+    let force = TimeInForce::Gtd { until };
+    bench.venue.set_demands(token, Shares::whole(1), Duration::ZERO, 0).unwrap();
+    // It is read beside the book, and so known a moment later.
+    bench.live.book(token, Some(condition)).await.unwrap();
+    let order = bench.buy(few, low, force);
+    while bench.live.prepare(&order, Some(&bench.market)).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(bench.agree("two shares where one is enough", &order).await.ending, Some("CANCELLED"));
+
+    bench.venue.set_demands(bench.token(), Shares::whole(20), Duration::ZERO, 0).unwrap();
+    for (stake, ending) in [("0.30", "REJECTED"), ("0.50", "CANCELLED")] {
+        let order = bench.buy(stake.parse().unwrap(), low, force);
+        assert_eq!(bench.agree("where twenty are asked for", &order).await.ending, Some(ending), "{stake}");
+    }
+    bench.end().await;
+}
+
+/// Where what takes is held back, an order on paper meets the book as it stands after that, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_takes_waits_out_the_markets_delay() {
+    let mut bench = Bench::begin().await;
+    bench.stand_still().await;
+    bench.venue.set_demands(bench.token(), Shares::whole(5), Duration::ZERO, 2).unwrap();
+    let best = bench.book.asks[0];
+    let ours = bench.buy(Usd::whole(20), best.price, TimeInForce::Fak);
+    // Somebody else takes all of it, and was there first: it is still to be seen while theirs waits.
+    let stake = best.shares.at(best.price, Rounding::Up) + Usd::whole(10);
+    let theirs = bench.buy(stake, best.price, TimeInForce::Fak);
+    bench.hand_over(&theirs).await;
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    let paper = on_paper(&bench, Duration::ZERO);
+    let seen = paper.quote(bench.token(), None, clock::now()).await.unwrap();
+    assert_eq!(seen.asks[0], best);
+    let told = paper.place(&ours, clock::now()).await;
+    let (late, _) = fate(&told.iter().collect::<Vec<_>>());
+    assert_eq!((late.shares, late.ending), (Shares::ZERO, Some("KILLED")));
+    bench.devnet.pause(false);
+    bench.until_final(theirs.get().id).await;
+    bench.end().await;
+}
+
+/// What waits out a delay cannot be cancelled, and what is left of it rests afterwards: it is cancelled then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancel_outlasts_the_markets_delay() {
+    let mut bench = Bench::begin().await;
+    bench.stand_still().await;
+    bench.venue.set_demands(bench.token(), Shares::whole(5), Duration::ZERO, 2).unwrap();
+    let best = bench.book.asks[0];
+    let stake = best.shares.at(best.price, Rounding::Up) + Usd::whole(50);
+    let order = bench.buy(stake, best.price, TimeInForce::Gtd { until: later() });
+    let id = order.get().id;
+    bench.hand_over(&order).await;
+    bench
+        .until("taken in", |bench| bench.portfolio.orders().any(|sent| sent.order.id == id && sent.accepted))
+        .await;
+    bench.live.cancel(id).await;
+    bench.until("cancelled", |bench| fate(&bench.told(id)).0.ending.is_some()).await;
+    let (fate, _) = fate(&bench.told(id));
+    assert_eq!((fate.shares, fate.ending), (best.shares, Some("CANCELLED")), "{:?}", bench.told(id));
     bench.devnet.pause(false);
     bench.until_final(id).await;
     bench.end().await;

@@ -5,22 +5,25 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use alloy_primitives::B256;
+use clap::Parser as _;
 use decision::portfolio::{Holdings, Portfolio};
 use decision::risk::{self, Approved, Ground};
 use decision::{FadePolicy, Filters, Guard, Guards, Limits, Policy, Record};
-use devnet::{AccountTruth, Devnet, DevnetConfig, OpenAccount, SignatureType, VenueHandle};
+use devnet::{AccountTruth, Devnet, DevnetConfig, OpenAccount, SignatureType, TruthFill, VenueHandle};
 use domain::{
-    Appraisal, Book, Coefficient, ConfidenceModel, Exchange, Market, Order, OrderNews, Price, Purpose,
-    Shares, Signal, SignalKind, Size, Skill, Tier, TimeInForce, TokenId, Usd, Wallet,
+    Appraisal, Book, ChainEvent, Coefficient, ConfidenceModel, Exchange, Fact, Market, Order, OrderNews,
+    Place, Price, Purpose, Shares, Signal, SignalKind, Size, Skill, Tier, TimeInForce, TokenId, Usd, Wallet,
 };
 use orderflow_executor::live::{Desks, Live, LiveNews, Objection, Prepared, Rhythm};
+use orderflow_executor::{ServiceSettings, VenueSettings};
 use polymarket::Clob;
 use polymarket::channel::Pace;
 use polymarket::trading::{Account, Credentials, KeyDesk, Limits as Patience, PrivateKey, WalletKind};
 use service::{CancellationToken, clock};
+use store::facts::{Block, Point, Stretch, Writer};
 use store::live::Intent;
 use store::testing::TestDatabase;
-use store::{Store, journal, signals};
+use store::{Store, halts, journal, signals};
 use tokio::time::timeout;
 
 /// Longer than anything here takes, and shorter than anybody's patience.
@@ -40,7 +43,7 @@ pub(crate) struct Bench {
     rhythm: Rhythm,
     last: i64,
     told: BTreeMap<i64, Vec<OrderNews>>,
-    _database: TestDatabase,
+    database: TestDatabase,
     stop: CancellationToken,
 }
 
@@ -112,9 +115,17 @@ impl Bench {
             rhythm,
             last: 0,
             told: BTreeMap::new(),
-            _database: database,
+            database,
             stop,
         }
+    }
+
+    /// Where everything is, for those who look at it beside the desk.
+    pub(crate) fn settings(&self) -> VenueSettings {
+        let urls = self.devnet.urls();
+        let geoblock = urls.geoblock.trim_end_matches("/api/geoblock");
+        let arguments = ["executor", "--clob-url", &urls.clob, "--geoblock-url", geoblock];
+        ServiceSettings::parse_from(arguments).venue
     }
 
     pub(crate) const fn token(&self) -> TokenId {
@@ -245,6 +256,11 @@ impl Bench {
                 self.market = market;
                 return;
             }
+            LiveNews::Halt(kind, reason) => {
+                return halts::halt(&mut self.store.connection().await.unwrap(), kind, &reason)
+                    .await
+                    .unwrap();
+            }
         };
         let records = self.portfolio.take_in(&news, None, &Limits::default());
         self.told.entry(news.order).or_default().push(news);
@@ -268,6 +284,88 @@ impl Bench {
             }
         }
         Store::commit(transaction).await.unwrap();
+    }
+
+    /// Reads the block of one of the newest trades of this market off the chain, as the listener would.
+    pub(crate) async fn read_a_trade(&self) {
+        let is_here = |found: &TruthFill| self.market.tokens.contains(&found.fill.token);
+        let found = self.devnet.canonical_fills().into_iter().rev().find(is_here).unwrap();
+        self.read(&[found]).await;
+    }
+
+    /// Reads what the chain has of our own trades, once it has all of them.
+    pub(crate) async fn read_own_trades(&self) {
+        loop {
+            let own: Vec<TruthFill> = self.own_fills();
+            if self.venue.is_settled(self.wallet().0) && !own.is_empty() {
+                return self.read(&own).await;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    fn own_fills(&self) -> Vec<TruthFill> {
+        let wallet = self.wallet();
+        self.devnet.canonical_fills().into_iter().filter(|found| found.fill.wallet == wallet).collect()
+    }
+
+    /// The shares of a token once they are in the wallet.
+    pub(crate) async fn until_in_wallet(&self, token: TokenId) -> Shares {
+        loop {
+            if let Some(shares) = self.truth().shares.get(&token) {
+                return *shares;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Goes on with the other outcome of the market.
+    pub(crate) async fn take_other_side(&mut self) {
+        let token = self.token();
+        let other = self.market.tokens.iter().copied().find(|other| *other != token).unwrap();
+        self.book = Clob::new(&self.devnet.urls().clob).unwrap().book(other).await.unwrap();
+    }
+
+    /// Stores fills as the listener does, in the newest of their blocks.
+    pub(crate) async fn read(&self, found: &[TruthFill]) {
+        let last = found.iter().max_by_key(|fill| fill.block_number).unwrap();
+        let (number, hash, time) = (last.block_number, last.block_hash, clock::now());
+        let facts = found.iter().zip(0..).map(|(one, log_index)| Fact {
+            place: Place {
+                block_number: number,
+                block_hash: hash,
+                block_time: time,
+                tx_hash: one.tx_hash,
+                log_index,
+            },
+            event: ChainEvent::Fill(one.fill),
+        });
+        let block = Block {
+            number,
+            hash,
+            parent: None,
+            time,
+            learned: time,
+            facts: facts.collect(),
+            unreadable: vec![],
+        };
+        let stretch = Stretch {
+            from: number,
+            through: Point { number, hash },
+            blocks: std::slice::from_ref(&block),
+            source: "the bench",
+        };
+        let mut writer = Writer::new(self.store.clone(), "the bench");
+        let (transaction, _) = writer.append(&stretch).await.unwrap();
+        Store::commit(transaction).await.unwrap();
+    }
+
+    pub(crate) fn psql(&self, statement: &str) {
+        let output = std::process::Command::new(store::managed::psql().unwrap())
+            .args([self.database.url(), "-v", "ON_ERROR_STOP=1", "-qc", statement])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// Goes on in a market that has a book, where the one before has come to its end.

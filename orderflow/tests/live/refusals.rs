@@ -6,6 +6,9 @@ use decision::{Guard, VenueMode};
 use devnet::{Mode, Trouble, VenueFault, VenueRoute};
 use domain::{Closing, OrderEvent, Price, TimeInForce, Usd};
 use orderflow_executor::live::{Objection, Rhythm};
+use orderflow_executor::watch::{look, obey_kill};
+use store::controls::{self, Lifted};
+use store::halts::{self, HaltKind};
 
 use crate::bench::{Bench, rhythm};
 
@@ -28,6 +31,14 @@ impl Bench {
         self.place(&order).await;
         self.until_final(order.get().id).await;
         order.get().id
+    }
+
+    /// A sale of a position at any price; its number once nothing more can be learned of it.
+    async fn sell_all(&mut self, position: i64) -> i64 {
+        let sale = self.sell(position, Price::from_ppm(10_000).unwrap());
+        self.place(&sale).await;
+        self.until_final(sale.get().id).await;
+        sale.get().id
     }
 
     fn is_filled(&self, order: i64) -> bool {
@@ -88,6 +99,98 @@ async fn a_wrong_configuration_stops_everything() {
     let next = bench.try_once().await;
     assert!(bench.is_rejected(next), "{:?}", bench.told(next));
     assert!(bench.truth().orders.is_empty());
+    bench.end().await;
+}
+
+/// What the venue says of the address or of the configuration stops trading until a person lifts it: no restart and no
+/// later word of the venue's does.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_venue_says_of_us_outlives_a_restart() {
+    let mut bench = Bench::begin().await;
+    for (message, kind) in [
+        ("'0x0000000000000000000000000000000000000001' address banned", HaltKind::Banned),
+        ("'0x0000000000000000000000000000000000000001' address in closed only mode", HaltKind::ClosedOnly),
+        ("invalid signature", HaltKind::Configuration),
+    ] {
+        let held = bench.try_once().await;
+        assert!(bench.is_filled(held), "{message}: {:?}", bench.told(held));
+        let known = bench.truth().orders.len();
+        let refused = bench.meet(refused(400, message), 1).await;
+        assert!(bench.is_rejected(refused));
+        let standing = halts::standing(&mut bench.store.connection().await.unwrap()).await.unwrap();
+        assert_eq!(standing.iter().map(|halt| halt.kind).collect::<Vec<_>>(), [kind]);
+        for restarts in 0..2 {
+            // The venue's list of accounts that may only close does not have this one.
+            look(&bench.store, &bench.settings(), &bench.live.handle(), &rhythm()).await;
+            let next = bench.try_once().await;
+            assert!(bench.is_rejected(next), "{message}, {restarts} restarts: {:?}", bench.told(next));
+            bench.crash().await;
+        }
+        assert_eq!(bench.truth().orders.len(), known, "{message}: nothing was sent");
+
+        // What is held can be sold, but not with a configuration that the venue does not take.
+        if kind != HaltKind::Configuration {
+            let sold = bench.sell_all(held).await;
+            assert!(bench.is_filled(sold), "{message}: {:?}", bench.told(sold));
+        }
+
+        let lifted = controls::lift(&mut bench.store.connection().await.unwrap()).await.unwrap();
+        assert_eq!(lifted, Lifted { was_killed: false, halts: 1 });
+        bench.crash().await;
+        let after = bench.try_once().await;
+        assert!(bench.is_filled(after), "{message}: {:?}", bench.told(after));
+    }
+    bench.end().await;
+}
+
+/// Nobody could say where we are: nothing is opened, and what is held is sold all the same. From a place that is known to
+/// be forbidden nothing is sent, also when the next look fails.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_look_at_the_place_stops_no_sale() {
+    let mut bench = Bench::begin().await;
+    let look = async |bench: &Bench| {
+        look(&bench.store, &bench.settings(), &bench.live.handle(), &rhythm()).await;
+    };
+    let (first, second) = (bench.try_once().await, bench.try_once().await);
+    assert!(bench.is_filled(first) && bench.is_filled(second));
+    let broken = VenueFault { route: Some(VenueRoute::Geoblock), trouble: Trouble::Html, times: None };
+    bench.venue.add_fault(broken.clone());
+    look(&bench).await;
+    let entry = bench.try_once().await;
+    assert!(bench.is_rejected(entry), "{:?}", bench.told(entry));
+    let sold = bench.sell_all(first).await;
+    assert!(bench.is_filled(sold), "{:?}", bench.told(sold));
+
+    bench.venue.lift_faults();
+    bench.venue.set_geoblocked(true);
+    look(&bench).await;
+    bench.venue.add_fault(broken);
+    look(&bench).await;
+    let kept = bench.sell_all(second).await;
+    assert!(bench.is_rejected(kept), "{:?}", bench.told(kept));
+
+    bench.venue.lift_faults();
+    bench.venue.set_geoblocked(false);
+    look(&bench).await;
+    let sold = bench.sell_all(second).await;
+    assert!(bench.is_filled(sold), "{:?}", bench.told(sold));
+    bench.end().await;
+}
+
+/// A person's word reaches the venue's desk while it runs.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_lifted_is_heard_of_without_a_restart() {
+    let mut bench = Bench::begin().await;
+    let watching = tokio::spawn(obey_kill(bench.store.clone(), bench.live.handle()));
+    let order = bench.meet(refused(400, "invalid signature"), 1).await;
+    assert!(bench.is_rejected(order));
+    bench.until("halted", |bench| bench.guards.contains(&Guard::Venue(VenueMode::Disabled))).await;
+    controls::lift(&mut bench.store.connection().await.unwrap()).await.unwrap();
+    bench.until("lifted", |bench| bench.guards.last() == Some(&Guard::Venue(VenueMode::Normal))).await;
+    let next = bench.try_once().await;
+    assert!(bench.is_filled(next), "{:?}", bench.told(next));
+    assert!(!watching.is_finished());
+    watching.abort();
     bench.end().await;
 }
 

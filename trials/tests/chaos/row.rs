@@ -5,9 +5,13 @@ use std::time::Duration;
 use alloy_primitives::B256;
 use devnet::{Mode, Settlement, SocketFaults, Trouble, VenueFault, VenueRoute};
 use sqlx::Row as _;
+use store::controls;
 use tokio::time::sleep;
 
 use crate::scene::Scene;
+
+/// So many refusals in a row are no accident.
+const SURE: i64 = 3;
 
 /// What happens once, and what must come of it.
 pub(crate) struct Row {
@@ -52,6 +56,8 @@ pub(crate) enum Comes {
     Killed,
     /// It is rejected, and no entry is approved from then on, for this reason.
     Stops(&'static str),
+    /// It is rejected, and no further order goes out to open anything, whoever begins anew, until a person lifts it.
+    Latches,
     /// The venue may have it or not: only that both say the same is known.
     Either,
 }
@@ -80,6 +86,9 @@ impl Row {
             .await;
         let ended = ended(scene, first).await.unwrap();
         self.check(&ended);
+        if matches!(self.comes, Comes::Latches) {
+            self.holds(scene, first).await;
+        }
         if let Comes::Stops(reason) = self.comes {
             scene
                 .until(&format!("entries refused: {name}"), async |scene| {
@@ -89,6 +98,29 @@ impl Row {
         }
         self.pass(scene).await;
         ended.told(self.comes)
+    }
+
+    /// Nothing more goes out, although the venue would take it: not from the executor that was refused, and not from one
+    /// that begins anew. Once a person lifts it, the next does.
+    async fn holds(&self, scene: &mut Scene, first: i64) {
+        let name = self.name;
+        let halted =
+            |since: i64| format!("entries refused for what the venue said: {name}, after refusal {since}");
+        let since = last_refusal(scene).await;
+        scene.until(&halted(since), async |scene| SURE <= refused_by_venue(scene, since, name).await).await;
+        // Whatever was decided before the venue's word was heard has been signed by now.
+        let (last, known) = (last_order(scene).await, scene.truth().orders.len());
+        scene.kill().await;
+        let since = last_refusal(scene).await;
+        scene.run(true).await;
+        scene.until(&halted(since), async |scene| SURE <= refused_by_venue(scene, since, name).await).await;
+        assert_eq!(last_order(scene).await, last, "{name}: an order was signed although it was halted");
+        assert_eq!(scene.truth().orders.len(), known, "{name}: an order went out although it was halted");
+        assert!(first <= last);
+        controls::lift(&mut scene.store.connection().await.unwrap()).await.unwrap();
+        scene
+            .until(&format!("an order after the lift: {name}"), async |scene| last < last_order(scene).await)
+            .await;
     }
 
     fn happen(&self, scene: &Scene) {
@@ -135,7 +167,7 @@ impl Row {
         let (closing, is_at_venue) = (ended.closing.as_str(), ended.is_at_venue);
         let is_right = match self.comes {
             Comes::Taken => is_at_venue && closing != "REJECTED",
-            Comes::Refused | Comes::Stops(_) => !is_at_venue && closing == "REJECTED",
+            Comes::Refused | Comes::Stops(_) | Comes::Latches => !is_at_venue && closing == "REJECTED",
             Comes::Killed => !is_at_venue && closing == "KILLED",
             Comes::Either => is_at_venue || closing == "REJECTED" || closing == "KILLED",
         };
@@ -155,6 +187,9 @@ impl Ended {
         let mut told = format!("{closing}, {matched} shares, {venue}");
         if !detail.is_empty() {
             told.push_str(&format!("; \"{detail}\""));
+        }
+        if matches!(comes, Comes::Latches) {
+            told.push_str("; no entry, also after a restart, until it is lifted");
         }
         if let Comes::Stops(reason) = comes {
             told.push_str(&format!("; entries stop: {reason}"));
@@ -185,6 +220,24 @@ async fn ended(scene: &Scene, first: i64) -> Option<Ended> {
         matched: row.get("matched"),
         is_at_venue: scene.truth().orders.contains_key(&hash.parse::<B256>().unwrap()),
     })
+}
+
+async fn last_refusal(scene: &Scene) -> i64 {
+    let query = "SELECT coalesce(max(id), 0) FROM orderflow_refusals";
+    sqlx::query_scalar(query).fetch_one(&scene.pool).await.unwrap()
+}
+
+/// How many entries were refused after that one because of what the venue said.
+async fn refused_by_venue(scene: &Scene, refusal: i64, says: &str) -> i64 {
+    sqlx::query_scalar(
+        "SELECT count(*) FROM orderflow_refusals
+         WHERE id > $1 AND reason = 'disagreement' AND strpos(detail, $2) > 0",
+    )
+    .bind(refusal)
+    .bind(says)
+    .fetch_one(&scene.pool)
+    .await
+    .unwrap()
 }
 
 /// Whether an entry was refused for this reason since that order was approved.

@@ -5,7 +5,7 @@ use devnet::{Mode, Settlement, SocketFaults, Trouble, VenueRoute};
 
 use crate::row::{Comes, Happens, Row};
 
-use Comes::{Either, Killed, Refused, Stops, Taken};
+use Comes::{Either, Killed, Latches, Refused, Stops, Taken};
 use Happens::{Meanwhile, Once, Refused as Says, Settles, Socket};
 
 /// The reason by which the engine refuses entries while the venue takes nothing that matches at once.
@@ -19,21 +19,18 @@ const fn says(status: u16, message: &'static str, comes: Comes) -> Row {
     Row { name: message, happens: Says(status, message), comes }
 }
 
-/// The same while a person has something to set right first.
-const DOUBT: &str = "disagreement";
-
 /// All rows.
 pub(crate) const ROWS: &[Row] = &[
     // What is wrong with the configuration stops everything.
-    says(400, "Invalid order payload", Stops(DOUBT)),
-    says(400, "the order owner has to be the owner of the API KEY", Stops(DOUBT)),
-    says(400, "the order signer address has to be the address of the API KEY", Stops(DOUBT)),
-    says(400, "invalid signature", Stops(DOUBT)),
-    says(400, "order_version_mismatch", Stops(DOUBT)),
-    says(400, "maker address not allowed, please use the deposit wallet flow", Stops(DOUBT)),
+    says(400, "Invalid order payload", Latches),
+    says(400, "the order owner has to be the owner of the API KEY", Latches),
+    says(400, "the order signer address has to be the address of the API KEY", Latches),
+    says(400, "invalid signature", Latches),
+    says(400, "order_version_mismatch", Latches),
+    says(400, "maker address not allowed, please use the deposit wallet flow", Latches),
     // What is wrong with the account stops entries.
-    says(400, "'0x0000000000000000000000000000000000000001' address banned", Refused),
-    says(400, "'0x0000000000000000000000000000000000000001' address in closed only mode", Refused),
+    says(400, "'0x0000000000000000000000000000000000000001' address banned", Latches),
+    says(400, "'0x0000000000000000000000000000000000000001' address in closed only mode", Latches),
     // What is wrong with one order ends one order.
     says(400, "order 0x00 is invalid. Price (0.123) breaks minimum tick size rule: 0.01", Refused),
     says(400, "order 0x00 is invalid. Size (1) lower than the minimum: 5", Refused),

@@ -12,7 +12,7 @@ use crate::sent::Sent;
 
 /// The smallest purchase that may match at once (docs.polymarket.com/trading/orders).
 const MIN_MARKETABLE: Usd = Usd::whole(1);
-/// The fewest shares of any other order, on every market seen.
+/// The fewest shares of any other order, on every market seen: what counts where a market does not say.
 pub const MIN_SHARES: Shares = Shares::whole(5);
 /// An order at once is given in whole cents, or in whole hundredths of a share.
 const HUNDREDTH: i64 = 10_000;
@@ -76,10 +76,16 @@ pub fn turned_away(order: &Approved<Order>, mode: VenueMode, at: Timestamp) -> O
 /// ends the order last; what rests ends with `Accepted`.
 #[must_use]
 pub fn execute(order: &Approved<Order>, book: &Book, at: Timestamp) -> Vec<OrderNews> {
+    execute_above(order, book, MIN_SHARES, at)
+}
+
+/// The same on a market whose orders must be for so many shares at `least`, where they rest or sell.
+#[must_use]
+pub fn execute_above(order: &Approved<Order>, book: &Book, least: Shares, at: Timestamp) -> Vec<OrderNews> {
     let order = order.get();
     let wanted = Wanted::of(order);
-    if let Some(reason) = flaw(order, wanted, book, at) {
-        return vec![rejected(order, reason.to_owned(), at)];
+    if let Some(reason) = flaw(order, wanted, book, least, at) {
+        return vec![rejected(order, reason, at)];
     }
     let taken = wanted.taken(order, book);
     let mut told = vec![];
@@ -97,28 +103,40 @@ pub fn execute(order: &Approved<Order>, book: &Book, at: Timestamp) -> Vec<Order
     told
 }
 
-/// Why the venue would not have an order.
-fn flaw(order: &Order, wanted: Wanted, book: &Book, at: Timestamp) -> Option<&'static str> {
-    if order.limit.on_tick(book.tick, Rounding::Down) != order.limit {
-        return Some("the price is not on the market's grid");
-    }
-    let crosses = match order.side() {
+/// Whether an order would match in this book: then a market that holds back what takes holds it back, unless it must not
+/// match at all.
+#[must_use]
+pub fn is_held_back(order: &Approved<Order>, book: &Book) -> bool {
+    let order = order.get();
+    crosses(order, book) && !matches!(order.force, TimeInForce::PostOnly { .. })
+}
+
+fn crosses(order: &Order, book: &Book) -> bool {
+    match order.side() {
         Side::Buy => book.best_ask().is_some_and(|ask| ask <= order.limit),
         Side::Sell => book.best_bid().is_some_and(|bid| order.limit <= bid),
-    };
+    }
+}
+
+/// Why the venue would not have an order.
+fn flaw(order: &Order, wanted: Wanted, book: &Book, least: Shares, at: Timestamp) -> Option<String> {
+    if order.limit.on_tick(book.tick, Rounding::Down) != order.limit {
+        return Some("the price is not on the market's grid".to_owned());
+    }
+    let crosses = crosses(order, book);
     if crosses && matches!(order.force, TimeInForce::PostOnly { .. }) {
-        return Some("it would match at once, and is post-only");
+        return Some("it would match at once, and is post-only".to_owned());
     }
     let (usd, shares) = wanted.at_limit(order);
     let is_at_once = crosses || order.force == TimeInForce::Fak;
     if is_at_once && order.side() == Side::Buy && usd < MIN_MARKETABLE {
-        return Some("a purchase that matches at once is for a dollar at least");
+        return Some("a purchase that matches at once is for a dollar at least".to_owned());
     }
     let is_purchase_at_once = order.force == TimeInForce::Fak && order.side() == Side::Buy;
-    if shares < MIN_SHARES && !is_purchase_at_once {
-        return Some("an order that may rest, or sells, is for five shares at least");
+    if shares < least && !is_purchase_at_once {
+        return Some(format!("an order that may rest, or sells, is for {least} shares at least"));
     }
-    expiry(order).is_some_and(|until| until <= at).then_some("its time is over")
+    expiry(order).is_some_and(|until| until <= at).then(|| "its time is over".to_owned())
 }
 
 /// When an order that rests expires.

@@ -40,7 +40,7 @@ impl FromRequestParts<Arc<Shared>> for Attested {
         let timestamp = said("poly_timestamp")?;
         let nonce = header(&parts.headers, "poly_nonce").unwrap_or("0").parse().map_err(|_| invalid())?;
         let signature = hex::decode(said("poly_signature")?).map_err(|_| invalid())?;
-        if !is_fresh(timestamp, shared.now()) || !attests(owner, timestamp, nonce, &signature) {
+        if !is_fresh(timestamp, shared.clock()) || !attests(owner, timestamp, nonce, &signature) {
             return Err(invalid());
         }
         Ok(Self { owner, nonce })
@@ -64,7 +64,7 @@ impl FromRequest<Arc<Shared>> for Private {
             signature: said("poly_signature")?,
         };
         let asked = (parts.method.as_str(), parts.uri.path());
-        let key = shared.read().venue.authorise(credentials, asked, &body, shared.now())?;
+        let key = shared.read().venue.authorise(credentials, asked, &body, shared.clock())?;
         let Query(query) = Query::try_from_uri(&parts.uri).map_err(|_| Refusal::bad("invalid query"))?;
         Ok(Self { key, query, body })
     }

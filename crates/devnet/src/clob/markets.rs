@@ -9,7 +9,7 @@ use polymarket::wire::Number;
 use polymarket::wire::clob::{FeeBody, OutcomeBody, TermsBody, TokenBody};
 use serde_json::{Value, json};
 
-use super::{Asked, MIN_ORDER, tick};
+use super::{Asked, least, tick};
 use crate::board::Listed;
 use crate::shared::Shared;
 use crate::venue::Refusal;
@@ -28,7 +28,7 @@ pub(super) async fn terms(State(shared): State<Arc<Shared>>, Path(condition): Pa
     let body = TermsBody {
         condition: Some(market.condition.to_string()),
         tokens: market.tokens.into_iter().zip(market.outcomes).map(outcome).collect(),
-        min_order_size: Number::from(MIN_ORDER),
+        min_order_size: Number::from(least(&market)),
         tick_size: Number::from(tick(&market)),
         accepting_orders: Some(market.winner.is_none()),
         neg_risk: market.neg_risk(),
@@ -77,7 +77,7 @@ pub(super) async fn whole(State(shared): State<Arc<Shared>>, Path(condition): Pa
         "closed": market.winner.is_some(),
         "archived": false,
         "accepting_orders": market.winner.is_none(),
-        "minimum_order_size": MIN_ORDER,
+        "minimum_order_size": least(&market),
         "minimum_tick_size": tick(&market),
         "condition_id": market.condition.to_string(),
         "question_id": market.question_id,

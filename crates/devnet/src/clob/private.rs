@@ -71,13 +71,21 @@ pub(super) async fn trades(State(shared): State<Arc<Shared>>, asked: Private) ->
 
 pub(super) async fn balance(State(shared): State<Arc<Shared>>, asked: Private) -> Answer {
     let said = |name: &str| asked.query.get(name).map(String::as_str);
-    let kind = said("signature_type").unwrap_or("0").parse().ok().and_then(SignatureType::of_number);
-    let kind = kind.ok_or_else(|| Refusal::bad("invalid signature type"))?;
+    let kind = kind_of(&asked)?;
     let asset = said("asset_type").unwrap_or_default();
     shared.read().venue.balance(asked.key.owner, kind, asset, said("token_id")).map(Json)
 }
 
-/// The venue's cache of the chain, which this one does not need: the answer is what it would be.
-pub(super) async fn update_balance(state: State<Arc<Shared>>, asked: Private) -> Answer {
-    balance(state, asked).await.map(|_| Json(json!("")))
+/// The venue's cache of the chain: balances are always as the chain has them here, allowances as they were when this was
+/// asked last.
+pub(super) async fn update_balance(State(shared): State<Arc<Shared>>, asked: Private) -> Answer {
+    let kind = kind_of(&asked)?;
+    shared.write().venue.read_allowances(asked.key.owner, kind);
+    balance(State(shared), asked).await.map(|_| Json(json!("")))
+}
+
+fn kind_of(asked: &Private) -> Result<SignatureType, Refusal> {
+    let said = asked.query.get("signature_type").map_or("0", String::as_str);
+    let kind = said.parse().ok().and_then(SignatureType::of_number);
+    kind.ok_or_else(|| Refusal::bad("invalid signature type"))
 }

@@ -77,6 +77,8 @@ pub(crate) struct Account {
     pub(crate) coming: Moving,
     /// Exchanges that may not spend the wallet's dollars, or its shares.
     pub(crate) forbidden: Vec<(Exchange, Asset)>,
+    /// The same as the venue read it off the chain last, which it does when it is asked to.
+    pub(crate) read_forbidden: Vec<(Exchange, Asset)>,
     pub(crate) closed_only: bool,
     pub(crate) banned: bool,
     /// What winners were paid.
@@ -136,6 +138,7 @@ impl Account {
             leaving: Moving::default(),
             coming: Moving::default(),
             forbidden: Vec::new(),
+            read_forbidden: Vec::new(),
             closed_only: false,
             banned: false,
             redeemed: Usd::ZERO,
@@ -144,6 +147,11 @@ impl Account {
 
     pub(crate) fn held(&self, token: TokenId) -> i64 {
         self.shares.get(&token).copied().unwrap_or(0)
+    }
+
+    /// Whether an exchange may spend the wallet's dollars or shares, as far as the venue knows.
+    pub(crate) fn is_read_to_allow(&self, exchange: Exchange, asset: Asset) -> bool {
+        !self.read_forbidden.contains(&(exchange, asset))
     }
 
     pub(crate) fn allows(&self, exchange: Exchange, asset: Asset) -> bool {

@@ -10,9 +10,6 @@ use super::{Refusal, Venue};
 use crate::board::{Board, Listed};
 use crate::world::taker_fee;
 
-/// The smallest order in millionths of a share.
-pub(crate) const MIN_SHARES: i64 = 5 * MICRO;
-
 /// The smallest purchase that trades at once, in millionths of a dollar.
 const MIN_MARKETABLE: i64 = MICRO;
 
@@ -44,7 +41,7 @@ impl Venue {
         }
         self.check_standing(wish, market, token)?;
         check_life(wish, now)?;
-        let (price, want) = read_amounts(wish, id, market.tick_ppm)?;
+        let (price, want) = read_amounts(wish, id, market)?;
         let order = Order {
             id,
             key: key.id.clone(),
@@ -190,7 +187,8 @@ fn check_life(wish: &Wish, now: Timestamp) -> Result<(), Refusal> {
 }
 
 /// Price and size of the signed amounts, on the market's grid and in the venue's precision.
-fn read_amounts(wish: &Wish, id: B256, tick_ppm: u32) -> Result<(Price, Want), Refusal> {
+fn read_amounts(wish: &Wish, id: B256, market: &Listed) -> Result<(Price, Want), Refusal> {
+    let tick_ppm = market.tick_ppm;
     let amounts = [wish.part.maker_amount, wish.part.taker_amount].map(|amount: U256| {
         i64::try_from(amount).ok().filter(|micros| (1..=1_000_000_000_000_000).contains(micros))
     });
@@ -214,9 +212,9 @@ fn read_amounts(wish: &Wish, id: B256, tick_ppm: u32) -> Result<(Price, Want), R
         Refusal::invalid(id, &format!("Price ({price}) breaks minimum tick size rule: {tick}"))
     };
     let price = on_grid(usd, shares, tick_ppm, wish.order_type.rests()).ok_or_else(off_grid)?;
-    if shares < MIN_SHARES && (wish.order_type.rests() || wish.part.side == Side::Sell) {
+    if shares < market.least.micros() && (wish.order_type.rests() || wish.part.side == Side::Sell) {
         let size = Shares::from_micros(shares);
-        return Err(Refusal::invalid(id, &format!("Size ({size}) lower than the minimum: 5")));
+        return Err(Refusal::invalid(id, &format!("Size ({size}) lower than the minimum: {}", market.least)));
     }
     let want = if !wish.order_type.rests() && wish.part.side == Side::Buy {
         Want::Dollars { all: usd, left: usd }

@@ -128,7 +128,7 @@ impl Venue {
         };
         let most = alloy_primitives::U256::MAX.to_string();
         let allowance = |account: Option<&Account>, exchange| {
-            if account.is_some_and(|account| account.allows(exchange, asset)) {
+            if account.is_some_and(|account| account.is_read_to_allow(exchange, asset)) {
                 most.clone()
             } else {
                 "0".to_owned()
@@ -142,6 +142,14 @@ impl Venue {
             })
             .collect();
         Ok(json!({"balance": balance.to_string(), "allowances": allowances}))
+    }
+
+    /// Reads what a wallet allows from the chain again.
+    pub(crate) fn read_allowances(&mut self, owner: Address, kind: SignatureType) {
+        let Some(wallet) = self.account_of(owner, kind).map(|account| account.wallet) else { return };
+        if let Some(account) = self.account_mut(wallet) {
+            account.read_forbidden.clone_from(&account.forbidden);
+        }
     }
 
     /// Whether any wallet of a key's owner may only close.

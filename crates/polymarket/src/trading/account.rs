@@ -32,10 +32,13 @@ impl WalletKind {
         }
     }
 
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Eoa, Self::Proxy, Self::Safe, Self::Deposit];
+
     /// The kind of that number.
     #[must_use]
     pub fn from_number(number: u8) -> Option<Self> {
-        [Self::Eoa, Self::Proxy, Self::Safe, Self::Deposit].into_iter().find(|kind| kind.number() == number)
+        Self::ALL.into_iter().find(|kind| kind.number() == number)
     }
 
     pub(crate) const fn sdk(self) -> SignatureType {
@@ -101,6 +104,20 @@ impl Account {
             (WalletKind::Deposit, None) => return Err(AccountError::NoDepositWallet),
         };
         Ok(Self { key, kind, funder })
+    }
+
+    /// The wallet that the venue makes for the key, where it follows from it; `None` for a deposit wallet, whose address
+    /// does not.
+    #[must_use]
+    pub fn derived(&self) -> Option<Wallet> {
+        let own = self.key.address();
+        let derived = match self.kind {
+            WalletKind::Eoa => Some(own),
+            WalletKind::Proxy => sdk::derive_proxy_wallet(own, POLYGON),
+            WalletKind::Safe => sdk::derive_safe_wallet(own, POLYGON),
+            WalletKind::Deposit => None,
+        };
+        derived.map(Wallet)
     }
 
     /// The key.

@@ -7,7 +7,7 @@ use domain::Timestamp;
 
 /// How far the venue's clock is from this machine's, as far as an answer in whole seconds can tell.
 #[derive(Debug, Default)]
-pub(super) struct VenueClock {
+pub(crate) struct VenueClock {
     /// Microseconds the venue is ahead.
     ahead: AtomicI64,
 }

@@ -113,7 +113,7 @@ impl KeyDesk {
 }
 
 /// Asks the venue what time it is and keeps the difference.
-pub(super) async fn read_clock(service: &Service, clock: &VenueClock) -> Result<ClockReading, VenueError> {
+pub(crate) async fn read_clock(service: &Service, clock: &VenueClock) -> Result<ClockReading, VenueError> {
     let what = "the venue's time";
     let url = service.url("time", what)?;
     let asked = machine_time();

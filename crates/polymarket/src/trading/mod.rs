@@ -24,8 +24,10 @@ pub use access::Access;
 pub use account::{Account, AccountError, WalletKind};
 pub use amounts::{Amounts, AmountsError, Quantity};
 pub use clock::ClockReading;
+pub(crate) use clock::VenueClock;
 pub use credentials::{Credentials, CredentialsError};
 pub use key::{KeyError, PrivateKey};
+pub(crate) use keys::read_clock;
 pub use keys::{KeyDesk, NONCES};
 pub use order::{Exchange, Lifetime, OrderRules, OrderTerms, Stamp, TermsError, is_position};
 pub use outcome::{

@@ -9,6 +9,7 @@ use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::account::WalletKind;
 use super::order::is_position;
 use super::report::{OpenOrder, Trade};
 use super::trader::Trader;
@@ -192,8 +193,16 @@ impl Trader {
     /// # Errors
     /// As everywhere.
     pub async fn balance(&self, asset: Asset) -> Result<Balance, VenueError> {
+        self.balance_as(asset, self.account.kind()).await
+    }
+
+    /// The same of the key's wallet of another kind: where that has the money, the kind is configured wrongly.
+    ///
+    /// # Errors
+    /// As everywhere.
+    pub async fn balance_as(&self, asset: Asset, kind: WalletKind) -> Result<Balance, VenueError> {
         let what = "a balance";
-        let path = format!("balance-allowance?{}", self.holding(asset));
+        let path = format!("balance-allowance?{}", holding(asset, kind));
         let body: BalanceBody = self.ask(Method::GET, &path, String::new(), what).await?;
         let whole = body.balance.0.split('.').next().unwrap_or_default();
         let micros: U256 =
@@ -212,26 +221,13 @@ impl Trader {
     /// # Errors
     /// As everywhere.
     pub async fn refresh_balance(&self, asset: Asset) -> Result<(), VenueError> {
-        let path = format!("balance-allowance/update?{}", self.holding(asset));
+        let path = format!("balance-allowance/update?{}", holding(asset, self.account.kind()));
         let what = "a new reading of a balance";
         let answer = self.signed(&self.service, Method::GET, &path, String::new(), what).await?;
         if (200..300).contains(&answer.code) {
             return Ok(());
         }
         self.service.parse::<Value>(&answer, what).map(drop)
-    }
-
-    fn holding(&self, asset: Asset) -> String {
-        let kind = self.account.kind().number();
-        match asset {
-            Asset::Collateral => format!("asset_type=COLLATERAL&signature_type={kind}"),
-            Asset::Conditional(token) => {
-                format!("asset_type=CONDITIONAL&token_id={token}&signature_type={kind}")
-            }
-            Asset::Position(token) => {
-                format!("asset_type=CONDITIONAL-V2&token_id={token}&signature_type={kind}")
-            }
-        }
     }
 
     /// Whether the account may only close what it holds.
@@ -290,6 +286,20 @@ impl Balance {
     #[must_use]
     pub fn allowance(&self, spender: Wallet) -> U256 {
         self.allowances.get(&spender).copied().unwrap_or_default()
+    }
+}
+
+/// How a balance is asked for.
+fn holding(asset: Asset, kind: WalletKind) -> String {
+    let kind = kind.number();
+    match asset {
+        Asset::Collateral => format!("asset_type=COLLATERAL&signature_type={kind}"),
+        Asset::Conditional(token) => {
+            format!("asset_type=CONDITIONAL&token_id={token}&signature_type={kind}")
+        }
+        Asset::Position(token) => {
+            format!("asset_type=CONDITIONAL-V2&token_id={token}&signature_type={kind}")
+        }
     }
 }
 

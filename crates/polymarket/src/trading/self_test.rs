@@ -27,8 +27,13 @@ const SIGNATURE: [u8; 65] = hex!(
 /// # Errors
 /// That sentence.
 pub async fn self_test() -> Result<(), String> {
+    compare(KEY).await
+}
+
+/// Signs the known order with a key: what comes out is compared with what the known key makes of it.
+async fn compare(key: &str) -> Result<(), String> {
     let odd = |what: &str| format!("the known order could not be made: {what}");
-    let key = PrivateKey::from_hex(KEY).ok_or_else(|| odd("no key"))?;
+    let key = PrivateKey::from_hex(key).ok_or_else(|| odd("no key"))?;
     let account = Account::new(key, WalletKind::Eoa, None).map_err(|error| odd(&error.to_string()))?;
     let credentials = Credentials::new("00000000-0000-4000-8000-000000000001", "AAAA", "passphrase")
         .map_err(|error| odd(&error.to_string()))?;
@@ -60,5 +65,13 @@ mod tests {
     async fn this_build_signs_as_the_official_clients_do() {
         let _ = rustls::crypto::ring::default_provider().install_default();
         assert_eq!(super::self_test().await, Ok(()));
+    }
+
+    /// A build that signs otherwise is found out.
+    #[tokio::test]
+    async fn another_signature_is_told_from_the_known_one() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let said = super::compare(&super::KEY.replace("ac09", "bc09")).await;
+        assert!(said.is_err_and(|said| said.starts_with("the known order hashes to")));
     }
 }

@@ -1,6 +1,7 @@
 //! Orders that are not wanted any more: when the venue is asked to cancel them, and what its answer is worth.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use alloy_primitives::B256;
 use domain::Closing;
@@ -10,6 +11,9 @@ use tokio::time::Instant;
 use super::super::requests;
 use super::super::tracked::Stage;
 use super::Desk;
+
+/// How soon the cancel of an order is tried again that waits out a delay, which lasts a second or a few.
+const DELAYED: Duration = Duration::from_millis(500);
 
 impl Desk {
     /// An order is cancelled as soon as the venue is known to have it. Before that a cancel proves nothing: what it does
@@ -73,6 +77,11 @@ impl Desk {
                 self.end(id, why);
             }
             Some(_) if is_lost => tracked.due = Some(now + self.rhythm.poll),
+            // What waits out a delay cannot be cancelled, and may rest afterwards: it is asked for again.
+            Some(said) if said.refused.get(&hash) == Some(&CancelRefusal::Delayed) => {
+                tracked.cancel_at = Some(now + DELAYED);
+                tracked.due = Some(now + self.rhythm.first_look);
+            }
             // What it came to stands in its record.
             Some(_) => tracked.due = Some(now + self.rhythm.first_look),
         }

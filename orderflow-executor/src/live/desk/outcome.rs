@@ -10,6 +10,7 @@ use polymarket::trading::{
     Advice, LONGEST_PAUSE, Listed, OpenOrder, POST_ONLY_AFTER_RESTART, Rejection, Submitted, Trade,
 };
 use service::clock;
+use store::halts::HaltKind;
 use tokio::time::Instant;
 
 use super::super::renewal::is_unauthorised;
@@ -120,11 +121,13 @@ impl Desk {
         let Some(tracked) = self.orders.get(&id) else { return };
         let (token, condition, sendings) = (tracked.order.token, tracked.order.condition, tracked.sendings);
         match advice {
-            Advice::Halt => self.standing.set(Objection::Configuration, Some(rejection.to_string())),
-            Advice::Renew if 1 < sendings => {
-                self.standing.set(Objection::Configuration, Some(rejection.to_string()));
+            Advice::Halt => self.halt(HaltKind::Configuration, rejection.to_string()),
+            Advice::Renew if 1 < sendings => self.halt(HaltKind::Configuration, rejection.to_string()),
+            Advice::HaltOpens => {
+                let is_banned = matches!(rejection, Rejection::Banned { .. });
+                let kind = if is_banned { HaltKind::Banned } else { HaltKind::ClosedOnly };
+                self.halt(kind, rejection.to_string());
             }
-            Advice::HaltOpens => self.standing.set(Objection::ClosedOnly, Some(rejection.to_string())),
             Advice::RefreshTick => {
                 self.books.forget(token);
                 let clob = Arc::clone(&self.clob);
