@@ -150,8 +150,9 @@ impl Ground<'_> {
     }
 
     /// What the day may still lose: the limit less the loss so far, and less all that positions and orders on their way
-    /// could lose of it today, because their markets may end today. What ends later can only lose as its price falls, and
-    /// that is in the loss so far as it happens: once it reaches the limit nothing is entered.
+    /// could lose of it today, because their markets may end today. What ends later can lose today only as its price falls,
+    /// and that is in the loss so far as it happens: once it reaches the limit nothing is entered. A price that jumps past
+    /// the limit is held by the limits on one position and on all of them.
     #[must_use]
     pub fn daily_budget(&self) -> Usd {
         let today = |condition| self.cluster(condition).may_end_by(self.at);

@@ -72,12 +72,13 @@ impl Desk {
     fn follow(&mut self, number: u32) -> Result<Order, Reason> {
         let fill = trade(1, token(10 * number), Side::Buy, 600, "0.50");
         let records = self.run(EventKind::Fill { fill, block_time: self.at });
+        let said = format!("{records:?}");
         let decided = records.into_iter().find_map(|record| match record {
             Record::Order(order) => Some(Ok(order)),
             Record::Refusal(refusal) => Some(Err(refusal.reason)),
             _ => None,
         });
-        decided.unwrap()
+        decided.unwrap_or_else(|| panic!("{said}"))
     }
 
     fn stake(&mut self, number: u32) -> Usd {
@@ -233,5 +234,88 @@ fn an_open_position_makes_the_bankroll_smaller_and_never_larger() {
         desk.at = desk.at.plus_micros(Timestamp::DAY);
         desk.run(EventKind::Tick);
         assert_eq!(desk.engine.portfolio().bankroll(), Usd::whole(11_000));
+    }
+}
+
+mod any_sequence {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Describe { market: u32, category: &'static str, days: Option<i64> },
+        Follow { market: u32 },
+        Resolve { market: u32, winner: usize },
+        Mark { bid: &'static str },
+        Wait { hours: i64 },
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let category = prop_oneof![Just("politics"), Just("crypto"), Just("")];
+        let days = prop_oneof![Just(None), (0i64..4).prop_map(Some)];
+        prop_oneof![
+            2 => (1u32..=10, category, days)
+                .prop_map(|(market, category, days)| Step::Describe { market, category, days }),
+            6 => (1u32..=10).prop_map(|market| Step::Follow { market }),
+            1 => (1u32..=10, 0usize..2).prop_map(|(market, winner)| Step::Resolve { market, winner }),
+            1 => prop_oneof![Just("0.40"), Just("0.48"), Just("0.49")].prop_map(|bid| Step::Mark { bid }),
+            1 => (1i64..30).prop_map(|hours| Step::Wait { hours }),
+        ]
+    }
+
+    /// What is held of each market, by what the test itself knows of them.
+    fn held(desk: &Desk, described: &[(&'static str, Option<Timestamp>)], number: u32) -> usize {
+        let cluster = |number: u32| {
+            let (category, end) = described[number as usize];
+            (category, end.map(Timestamp::day))
+        };
+        let of = |wanted| (1..=10u32).find(|number| condition(*number) == wanted).unwrap();
+        let open = desk.engine.portfolio().open();
+        open.filter(|position| cluster(of(position.condition)) == cluster(number)).count()
+    }
+
+    proptest! {
+        /// Whatever happens, no entry breaks a limit of the skill model at the moment it is made.
+        #[test]
+        fn no_entry_breaks_a_limit(steps in prop::collection::vec(step(), 1..120)) {
+            let limits = Limits::of(ConfidenceModel::Skill);
+            let policy = Policy { daily_loss_limit: Usd::whole(700), ..rich(limits) };
+            let mut desk = Desk::new(policy);
+            let mut described = vec![("politics", Some(NOON.plus_micros(10 * Timestamp::DAY))); 11];
+            for step in steps {
+                match step {
+                    Step::Describe { market, category, days } => {
+                        // Far enough away for the market to be followed at all, and all on a few days.
+                        let end = days.map(|days| desk.at.plus_micros(days * Timestamp::DAY + 3 * Timestamp::HOUR));
+                        desk.describe(market, category, end);
+                        described[market as usize] = (category, end);
+                    }
+                    Step::Follow { market } => {
+                        // Another entry of the whale's, and the day is the one it is made on.
+                        desk.at = desk.at.plus_micros(11 * Timestamp::MINUTE);
+                        desk.run(EventKind::Tick);
+                        let before = held(&desk, &described, market);
+                        let lost = desk.engine.portfolio().day_loss();
+                        let Ok(order) = desk.follow(market) else { continue };
+                        let portfolio = desk.engine.portfolio();
+                        let part = |percent: i64| Usd::from_micros(portfolio.bankroll().micros() / 100 * percent + 100);
+                        prop_assert!(before < 2, "{before} of its cluster");
+                        prop_assert!(order.most() <= part(5), "{order:?}");
+                        prop_assert!(portfolio.exposure() <= part(25));
+                        prop_assert!(order.most() <= Usd::whole(700) - lost);
+                    }
+                    Step::Resolve { market, winner } => desk.resolve(market, winner),
+                    Step::Mark { bid } => {
+                        desk.bid = bid;
+                        desk.run(EventKind::Tick);
+                        desk.bid = "0.49";
+                    }
+                    Step::Wait { hours } => {
+                        desk.at = desk.at.plus_micros(hours * Timestamp::HOUR);
+                        desk.run(EventKind::Tick);
+                    }
+                }
+            }
+        }
     }
 }
