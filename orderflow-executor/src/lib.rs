@@ -40,7 +40,7 @@ pub use fade::FadeSettings;
 pub use filters::FilterSettings;
 pub use key_settings::LiveSettings;
 pub use limits::LimitSettings;
-pub use paper::Paper;
+pub use paper::{Paper, PaperWatch};
 pub use settings::{ServiceSettings, StakeSettings, StrategySettings, VenueSettings};
 pub use venue::{Prints, Venue};
 
@@ -71,7 +71,9 @@ pub async fn run(
             "{real} positions or orders of this database are real: they cannot go on on paper"
         );
         let latency = Duration::from_millis(u64::from(venue.paper_latency_ms));
-        Venue::Paper(Paper::new(Clob::new(&venue.clob_url)?, latency))
+        let (paper, measuring) = Paper::new(Clob::new(&venue.clob_url)?, latency).watched();
+        beside.spawn(measuring.run(Duration::from_secs(u64::from(venue.live.live_check_secs))));
+        Venue::Paper(paper)
     } else {
         let stake = strategy.stake;
         let (live, is_green) = begin_live(&venue, stake, &store).await?;
@@ -79,6 +81,7 @@ pub async fn run(
         if !is_green {
             beside.spawn(until_green(store.clone(), venue.clone(), stake, live.handle()));
         }
+        beside.spawn(watch::keep_books(live.handle()));
         beside.spawn(watch::watch(store.clone(), venue, live.handle(), Rhythm::default()));
         Venue::Live(Box::new(live))
     };
@@ -100,7 +103,7 @@ pub async fn run(
                 }
                 told = executor.news() => match told {
                     Some(told) => executor.hear(told).await?,
-                    None => anyhow::bail!("the live venue is no more"),
+                    None => anyhow::bail!("the venue is no more"),
                 },
             }
         }

@@ -70,6 +70,9 @@ pub struct Rhythm {
     pub chain_patience: Duration,
     /// How long a match that the venue speaks of may go unshown, in its trades and on the chain.
     pub unshown_patience: Duration,
+    /// A book of which the channel said nothing for so long is read again beside it. One of which nothing was heard for
+    /// twice as long is read before it is used.
+    pub quiet: Duration,
     /// The rhythm of the channels.
     pub pace: Pace,
     /// Limits on requests.
@@ -86,6 +89,7 @@ impl Default for Rhythm {
             poll: Duration::from_secs(3),
             chain_patience: Duration::from_secs(30),
             unshown_patience: Duration::from_secs(600),
+            quiet: Duration::from_secs(20),
             pace: Pace::default(),
             limits: Limits::default(),
         }
@@ -184,7 +188,7 @@ impl Live {
         let trader = Arc::new(Trader::new(&clob, account.clone(), access.clone(), rhythm.limits)?);
         let clob = Arc::new(Clob::with_timeout(&clob, rhythm.limits.other)?);
         let demands = Demands::new(Arc::clone(&clob));
-        let books = Books::open(Arc::clone(&clob), &channels, rhythm.pace);
+        let books = Books::open(Arc::clone(&clob), &channels, rhythm.pace, rhythm.quiet);
         let latches = Arc::<Latches>::default();
         let (desk, wishes) = mpsc::channel(WAITING);
         let (news_in, news) = mpsc::channel(WAITING);
@@ -318,6 +322,11 @@ impl Live {
 }
 
 impl LiveHandle {
+    /// Reads the books again of which nothing was heard for a while, those asked for last first.
+    pub async fn refresh_books(&self) {
+        self.books.refresh().await;
+    }
+
     /// Something speaks against entries, or does so no more.
     pub async fn object(&self, objection: Objection, says: Option<String>) {
         self.wish(Wish::Object(objection, says)).await;

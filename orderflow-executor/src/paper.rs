@@ -1,5 +1,7 @@
 //! Orders on paper: what would have become of them at the venue, by its own books, demands and delays.
 
+mod watch;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,12 +11,19 @@ use decision::venue::{self, MIN_SHARES};
 use domain::{Book, Closing, ConditionId, Order, OrderEvent, OrderNews, Shares, Timestamp, TokenId};
 use polymarket::{Clob, VenueError};
 use service::clock;
+use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use crate::demands::{Demands, hold};
+use crate::live::LiveNews;
+use watch::Heard;
+pub use watch::PaperWatch;
 
 /// For so long after a start the venue takes only orders that rest.
 const POST_ONLY_AFTER_START: i64 = 2 * Timestamp::MINUTE;
+
+/// So many measurements wait for their reader.
+const WAITING: usize = 16;
 
 /// With this status it says that it is being started anew.
 const TOO_EARLY: u16 = 425;
@@ -29,6 +38,9 @@ pub struct Paper {
     latency: Duration,
     /// When the venue last said that it is being started anew.
     restarting: Mutex<Option<Timestamp>>,
+    heard: Arc<Heard>,
+    /// What is measured beside it, where somebody does.
+    news: Option<mpsc::Receiver<LiveNews>>,
 }
 
 impl Paper {
@@ -36,7 +48,36 @@ impl Paper {
     #[must_use]
     pub fn new(clob: Clob, latency: Duration) -> Self {
         let clob = Arc::new(clob);
-        Self { demands: Demands::new(Arc::clone(&clob)), clob, latency, restarting: Mutex::new(None) }
+        Self {
+            demands: Demands::new(Arc::clone(&clob)),
+            clob,
+            latency,
+            restarting: Mutex::new(None),
+            heard: Arc::default(),
+            news: None,
+        }
+    }
+
+    /// The same, with who measures how it stands with the venue; its task must be run.
+    #[must_use]
+    pub fn watched(mut self) -> (Self, PaperWatch) {
+        let (sender, news) = mpsc::channel(WAITING);
+        self.news = Some(news);
+        let watch = PaperWatch::new(Arc::clone(&self.clob), Arc::clone(&self.heard), sender);
+        (self, watch)
+    }
+
+    /// What was measured; for ever waiting where nobody does.
+    pub(crate) async fn news(&mut self) -> Option<LiveNews> {
+        match &mut self.news {
+            Some(news) => news.recv().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The same without waiting.
+    pub(crate) fn news_now(&mut self) -> Option<LiveNews> {
+        self.news.as_mut().and_then(|news| news.try_recv().ok())
     }
 
     /// The book of a token. What its market demands is read beside it.
@@ -48,7 +89,9 @@ impl Paper {
     }
 
     async fn book(&self, token: TokenId) -> Result<Book, String> {
-        self.clob.book(token).await.map_err(|error| {
+        let book = self.clob.book(token).await;
+        self.heard.note(token, &book);
+        book.map_err(|error| {
             if matches!(error, VenueError::Status { code: TOO_EARLY, .. }) {
                 *self.restarting.lock().unwrap_or_else(PoisonError::into_inner) = Some(clock::now());
             }

@@ -67,7 +67,8 @@ impl Venue {
     pub async fn news(&mut self) -> Option<LiveNews> {
         match self {
             Self::Live(live) => live.news().await,
-            Self::Paper(_) | Self::Tape(_) => std::future::pending().await,
+            Self::Paper(paper) => paper.news().await,
+            Self::Tape(_) => std::future::pending().await,
         }
     }
 
@@ -75,7 +76,8 @@ impl Venue {
     pub fn news_now(&mut self) -> Option<LiveNews> {
         match self {
             Self::Live(live) => live.news_now(),
-            Self::Paper(_) | Self::Tape(_) => None,
+            Self::Paper(paper) => paper.news_now(),
+            Self::Tape(_) => None,
         }
     }
 

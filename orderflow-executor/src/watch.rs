@@ -87,6 +87,17 @@ async fn cancel_everything(live: &LiveHandle) -> bool {
     }
 }
 
+/// Reads the books again of which nothing was heard for a while, for ever.
+///
+/// # Errors
+/// None: a book that cannot be read is asked for when it is needed.
+pub async fn keep_books(live: LiveHandle) -> anyhow::Result<()> {
+    loop {
+        live.refresh_books().await;
+        tokio::time::sleep(MEASURE).await;
+    }
+}
+
 /// Looks at place, standing, clock, books and balances, for ever.
 ///
 /// # Errors

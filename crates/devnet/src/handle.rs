@@ -175,6 +175,16 @@ impl VenueHandle {
         self.shared.write().venue.set_socket_faults(faults);
     }
 
+    /// The market channel says nothing more of a token, although the connection stays as it is; or says it again.
+    pub fn set_frozen(&self, token: TokenId, frozen: bool) {
+        self.shared.mood.set_frozen(token, frozen);
+    }
+
+    /// Nobody gets a WebSocket any more, and who has one loses it; or everybody does again.
+    pub fn set_channels_shut(&self, shut: bool) {
+        self.shared.mood.set_shut(shut);
+    }
+
     /// Cuts every open WebSocket of the venue, without a word of farewell.
     pub fn cut_sockets(&self) {
         self.shared.mood.cut();

@@ -45,7 +45,7 @@ fn on_paper(bench: &Bench, latency: Duration) -> Venue {
 
 impl Bench {
     /// Stops the world, and looks at the book as it will be until it goes on.
-    async fn stand_still(&mut self) {
+    pub(crate) async fn stand_still(&mut self) {
         let clob = Clob::new(&self.devnet.urls().clob).unwrap();
         loop {
             self.devnet.pause(true);

@@ -58,6 +58,7 @@ pub(crate) fn rhythm() -> Rhythm {
         poll: millis(300),
         chain_patience: Duration::ZERO,
         unshown_patience: Duration::from_secs(600),
+        quiet: millis(400),
         pace: Pace {
             first_pause: millis(50),
             longest_pause: millis(500),

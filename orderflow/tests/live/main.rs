@@ -11,5 +11,6 @@ mod controls;
 mod credentials;
 mod fate;
 mod life;
+mod measured;
 mod refusals;
 mod wallets;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use domain::{Level, Price, Shares, Side, Timestamp, TokenId, Usd};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -36,6 +37,9 @@ const fn yes() -> bool {
 }
 
 pub(super) async fn upgrade(State(shared): State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {
+    if shared.mood.is_shut() {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
     upgrade.on_upgrade(move |socket| serve(shared, socket))
 }
 
@@ -48,7 +52,10 @@ async fn serve(shared: Arc<Shared>, mut socket: WebSocket) {
             () = shared.stop.cancelled() => break,
             _ = cuts.changed() => return,
             change = changes.recv() => match change {
-                Ok(change) => news(&change, &tokens, shared.now()),
+                Ok(change) => {
+                    let told = tokens.iter().copied().filter(|token| !shared.mood.is_frozen(*token)).collect();
+                    news(&change, &told, shared.now())
+                }
                 Err(RecvError::Lagged(_) | RecvError::Closed) => break,
             },
             message = socket.recv() => match message {

@@ -7,7 +7,8 @@ use std::time::Duration;
 use alloy_primitives::Address;
 use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use domain::ConditionId;
 use serde::Deserialize;
 use tokio::sync::broadcast::error::RecvError;
@@ -43,6 +44,9 @@ struct Wish {
 }
 
 pub(super) async fn upgrade(State(shared): State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {
+    if shared.mood.is_shut() {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
     upgrade.on_upgrade(move |socket| serve(shared, socket))
 }
 

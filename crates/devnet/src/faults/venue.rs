@@ -1,9 +1,10 @@
 //! How the venue's servers misbehave: every row of its error table, and what a network does beside, on command or
 //! by chance.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
+use domain::TokenId;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -129,6 +130,10 @@ struct Plan {
     faults: VecDeque<VenueFault>,
     random: RandomFaults,
     dice: ChaCha8Rng,
+    /// Tokens of which the market channel says nothing.
+    frozen: HashSet<TokenId>,
+    /// Whether nobody gets a WebSocket.
+    is_shut: bool,
 }
 
 impl Default for VenueMood {
@@ -137,6 +142,8 @@ impl Default for VenueMood {
             faults: VecDeque::new(),
             random: RandomFaults::default(),
             dice: ChaCha8Rng::seed_from_u64(0),
+            frozen: HashSet::new(),
+            is_shut: false,
         };
         Self { plan: Mutex::new(plan), lifted: watch::Sender::default(), cuts: watch::Sender::default() }
     }
@@ -171,7 +178,7 @@ impl VenueMood {
     /// What goes wrong with a request to a route.
     pub(crate) fn next(&self, route: VenueRoute) -> Option<Trouble> {
         let mut plan = self.lock();
-        let Plan { faults, random, dice } = &mut *plan;
+        let Plan { faults, random, dice, .. } = &mut *plan;
         let meets =
             |fault: &VenueFault| fault.route.is_none_or(|named| named == route) && fault.times != Some(0);
         if let Some(fault) = faults.iter_mut().find(|fault| meets(fault)) {
@@ -192,6 +199,34 @@ impl VenueMood {
         let mut lifted = self.lifted.subscribe();
         // The sender lives as long as this.
         let _ = lifted.changed().await;
+    }
+
+    /// The market channel says nothing of a token, or says it again.
+    pub(crate) fn set_frozen(&self, token: TokenId, frozen: bool) {
+        let tokens = &mut self.lock().frozen;
+        if frozen {
+            tokens.insert(token)
+        } else {
+            tokens.remove(&token)
+        };
+    }
+
+    /// Whether the market channel says nothing of a token.
+    pub(crate) fn is_frozen(&self, token: TokenId) -> bool {
+        self.lock().frozen.contains(&token)
+    }
+
+    /// Nobody gets a WebSocket, and who has one loses it; or everybody does again.
+    pub(crate) fn set_shut(&self, shut: bool) {
+        self.lock().is_shut = shut;
+        if shut {
+            self.cut();
+        }
+    }
+
+    /// Whether nobody gets a WebSocket.
+    pub(crate) fn is_shut(&self) -> bool {
+        self.lock().is_shut
     }
 
     /// Cuts every open WebSocket.
