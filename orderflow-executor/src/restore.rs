@@ -1,6 +1,6 @@
 //! The engine as it stood at a place in the outbox, made again from the database.
 
-use decision::engine::{Asked, LOOKBACK};
+use decision::engine::{Asked, BACKERS_WINDOW, LOOKBACK};
 use decision::exits::{ExitState, Lead};
 use decision::experience::Known;
 use decision::portfolio::{Holdings, Kept, Losses};
@@ -63,6 +63,13 @@ pub(crate) async fn remember_recent(
     remember_volumes(connection, engine, seq).await?;
     let Some(reached) = resume::reached(connection, seq).await? else { return Ok(()) };
     let since = reached.plus_micros(-LOOKBACK);
+    // Of older ones it matters who bought, and only of those whom others may agree with.
+    let hours = (reached.plus_micros(-BACKERS_WINDOW), since);
+    for (fill, at) in resume::fills_of(connection, seq, hours, engine.peers()).await? {
+        if Some(fill.wallet) != own {
+            engine.remember_backer(&fill, at);
+        }
+    }
     for (fill, at) in resume::recent_fills(connection, seq, since).await? {
         if Some(fill.wallet) == own {
             continue;

@@ -3,6 +3,7 @@
 //! `step` is total, synchronous and deterministic. The same events give the same outcomes, live, on paper
 //! and on a tape.
 
+mod backers;
 mod candidate;
 mod company;
 mod exits;
@@ -18,6 +19,8 @@ use domain::{
     Usd, Verdict, Wallet,
 };
 
+use backers::Backers;
+pub use backers::WINDOW as BACKERS_WINDOW;
 use candidate::{Candidate, Held};
 use ratings::Ratings;
 
@@ -64,6 +67,7 @@ pub struct Engine {
     resolved: BTreeMap<ConditionId, Payouts>,
     entries: Entries,
     tapes: Tapes,
+    backers: Backers,
     volumes: Volumes,
     waiting: BTreeMap<TokenId, Candidate>,
     guards: Guards,
@@ -116,6 +120,7 @@ impl Engine {
             resolved: BTreeMap::new(),
             entries: Entries::default(),
             tapes: Tapes::default(),
+            backers: Backers::default(),
             volumes: Volumes::default(),
             waiting: BTreeMap::new(),
             guards: Guards::default(),
@@ -143,6 +148,7 @@ impl Engine {
     pub fn remember(&mut self, fill: &Fill, block_time: Timestamp) {
         self.entries.observe(fill, block_time);
         self.tapes.observe(fill, block_time);
+        self.remember_backer(fill, block_time);
     }
 
     /// Takes in what was traded in the last day before a restart, in place of what was known of it.

@@ -418,7 +418,8 @@ fn a_signal_keeps_everything_it_was_decided_on() {
     assert_eq!(*depth, Usd::whole(755));
     // Price, fee (0.02 · 0.25) and what is lost until the order arrives.
     assert!((cost - (0.5 + 0.005 + 0.002)).abs() < 1e-9, "{cost}");
-    assert!(0.0 < *error && *error < 0.06 && *probability == signal.probability);
+    // Two whales agree, which is a wider guess.
+    assert!(0.0 < *error && *error < 0.08 && *probability == signal.probability);
     assert_eq!(signal.appraisal.held_before, Some(Shares::whole(70)));
     assert_eq!(signal.appraisal.whales_with, Usd::whole(850));
     assert_eq!(signal.appraisal.coefficient.events, 0);

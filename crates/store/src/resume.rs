@@ -138,6 +138,41 @@ pub async fn recent_fills(
     rows.iter().map(|found| Ok((facts::fill_of(found)?, row::time(found, "block_time")?))).collect()
 }
 
+/// The fills of these wallets up to the executor's place that happened since `since` and before `until`, in the order they
+/// became known.
+///
+/// # Errors
+/// If the database refuses, or holds what it should not.
+pub async fn fills_of(
+    connection: &mut PgConnection,
+    seq: i64,
+    (since, until): (Timestamp, Timestamp),
+    wallets: impl IntoIterator<Item = Wallet>,
+) -> Result<Vec<(Fill, Timestamp)>, StoreError> {
+    let wallets: Vec<String> = wallets.into_iter().map(|wallet| wallet.to_string()).collect();
+    if wallets.is_empty() {
+        return Ok(vec![]);
+    }
+    let rows = sqlx::query(facts::select_fills!(
+        "CROSS JOIN LATERAL (SELECT orderflow_told(b.block_hash, f.log_index, $1) AS seq) AS told
+         WHERE told.seq <= $1 AND b.block_time >= $2 AND b.block_time < $3
+           -- Found once: whose fill a row is says sooner than anything else that it is none of these.
+           AND f.wallet = ANY (ARRAY(SELECT id FROM orderflow_wallets WHERE address = ANY($4)))
+           -- Says which partitions need not be looked at.
+           AND f.block_number >= (SELECT min(n.block_number) FROM orderflow_blocks n
+                                  WHERE NOT n.orphaned AND n.block_time >= $2)
+         ORDER BY told.seq, f.log_index"
+    ))
+    .bind(seq)
+    .bind(since.to_offset_date_time())
+    .bind(until.to_offset_date_time())
+    .bind(wallets)
+    .fetch_all(connection)
+    .await
+    .during("read what some wallets traded")?;
+    rows.iter().map(|found| Ok((facts::fill_of(found)?, row::time(found, "block_time")?))).collect()
+}
+
 /// The dollars that were traded of each token in each hour since `since`, as it was known at the executor's place. Each
 /// match counts once, as its taker's.
 ///

@@ -10,7 +10,7 @@ use domain::{
 };
 use store::facts::{self, Block, Point, Stretch, WalletFacts, Writer};
 use store::testing::TestDatabase;
-use store::{Store, audit, feed, markets};
+use store::{Store, audit, feed, markets, resume};
 
 const SOURCE: &str = "http://node.example";
 /// What the questions 6 and 7 share: an adapter's market, 31 bytes and a zero.
@@ -320,4 +320,22 @@ async fn what_was_taken_back_is_left_out() {
     world.commit(&blocks[1..]).await;
     assert_eq!(facts_of(&world, 1, newest).await, blocks[0].facts, "it was told again, behind this place");
     assert_eq!(facts_of(&world, 1, world.newest().await).await.len(), 3);
+}
+
+#[tokio::test]
+async fn what_some_wallets_traded_between_two_moments_is_found_and_nothing_else() {
+    let mut world = World::begin().await;
+    world.commit(&[block(1, vec![buy(1, 1)]), block(2, vec![buy(1, 2), buy(2, 1), buy(3, 1)])]).await;
+    let then = world.newest().await;
+    world.commit(&[block(3, vec![buy(2, 3)]), block(4, vec![buy(1, 4)])]).await;
+    let found = async |seq, wanted: &[u8]| -> Vec<(Wallet, TokenId, Timestamp)> {
+        let mut connection = world.store.connection().await.unwrap();
+        let wallets = wanted.iter().map(|who| wallet(*who));
+        let fills = resume::fills_of(&mut connection, seq, (time(2), time(4)), wallets).await.unwrap();
+        fills.into_iter().map(|(fill, at)| (fill.wallet, fill.token, at)).collect()
+    };
+    let first = [(wallet(1), token(2, 0), time(2)), (wallet(2), token(1, 0), time(2))];
+    assert_eq!(found(i64::MAX, &[1, 2]).await, [&first[..], &[(wallet(2), token(3, 0), time(3))]].concat());
+    assert_eq!(found(then, &[1, 2, 99]).await, first, "and nothing that was not known at the place");
+    assert_eq!(found(i64::MAX, &[]).await, []);
 }

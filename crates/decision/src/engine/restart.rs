@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use domain::Shares;
 
 use super::Engine;
+use super::backers::Backers;
 use crate::exits::ExitState;
 use crate::fade::Tapes;
 use crate::follow::Entries;
@@ -23,6 +24,7 @@ impl Engine {
         Self {
             entries: Entries::default(),
             tapes: Tapes::default(),
+            backers: Backers::default(),
             waiting: BTreeMap::new(),
             guards,
             exits,
