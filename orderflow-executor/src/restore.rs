@@ -64,11 +64,11 @@ pub(crate) async fn remember_recent(
     remember_volumes(connection, engine, seq).await?;
     let Some(reached) = resume::reached(connection, seq).await? else { return Ok(()) };
     let since = reached.plus_micros(-LOOKBACK);
-    // What whales did is asked over a longer time than what everybody did.
-    let whales: Vec<Wallet> = engine.whale_wallets().filter(|whale| Some(*whale) != own).collect();
+    // What wallets of standing did is asked over a longer time than what everybody did.
+    let wallets: Vec<Wallet> = engine.of_standing().into_iter().filter(|one| Some(*one) != own).collect();
     let earlier = reached.plus_micros(-engine.flows_kept());
-    if earlier < since && !whales.is_empty() {
-        for (fill, at) in resume::fills_of(connection, seq, &whales, earlier, since).await? {
+    if earlier < since && !wallets.is_empty() {
+        for (fill, at) in resume::fills_of(connection, seq, &wallets, earlier, since).await? {
             engine.remember_flow(&fill, at);
         }
     }

@@ -236,7 +236,19 @@ fn bet(evidence: &Row) -> String {
             _ => UNKNOWN.to_owned(),
         }
     };
-    format!("{size}; taking counts {}, size {}, run-up {}", weight("taken"), weight("size"), weight("run_up"))
+    let consensus = part(evidence, "consensus");
+    let backers = consensus.count("wallets").filter(|backers| 1 < *backers);
+    let agreed = backers.map_or_else(String::new, |backers| {
+        let (kappa, error) = (consensus.number("kappa"), consensus.number("error"));
+        let (kappa, error) = (kappa.unwrap_or(f64::NAN), error.unwrap_or(f64::NAN));
+        format!("{backers} wallets bought it, together κ̂ {kappa:+.3} ± {error:.3}; ")
+    });
+    format!(
+        "{agreed}{size}; taking counts {}, size {}, run-up {}",
+        weight("taken"),
+        weight("size"),
+        weight("run_up")
+    )
 }
 
 /// How sure the wallet's record is, how it traded, and how much others did. Stories of before this was kept say less.

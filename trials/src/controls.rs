@@ -11,6 +11,7 @@ use crate::earnest::{self, Manner};
 use crate::machine::say;
 use crate::samples;
 use crate::stage::Stage;
+use crate::trading;
 
 /// So many orders show that the service is at work.
 const WARM_UP: usize = 20;
@@ -31,15 +32,15 @@ pub(crate) async fn run(times: u32, log: &str) -> anyhow::Result<()> {
     let key = earnest::key_file(&world, stage.folder())?;
     let manner = Manner { paper: false, check_secs: 60, poll_millis: 2_750 };
     let arguments = earnest::arguments(&world, stage.database.url(), &key, log, manner);
-    let mut trading = earnest::begin(arguments)?;
+    let mut process = trading::begin(arguments)?;
     let mut connection = stage.database.store.connection().await?;
     let begun = tokio::time::Instant::now();
     while live::steps(&mut connection).await?.len() < WARM_UP {
-        anyhow::ensure!(trading.try_wait()?.is_none(), "the trading process ended");
+        anyhow::ensure!(process.try_wait()?.is_none(), "the trading process ended");
         anyhow::ensure!(begun.elapsed() < PATIENCE, "no orders came about");
         sleep(Duration::from_secs(1)).await;
     }
-    earnest::forget(&mut trading).await?;
+    trading::forget(&mut process).await?;
     for time in 0..times {
         for wish in 0..4 {
             match wish {
@@ -52,7 +53,7 @@ pub(crate) async fn run(times: u32, log: &str) -> anyhow::Result<()> {
         }
     }
     drop(connection);
-    let said = earnest::end(trading).await?;
+    let said = trading::end(process).await?;
     stop.cancel();
     world.wait().await?;
     say(&format!("controls   {times} of each wish, from its commit to its being heard, in milliseconds"));

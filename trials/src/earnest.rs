@@ -3,18 +3,13 @@
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
 
-use anyhow::Context as _;
 use devnet::{Devnet, OpenAccount, SignatureType};
 use domain::{Timestamp, Usd};
 use service::clock;
 use store::Store;
 use store::scores::{self, Publication};
 use store::testing::whale;
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::{Child, Command};
 
 /// What a run is told beside the addresses: a lot of money in small bets, so that nothing but the strategy's own
 /// judgement of each fill stands between a whale and an order.
@@ -64,30 +59,6 @@ pub(crate) struct Manner {
     pub(crate) check_secs: u32,
     /// Milliseconds between two looks at the head where none is announced.
     pub(crate) poll_millis: u32,
-}
-
-/// The trading process, which keeps what it measures of itself until its input says otherwise.
-pub(crate) fn begin(arguments: Vec<String>) -> anyhow::Result<Child> {
-    Ok(Command::new(std::env::current_exe()?)
-        .args(arguments)
-        .arg("--samples")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()?)
-}
-
-/// Has the trading process forget what it measured so far.
-pub(crate) async fn forget(trading: &mut Child) -> anyhow::Result<()> {
-    let stdin = trading.stdin.as_mut().context("the trading process has no input")?;
-    Ok(stdin.write_all(b"\n").await?)
-}
-
-/// Ends the trading process; what it measured.
-pub(crate) async fn end(mut trading: Child) -> anyhow::Result<String> {
-    drop(trading.stdin.take());
-    let ended = tokio::time::timeout(Duration::from_secs(20), trading.wait_with_output()).await??;
-    Ok(String::from_utf8(ended.stdout)?)
 }
 
 /// What the trading process is told.

@@ -21,6 +21,7 @@ use crate::earnest::{self, Manner};
 use crate::machine::{millis, peak_memory, quantile, say};
 use crate::samples;
 use crate::stage::Stage;
+use crate::trading;
 
 /// A block of the simulated world has about so many fills, and comes after so many seconds at speed 1.
 const FILLS_A_BLOCK: f64 = 25.8;
@@ -71,13 +72,13 @@ pub(crate) async fn run(orders: usize, rate: f64, log: &str) -> anyhow::Result<(
     let key = earnest::key_file(&world, stage.folder())?;
     let manner = Manner { paper: false, check_secs: 3_600, poll_millis: 2_750 };
     let arguments = earnest::arguments(&world, stage.database.url(), &key, log, manner);
-    let mut trading = earnest::begin(arguments)?;
+    let mut process = trading::begin(arguments)?;
     let begun = (Instant::now(), world.fills());
-    let ways = watch(&stage.database.store, &world, orders + WARM_UP, &mut trading).await;
+    let ways = watch(&stage.database.store, &world, orders + WARM_UP, &mut process).await;
     let seconds = begun.0.elapsed().as_secs_f64();
     let fills = world.fills().saturating_sub(begun.1);
-    let peak = trading.id().and_then(peak_memory).unwrap_or_default();
-    let said = earnest::end(trading).await;
+    let peak = process.id().and_then(peak_memory).unwrap_or_default();
+    let said = trading::end(process).await;
     stop.cancel();
     world.wait().await?;
     let ways = ways?;
@@ -123,19 +124,19 @@ async fn watch(
     store: &Store,
     world: &Devnet,
     orders: usize,
-    trading: &mut Child,
+    process: &mut Child,
 ) -> anyhow::Result<Vec<Way>> {
     let begun = Instant::now();
     let mut is_warm = false;
     loop {
         tokio::time::sleep(Duration::from_secs(2)).await;
-        if let Some(status) = trading.try_wait()? {
+        if let Some(status) = process.try_wait()? {
             anyhow::bail!("the trading process ended with {status}");
         }
         let steps = live::steps(&mut *store.connection().await?).await?;
         if !is_warm && WARM_UP <= steps.len() {
             is_warm = true;
-            earnest::forget(trading).await?;
+            trading::forget(process).await?;
         }
         // The last one may be on its way.
         if orders < steps.len() {

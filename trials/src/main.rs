@@ -20,6 +20,7 @@ mod samples;
 mod stage;
 mod storage;
 mod trade;
+mod trading;
 mod verdicts;
 
 use clap::Parser as _;

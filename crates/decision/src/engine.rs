@@ -5,6 +5,7 @@
 
 mod candidate;
 mod company;
+mod consensus;
 mod exits;
 mod judge;
 mod orders;
@@ -111,7 +112,7 @@ impl Engine {
             portfolio: Portfolio::restore(policy.bankroll, holdings),
             digest: policy.digest(),
             ratings: Ratings::new(policy.min_whale_score, policy.max_degen_score),
-            flows: Flows::new(policy.filters.conflict_window.saturating_add(policy.max_signal_age)),
+            flows: Flows::new(consensus::window(&policy).saturating_add(policy.max_signal_age)),
             policy,
             markets: BTreeMap::new(),
             tokens: BTreeMap::new(),
@@ -155,23 +156,24 @@ impl Engine {
         self.remember_flow(fill, block_time);
     }
 
-    /// Takes in what a whale traded longer ago than all fills must be known: who stands against whom is asked over a
-    /// longer time.
+    /// Takes in what a wallet of standing traded longer ago than all fills must be known: who agrees and who disagrees is
+    /// asked over a longer time.
     pub fn remember_flow(&mut self, fill: &Fill, block_time: Timestamp) {
-        if self.is_whales(fill.wallet) {
+        if self.ratings.is_of_standing(fill.wallet) {
             self.flows.observe(fill, block_time);
         }
     }
 
-    /// How far back what whales traded must be known, in microseconds.
+    /// How far back what they traded must be known, in microseconds.
     #[must_use]
     pub const fn flows_kept(&self) -> i64 {
         self.flows.kept()
     }
 
-    /// The wallets that count as whales.
-    pub fn whale_wallets(&self) -> impl Iterator<Item = Wallet> {
-        self.ratings.whales()
+    /// The wallets whose trades of the last hours matter: whales, and those that others may agree with.
+    #[must_use]
+    pub fn of_standing(&self) -> BTreeSet<Wallet> {
+        self.ratings.of_standing().collect()
     }
 
     /// Takes in what was traded in the last day before a restart, in place of what was known of it.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Appraisal, ConditionId, Payouts, SignalKind, Skill, Timestamp};
+use domain::{Appraisal, ConditionId, Payouts, SignalKind, Timestamp};
 
 use crate::bet::{Bet, Terms};
 use crate::refit::{self, Beliefs};
@@ -51,9 +51,8 @@ impl Case {
     /// The case of an appraisal.
     #[must_use]
     pub fn of(kind: SignalKind, at: Timestamp, appraisal: &Appraisal) -> Self {
-        let Appraisal { fair_price: fair, kappa, kappa_error: standard_error, part, size, run_up, .. } =
-            *appraisal;
-        let bet = Bet { fair, skill: Skill { kappa, standard_error }, part, size, run_up };
+        let Appraisal { fair_price: fair, consensus: skill, part, size, run_up, .. } = *appraisal;
+        let bet = Bet { fair, skill, part, size, run_up };
         Self {
             at,
             kind,

@@ -1,7 +1,8 @@
-//! What whales traded of each token in the last hours.
+//! What wallets of standing traded of each token in the last hours.
 //!
-//! The tapes of all fills reach back as far as a panic does. Whom whales stand against is asked over a longer time, and of
-//! whales alone, so that theirs are kept apart.
+//! The tapes of all fills reach back as far as a panic does. Who agrees with whom, and who stands against whom, is asked
+//! over a longer time, and of wallets of standing alone, so that theirs are kept apart: to keep everybody's would take
+//! hundreds of times the memory.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -15,7 +16,7 @@ struct Flow {
     usd: Usd,
 }
 
-/// The purchases and sales of whales, by token.
+/// Their purchases and sales, by token.
 #[derive(Clone, Debug)]
 pub struct Flows {
     /// How far back they are kept, in microseconds before the newest of their token.
@@ -37,7 +38,7 @@ impl Flows {
         self.kept
     }
 
-    /// Adds a whale's fill. One that comes late takes its place among the others.
+    /// Adds a fill. One that comes late takes its place among the others.
     pub fn observe(&mut self, fill: &Fill, at: Timestamp) {
         self.sweep(at);
         let usd = if fill.side == Side::Buy { fill.usd } else { -fill.usd };
@@ -70,7 +71,7 @@ impl Flows {
         net
     }
 
-    /// Forgets the tokens that no whale trades any more, now and then.
+    /// Forgets the tokens that none of them trades any more, now and then.
     fn sweep(&mut self, at: Timestamp) {
         if self.kept <= at.micros_since(self.swept) {
             let kept = self.kept;
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_whale_trades_is_forgotten() {
+    fn what_nobody_trades_any_more_is_forgotten() {
         let mut flows = Flows::new(60 * Timestamp::MINUTE);
         flows.observe(&fill(1, Side::Buy, 1), minute(0));
         flows.observe(&Fill { token: "7".parse().unwrap(), ..fill(1, Side::Buy, 1) }, minute(61));

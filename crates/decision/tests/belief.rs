@@ -5,9 +5,11 @@
 
 mod shared;
 
+use std::collections::BTreeMap;
+
 use decision::experience::Known;
 use decision::portfolio::Holdings;
-use decision::{Bet, Case, Command, Engine, Event, EventKind, Last, Outcome, Policy, Record};
+use decision::{Bet, Case, Command, Engine, Event, EventKind, Guards, Last, Outcome, Policy, Record};
 use domain::{
     Appraisal, Book, Category, ConfidenceModel, Fill, Horizon, Level, Market, PriceMap, Shares, Side,
     SignalKind, Skill, Tick, Tier, Timestamp, Usd, Verdict,
@@ -191,4 +193,70 @@ fn a_panic_is_measured_from_what_the_price_is_worth() {
         (plain.probability - 0.50 - 0.10 * plain.drop).abs() < 1e-9,
         "and a tenth of the drop comes back"
     );
+}
+
+/// Copyable WHALE and SMART wallets that bought the same in the last six hours make one belief, of which the candidate's own
+/// is the first; who sold again, bought long ago, must not be copied or is of no standing says nothing.
+#[test]
+fn who_bought_the_same_agrees() {
+    let of =
+        |number, tier| Verdict { skill: Skill { kappa: 0.14, standard_error: 0.03 }, tier, ..modest(number) };
+    let rated = || {
+        let mut desk = Desk::new();
+        let smart = (4..=6).map(|number| Verdict { score: 6.0, ..of(number, Tier::Smart) });
+        let barred = Verdict { is_copyable: false, ..of(7, Tier::Smart) };
+        let average = Verdict { score: 5.0, ..of(8, Tier::Average) };
+        desk.tell(EventKind::Scores(smart.chain([barred, average]).collect()));
+        desk
+    };
+    let mut desk = rated();
+    let alone = desk.follow(1);
+    assert_eq!((alone.backers, alone.consensus), (1, modest(1).skill));
+
+    let mut desk = rated();
+    let trades =
+        |desk: &mut Desk, who, side, usd| desk.judge(trade(who, token(10), side, usd, "0.50"), &book(1));
+    trades(&mut desk, 4, Side::Buy, 100);
+    trades(&mut desk, 5, Side::Buy, 100);
+    trades(&mut desk, 5, Side::Sell, 100);
+    trades(&mut desk, 7, Side::Buy, 100);
+    trades(&mut desk, 8, Side::Buy, 100);
+    desk.judge(trade(6, token(11), Side::Buy, 100, "0.50"), &book(1));
+    desk.at = desk.at.plus_micros(5 * Timestamp::HOUR);
+    let agreed = desk.follow(1);
+    assert_eq!(agreed.backers, 2, "number 4 alone is with it");
+    assert!((agreed.consensus.kappa - (0.20 + 0.14) / 1.7).abs() < 1e-12);
+    assert!((agreed.consensus.standard_error - 0.05 / 1.7).abs() < 1e-12);
+    assert_eq!((agreed.kappa, agreed.kappa_error), (0.20, 0.04), "its own is kept beside it");
+    // Two errors that are independent say more than one.
+    assert!(agreed.error < alone.error);
+    // What outcomes teach is learned from what was believed, which is that of all.
+    let terms = Case::of(SignalKind::FollowWhale, NOON, &agreed).terms;
+    assert!((terms[0] - 0.34 / 1.7 / 0.5).abs() < 1e-12);
+
+    let mut late = rated();
+    trades(&mut late, 4, Side::Buy, 100);
+    late.at = late.at.plus_micros(6 * Timestamp::HOUR + 1);
+    assert_eq!(late.follow(1).backers, 1);
+    // Nor does who has lost its standing since.
+    let mut fallen = rated();
+    trades(&mut fallen, 4, Side::Buy, 100);
+    fallen.tell(EventKind::Scores(vec![Verdict { score: 5.0, ..of(4, Tier::Average) }]));
+    assert_eq!(fallen.follow(1).backers, 1);
+}
+
+/// A process that takes up the work is told who bought in the hours before, and believes the same.
+#[test]
+fn a_restart_remembers_who_bought() {
+    let mut desk = Desk::new();
+    let bought = trade(2, token(10), Side::Buy, 100, "0.50");
+    let begun = desk.at;
+    desk.judge(bought, &book(1));
+    desk.at = desk.at.plus_micros(3 * Timestamp::HOUR);
+    let mut again =
+        Desk { engine: desk.engine.clone().restarted(Guards::default(), &BTreeMap::new()), at: desk.at };
+    assert!(again.engine.of_standing().contains(&bought.wallet));
+    again.engine.remember_flow(&bought, begun);
+    let (before, after) = (desk.follow(1), again.follow(1));
+    assert_eq!((before.backers, before), (2, after));
 }

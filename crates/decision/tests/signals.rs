@@ -355,8 +355,7 @@ fn a_restart_forgets_no_whale_that_disagrees() {
     desk.engine.remember_flow(&trade(77, 21, Side::Buy, 900, "0.50"), at);
     assert_eq!(reason(&desk.follow(1, "0.50", &book(1, "0.49", "0.50"))).code(), "conflict");
     assert_eq!(signals(&desk.follow(2, "0.50", &book(2, "0.49", "0.50"))).len(), 1, "that was no whale");
-    let whales: Vec<_> = desk.engine.whale_wallets().collect();
-    assert_eq!(whales, [1, 2, 3].map(shared::wallet));
+    assert!(desk.engine.of_standing().into_iter().eq([1, 2, 3].map(shared::wallet)));
     let kept = desk.engine.flows_kept();
     assert_eq!(kept, 6 * HOUR + policy().max_signal_age);
 }
@@ -478,7 +477,8 @@ fn a_signal_keeps_everything_it_was_decided_on() {
     assert_eq!(*depth, Usd::whole(755));
     // Price, fee (0.02 · 0.25) and what is lost until the order arrives.
     assert!((cost - (0.5 + 0.005 + 0.002)).abs() < 1e-9, "{cost}");
-    assert!(0.0 < *error && *error < 0.06 && *probability == signal.probability);
+    // Two whales agree, which is a wider guess.
+    assert!(0.0 < *error && *error < 0.08 && *probability == signal.probability);
     assert_eq!(signal.appraisal.held_before, Some(Shares::whole(70)));
     assert_eq!(signal.appraisal.whales_with, Usd::whole(850));
     assert_eq!(signal.appraisal.coefficient.events, 0);

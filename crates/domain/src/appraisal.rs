@@ -4,6 +4,7 @@ use crate::book::Level;
 use crate::id::ConditionId;
 use crate::money::{Shares, Usd};
 use crate::price::Price;
+use crate::score::Skill;
 use crate::time::Timestamp;
 
 /// A number that is known with an error, and from how many events.
@@ -66,6 +67,11 @@ pub struct Appraisal {
     pub kappa: f64,
     /// The standard error of κ̂.
     pub kappa_error: f64,
+    /// What it and the others who bought the same lately know together, and how unsure that is; the wallet's own where it is
+    /// alone.
+    pub consensus: Skill,
+    /// How many they are; 0 in a panic.
+    pub backers: usize,
     /// The probability that κ is above zero.
     pub skill_probability: f64,
     /// What prices did after the wallet's entries, in standard errors; `None` where nobody knows, and in a panic.

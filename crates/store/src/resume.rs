@@ -154,6 +154,7 @@ pub async fn fills_of(
     let rows = sqlx::query(facts::select_fills!(
         "CROSS JOIN LATERAL (SELECT orderflow_told(b.block_hash, f.log_index, $1) AS seq) AS told
          WHERE told.seq <= $1 AND b.block_time >= $2 AND b.block_time < $3
+           -- Found once: whose fill a row is says sooner than anything else that it is none of these.
            AND f.wallet = ANY(ARRAY(SELECT n.id FROM orderflow_wallets n WHERE n.address = ANY($4)))
            -- Says which partitions need not be looked at.
            AND f.block_number >= (SELECT min(n.block_number) FROM orderflow_blocks n

@@ -52,7 +52,7 @@ pub struct Judged {
     pub outcome: usize,
     /// What the price that the market gave the outcome was worth; of what was judged before that was asked, the price.
     pub fair: f64,
-    /// κ̂ of the wallet, and how unsure it is.
+    /// What the wallet and others who bought the same knew together; of what was judged before that was asked, its own κ̂.
     pub skill: Skill,
     /// The part of the entry that took what rested; 0 where nobody knows.
     pub part: f64,
@@ -234,7 +234,7 @@ pub async fn judged(connection: &mut PgConnection) -> Result<Vec<Judged>, StoreE
         "SELECT created_at, signal_type, condition_id, evidence->>'event' AS event,
                 (evidence->>'outcome')::bigint AS outcome, 
                 coalesce(evidence->>'fair_price', evidence->>'market_price')::float8 AS fair,
-                (evidence->>'kappa')::float8 AS kappa, coalesce((evidence->>'kappa_error')::float8, 0) AS kappa_error,
+                coalesce(evidence->'consensus'->>'kappa', evidence->>'kappa')::float8 AS kappa, coalesce(evidence->'consensus'->>'error', evidence->>'kappa_error', '0')::float8 AS kappa_error,
                 coalesce((evidence->>'part')::float8, 0) AS part, (evidence->>'size')::float8 AS size,
                 coalesce((evidence->>'run_up')::float8, 0) AS run_up, (evidence->>'drop')::float8 AS drop, payoff, resolved_at
          FROM (SELECT j.created_at, j.signal_type, j.condition_id, j.evidence, j.signal_id, j.refusal_id,

@@ -455,6 +455,8 @@ impl Bench {
             score: 8.0,
             kappa: 0.1,
             kappa_error: 0.02,
+            consensus: Skill { kappa: 0.1, standard_error: 0.02 },
+            backers: 1,
             skill_probability: 0.99,
             timing_t: Some(2.0),
             part: 1.0,

@@ -48,23 +48,29 @@ impl Engine {
                 against -= edge * usd.to_f64();
             }
         };
-        self.bought_by_whales(token, since).into_iter().for_each(|(wallet, usd)| count(wallet, usd));
+        let is_whale = |wallet| self.is_whales(wallet);
+        self.net_bought(token, since, is_whale).into_iter().for_each(|(wallet, usd)| count(wallet, usd));
         for other in self.others(market.condition, token) {
-            self.bought_by_whales(other, since).into_iter().for_each(|(wallet, usd)| count(wallet, -usd));
+            self.net_bought(other, since, is_whale).into_iter().for_each(|(wallet, usd)| count(wallet, -usd));
         }
         let all = with + against;
         whales.opposed = if 0.0 < all { against / all } else { 0.0 };
         whales
     }
 
-    /// What each whale net bought of a token since a moment, in dollars. The last minutes are those of all fills, so that
-    /// they hold what a wallet did before it became a whale; of the hours before them there is what whales did.
-    fn bought_by_whales(&self, token: TokenId, since: Timestamp) -> BTreeMap<Wallet, Usd> {
-        let counts = |wallet| self.is_whales(wallet);
+    /// What each wallet of standing that `counts` net bought of a token since a moment, in dollars. The last minutes are
+    /// those of all fills, so that they hold what a wallet did before it came to its standing; of the hours before them
+    /// there is what those did who had it.
+    pub(super) fn net_bought(
+        &self,
+        token: TokenId,
+        since: Timestamp,
+        counts: impl Fn(Wallet) -> bool,
+    ) -> BTreeMap<Wallet, Usd> {
         let latest = Timestamp::from_micros(i64::MAX);
         let until = self.tapes.known_from(token).unwrap_or(latest);
-        let mut net = self.flows.net_bought(token, since, until, counts);
-        for (wallet, usd) in self.tapes.net_bought(token, since.max(until), counts) {
+        let mut net = self.flows.net_bought(token, since, until, &counts);
+        for (wallet, usd) in self.tapes.net_bought(token, since.max(until), &counts) {
             *net.entry(wallet).or_default() += usd;
         }
         net

@@ -2,12 +2,13 @@
 
 use domain::{
     Appraisal, Book, Category, ConfidenceModel, Further, Horizon, Market, Order, Price, Rounding, Signal,
-    SignalKind, Skill, Timestamp, Usd,
+    SignalKind, Skill, Timestamp, TokenId, Usd,
 };
 
 use super::Engine;
 use super::candidate::Candidate;
 use super::company::{Exposure, Whales};
+use super::consensus::Consensus;
 use crate::bet::Bet;
 use crate::confidence::{self, Estimate};
 use crate::limits::EntryStyle;
@@ -41,6 +42,8 @@ struct Sight<'a> {
     bid: Price,
     ask: Price,
     mid: Price,
+    /// What its wallet and others who bought the same know together.
+    consensus: Consensus,
     at: Timestamp,
 }
 
@@ -57,7 +60,8 @@ impl Engine {
         let (Some(bid), Some(ask), Some(mid)) = (book.best_bid(), book.best_ask(), book.mid()) else {
             return Err(unseen(Reason::OneSidedBook));
         };
-        let sight = Sight { candidate, book, market, outcome, bid, ask, mid, at };
+        let consensus = self.consensus_of(candidate, book.token);
+        let sight = Sight { candidate, book, market, outcome, bid, ask, mid, consensus, at };
         let (appraisal, stake) = self.appraise(sight);
         match self.fault(sight, &appraisal) {
             Some(reason) => Err((reason, Some(Box::new(appraisal)))),
@@ -107,6 +111,8 @@ impl Engine {
             score: candidate.score,
             kappa: skill.kappa,
             kappa_error: skill.standard_error,
+            consensus: sight.consensus.skill,
+            backers: sight.consensus.wallets,
             skill_probability: probability_of_skill(skill).to_f64(),
             timing_t: self.timing_of(candidate),
             part: candidate.part,
@@ -312,6 +318,15 @@ impl Engine {
         Some(timing.t)
     }
 
+    /// What the whale and others who bought the same know together. Panics agree on nothing.
+    fn consensus_of(&self, candidate: &Candidate, token: TokenId) -> Consensus {
+        let own = self.skill_of(candidate);
+        match candidate.kind {
+            SignalKind::FollowWhale => self.consensus(candidate.wallet, own, token, candidate.block_time),
+            SignalKind::FadeDegen => Consensus { skill: own, wallets: 0 },
+        }
+    }
+
     /// What the wallet's decisions usually cost. A panic has no such thing.
     fn median_cost(&self, candidate: &Candidate) -> Option<Usd> {
         let verdict = self.ratings.get(candidate.wallet);
@@ -329,7 +344,7 @@ impl Engine {
         let Sight { candidate, mid, .. } = sight;
         Bet {
             fair: self.fair(sight),
-            skill: self.skill_of(candidate),
+            skill: sight.consensus.skill,
             part: candidate.part,
             size: self.size_of(candidate),
             run_up: mid.to_f64() - candidate.reference.to_f64(),

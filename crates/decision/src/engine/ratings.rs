@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Tier, Verdict, Wallet};
+use domain::{Skill, Tier, Verdict, Wallet};
 
 /// How far the score of a wallet that is still a WHALE may have slipped before nobody asks about it any more: the
 /// half point by which that tier is left later than it is reached (`ORDER_FLOW_STRATEGY.md` §2).
 const HYSTERESIS: f64 = 0.5;
 
-/// The verdicts of whales and of those that panic.
+/// The verdicts of whales and of those that panic, and the skill of those that others may agree with.
 #[derive(Clone, Debug)]
 pub(super) struct Ratings {
     min_whale: f64,
@@ -17,12 +17,20 @@ pub(super) struct Ratings {
     /// Few, and asked for at every print of a market that is judged.
     whales: BTreeMap<Wallet, Verdict>,
     degens: BTreeMap<Wallet, Verdict>,
+    /// Of whom nothing else matters: copyable WHALE and SMART wallets.
+    peers: BTreeMap<Wallet, Skill>,
 }
 
 impl Ratings {
     /// None yet; whales count from the first score, and those below the second panic.
     pub(super) const fn new(min_whale: f64, max_degen: f64) -> Self {
-        Self { min_whale, max_degen, whales: BTreeMap::new(), degens: BTreeMap::new() }
+        Self {
+            min_whale,
+            max_degen,
+            whales: BTreeMap::new(),
+            degens: BTreeMap::new(),
+            peers: BTreeMap::new(),
+        }
     }
 
     /// Takes in a verdict, in place of the one before.
@@ -38,6 +46,26 @@ impl Ratings {
                 kept.remove(&wallet);
             }
         }
+        if verdict.is_copyable && matches!(verdict.tier, Tier::Whale | Tier::Smart) {
+            self.peers.insert(wallet, verdict.skill);
+        } else {
+            self.peers.remove(&wallet);
+        }
+    }
+
+    /// The skill of a copyable WHALE or SMART wallet.
+    pub(super) fn peer(&self, wallet: Wallet) -> Option<Skill> {
+        self.peers.get(&wallet).copied()
+    }
+
+    /// Whether what a wallet trades matters for hours: because it is a whale, or others may agree with it.
+    pub(super) fn is_of_standing(&self, wallet: Wallet) -> bool {
+        self.whales.contains_key(&wallet) || self.peers.contains_key(&wallet)
+    }
+
+    /// All of these, some of them twice.
+    pub(super) fn of_standing(&self) -> impl Iterator<Item = Wallet> {
+        self.whales.keys().chain(self.peers.keys()).copied()
     }
 
     /// The verdict of a wallet, if it matters.
@@ -49,11 +77,6 @@ impl Ratings {
     /// Only the score lets it be followed; that it may still know something counts against a bet on the other side.
     pub(super) fn whale(&self, wallet: Wallet) -> Option<&Verdict> {
         self.whales.get(&wallet)
-    }
-
-    /// The wallets that count as whales.
-    pub(super) fn whales(&self) -> impl Iterator<Item = Wallet> {
-        self.whales.keys().copied()
     }
 
     /// The verdict of a wallet that counts as panicking.

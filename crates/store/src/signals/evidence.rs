@@ -9,6 +9,10 @@ pub(super) fn object(appraisal: &Appraisal) -> Value {
         levels.iter().map(|level| json!([price(level.price), shares(level.shares)])).collect()
     };
     let coefficient = |known: &Coefficient| json!({ "mean": known.mean, "deviation": known.deviation, "events": known.events });
+    let consensus = json!({
+        "kappa": appraisal.consensus.kappa, "error": appraisal.consensus.standard_error,
+        "wallets": appraisal.backers,
+    });
     json!({
         "condition": appraisal.condition.to_string(),
         "event": appraisal.event,
@@ -27,6 +31,7 @@ pub(super) fn object(appraisal: &Appraisal) -> Value {
         "score": appraisal.score,
         "kappa": appraisal.kappa,
         "kappa_error": appraisal.kappa_error,
+        "consensus": consensus,
         "skill_probability": appraisal.skill_probability,
         "timing_t": appraisal.timing_t,
         "part": appraisal.part,
