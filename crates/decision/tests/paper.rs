@@ -169,8 +169,8 @@ fn what_the_venue_would_not_have_is_rejected() {
         (buy("20", "0.605", TimeInForce::Fak), "grid"),
         (buy("20", "0.601", rests), "grid"),
         (buy("0.99", "0.02", TimeInForce::Fak), "a dollar"),
-        (buy("2.94", "0.59", rests), "5.000000 shares at least"),
-        (sell("4.999999", "0.50"), "5.000000 shares at least"),
+        (buy("2.94", "0.59", rests), "for 5 shares at least"),
+        (sell("4.999999", "0.50"), "for 5 shares at least"),
         (buy("20", "0.60", post_only(600)), "post-only"),
         (buy("20", "0.99", post_only(600)), "post-only"),
     ] {
