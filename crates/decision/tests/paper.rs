@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use decision::portfolio::Holdings;
 use decision::risk::{self, Approved, Ground};
-use decision::venue::{Resting, execute, taker_fee, turned_away};
+use decision::venue::{Resting, execute, execute_above, taker_fee, turned_away};
 use decision::{Guards, Limits, Policy, Portfolio, Sent, VenueMode};
 use domain::{
     Book, Closing, ConditionId, Exchange, Execution, ExitReason, Fee, Fill, Level, Order, OrderEvent,
@@ -169,8 +169,8 @@ fn what_the_venue_would_not_have_is_rejected() {
         (buy("20", "0.605", TimeInForce::Fak), "grid"),
         (buy("20", "0.601", rests), "grid"),
         (buy("0.99", "0.02", TimeInForce::Fak), "a dollar"),
-        (buy("2.94", "0.59", rests), "for 5 shares at least"),
-        (sell("4.999999", "0.50"), "for 5 shares at least"),
+        (buy("2.94", "0.59", rests), "for 5 shares"),
+        (sell("4.999999", "0.50"), "for 5 shares"),
         (buy("20", "0.60", post_only(600)), "post-only"),
         (buy("20", "0.99", post_only(600)), "post-only"),
     ] {
@@ -180,6 +180,24 @@ fn what_the_venue_would_not_have_is_rejected() {
     for taken in [buy("1.00", "0.62", TimeInForce::Fak), buy("2.95", "0.59", rests), sell("5", "0.50")] {
         assert_eq!(rejection(&taken), None);
     }
+}
+
+/// A market may ask for more shares than others, or for fewer.
+#[test]
+fn a_market_has_its_own_fewest_shares() {
+    let said = |order: &Approved<Order>, least: i32| {
+        let least = Shares::whole(least);
+        match end_of(&execute_above(order, &book(), least, NOON)) {
+            OrderEvent::Closed { why: Closing::Rejected { reason }, .. } => Some(reason.clone()),
+            _ => None,
+        }
+    };
+    let ten = buy("5.90", "0.59", gtd(600));
+    assert!(said(&ten, 11).unwrap().contains("for 11 shares"));
+    assert_eq!(said(&ten, 10), None);
+    assert_eq!(said(&sell("2", "0.50"), 2), None);
+    // What matches at once is counted in dollars.
+    assert_eq!(said(&buy("1.00", "0.62", TimeInForce::Fak), 11), None);
 }
 
 /// It stands for so many shares: what is cheaper than its limit leaves money, and no more shares.
