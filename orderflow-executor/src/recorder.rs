@@ -25,6 +25,8 @@ pub(crate) struct Recorder {
     /// The item of the outbox that is being taken in, and the log of it.
     item: i64,
     log: u32,
+    /// The item whose verdicts are recorded, because what prices are worth was told with them.
+    scored: Option<i64>,
 }
 
 impl Recorder {
@@ -79,8 +81,12 @@ impl Recorder {
         }
         let step = match &event.kind {
             EventKind::Fill { .. } | EventKind::Resolved { .. } => return self.note_fact(event.at),
-            // They are found with the verdicts of their item, which come next.
-            EventKind::Prices(_) => return,
+            // One step is both: what prices are worth is found with the verdicts of its item, which come next.
+            EventKind::Prices(_) => {
+                self.scored = Some(self.item);
+                Step::Scores { seq: self.item }
+            }
+            EventKind::Scores(_) if self.scored.take() == Some(self.item) => return,
             EventKind::Scores(_) => Step::Scores { seq: self.item },
             EventKind::Market(market) => Step::Market(market.clone()),
             EventKind::Book(book) => self.book(book),

@@ -11,7 +11,10 @@ use devnet::SignatureType;
 use session::{Kind, Running, Session};
 
 /// More trades than anybody would want with money, and nothing that leaves a position but its end and a dispute.
-const STRATEGY: [&str; 26] = [
+const STRATEGY: [&str; 28] = [
+    // What is made up of whales has a median of its own.
+    "--min-entry-of-median-pct",
+    "0",
     "--confidence-model",
     "score",
     "--min-confidence",

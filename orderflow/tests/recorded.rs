@@ -104,6 +104,10 @@ async fn trade(mode: &'static str) {
     for name in ["signals", "refusals", "orders", "matches", "positions", "exits", "limits"] {
         assert!(0 < stored(&rehearsal, name), "{name}: {rehearsal:?}");
     }
+    // What was believed started from what prices are worth, as passes had found it by then.
+    let count = |from: &str| session.psql(&format!("SELECT count(*) FROM {from}")).parse::<i64>().unwrap();
+    assert!(0 < count("orderflow_price_maps"));
+    assert!(0 < count("orderflow_judged WHERE evidence->'fair_price' <> evidence->'market_price'"));
     running.end().await;
     // On paper nobody at the venue heard of it, and in earnest of nothing that was not decided.
     let sent = i64::try_from(session.truth().orders.len()).unwrap();

@@ -15,7 +15,10 @@ use session::{Kind, Running, Session};
 use store::{controls, live};
 
 /// A lot of small bets.
-const STRATEGY: [&str; 38] = [
+const STRATEGY: [&str; 40] = [
+    // What is made up of whales has a median of its own.
+    "--min-entry-of-median-pct",
+    "0",
     "--confidence-model",
     "score",
     "--min-confidence",

@@ -19,7 +19,8 @@ const STRATEGY: &str = "
     --daily-loss-limit-usd 1000000 --confidence-model score --min-whale-trade-usd 1 --max-signal-age-secs 120
     --min-minutes-to-end 0 --follow-ultra-short true --max-spread-cents 20 --min-depth-multiple 1
     --max-run-up-cents 20 --max-opposed-pct 100 --min-price 0.05 --max-price 0.95
-    --min-market-volume-usd 0 --max-entry-of-volume-pct 100 --min-taker-pct 0";
+    --min-market-volume-usd 0 --max-entry-of-volume-pct 100 --min-taker-pct 0
+    --min-entry-of-median-pct 0";
 
 /// Enough money for all of it.
 pub(crate) fn fund(world: &Devnet) {

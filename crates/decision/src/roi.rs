@@ -6,6 +6,7 @@ use domain::Usd;
 use crate::half_lives::{fixed, unfixed};
 use crate::population::Population;
 use crate::quantile::Sizes;
+use crate::sizing;
 
 /// The least and the most one decision may have returned on its cost.
 const LOST_ALL: f64 = -1.0;
@@ -66,13 +67,8 @@ impl RoiSums {
 
     /// What half of the decisions cost less than, within 19 %; `None` before the first.
     #[must_use]
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the size of a stake, which was an amount of dollars"
-    )]
     pub fn median_cost(&self) -> Option<Usd> {
-        let dollars = self.0.quantile(0.50, |stakes| stakes.decisions)?;
-        Some(Usd::from_micros((dollars * 1e6).round() as i64))
+        self.0.quantile(0.50, |stakes| stakes.decisions).map(sizing::estimated)
     }
 
     /// The return to believe in.

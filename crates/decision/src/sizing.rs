@@ -12,6 +12,17 @@ pub fn kelly(probability: Probability, cost: f64) -> f64 {
     ((probability.to_f64() - cost) / (1.0 - cost)).max(0.0)
 }
 
+/// An amount that was estimated, to the nearest millionth of a dollar; nothing where it is no amount.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "cut off far below the largest amount")]
+pub fn estimated(dollars: f64) -> Usd {
+    if dollars.is_finite() {
+        Usd::from_micros((dollars.clamp(0.0, 1e12) * 1e6).round() as i64)
+    } else {
+        Usd::ZERO
+    }
+}
+
 /// That part of `amount`, rounded down to the millionth of a dollar; nothing for a part that is not in `[0, 1]`.
 #[must_use]
 #[expect(
