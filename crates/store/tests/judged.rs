@@ -46,6 +46,7 @@ fn appraisal() -> Appraisal {
         drop: 1.0 / 9.0,
         whales_with: Usd::whole(1_000),
         whales_against: Usd::ZERO,
+        whales_opposed: 0.0,
         held_before: None,
         coefficient,
         further: Some(Further { taken: coefficient, size: coefficient, run_up: coefficient }),
