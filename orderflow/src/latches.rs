@@ -49,5 +49,10 @@ pub(crate) async fn lift(store: Store, json: bool) -> anyhow::Result<()> {
 
 /// A sentence for a person, or an object for a script.
 fn say(text: &str, object: Value, json: bool) -> anyhow::Result<()> {
-    Ok(if json { render::line(&object.to_string())? } else { render::line(text)? })
+    if json {
+        render::line(&object.to_string())?
+    } else {
+        render::line(text)?
+    }
+    Ok(())
 }

@@ -152,10 +152,11 @@ pub async fn fills_of(
 ) -> Result<Vec<(Fill, Timestamp)>, StoreError> {
     let wallets: Vec<String> = wallets.iter().map(ToString::to_string).collect();
     let rows = sqlx::query(facts::select_fills!(
-        "CROSS JOIN LATERAL (SELECT orderflow_told(b.block_hash, f.log_index, $1) AS seq) AS told
+        "JOIN (SELECT DISTINCT unnest($4::text[]) AS address) AS wanted ON wanted.address = w.address
+         -- When a fill was told is dear to find, and asked of these wallets' alone.
+         CROSS JOIN LATERAL (SELECT CASE WHEN wanted.address IS NOT NULL
+                                         THEN orderflow_told(b.block_hash, f.log_index, $1) END AS seq) AS told
          WHERE told.seq <= $1 AND b.block_time >= $2 AND b.block_time < $3
-           -- Found once: whose fill a row is says sooner than anything else that it is none of these.
-           AND f.wallet = ANY(ARRAY(SELECT n.id FROM orderflow_wallets n WHERE n.address = ANY($4)))
            -- Says which partitions need not be looked at.
            AND f.block_number >= (SELECT min(n.block_number) FROM orderflow_blocks n
                                   WHERE NOT n.orphaned AND n.block_time >= $2)
