@@ -84,6 +84,10 @@ impl Paper {
     pub(crate) async fn quote(&self, token: TokenId, condition: Option<ConditionId>) -> Result<Book, String> {
         if let Some(condition) = condition {
             self.demands.look_ahead(condition);
+            // What is to be sold there is looked at again with the next tick, and not offered in vain.
+            if self.demands.known(condition).is_some_and(|terms| terms.accepting == Some(false)) {
+                return Err("the market takes no orders".to_owned());
+            }
         }
         self.book(token).await
     }

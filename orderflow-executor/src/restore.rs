@@ -64,6 +64,7 @@ pub(crate) async fn remember_recent(
     remember_volumes(connection, engine, seq).await?;
     let Some(reached) = resume::reached(connection, seq).await? else { return Ok(()) };
     let since = reached.plus_micros(-LOOKBACK);
+    engine.remember_from(since);
     // What wallets of standing did is asked over a longer time than what everybody did.
     let wallets: Vec<Wallet> = engine.of_standing().into_iter().filter(|one| Some(*one) != own).collect();
     let earlier = reached.plus_micros(-engine.flows_kept());

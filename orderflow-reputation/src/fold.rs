@@ -18,7 +18,7 @@ const READER: &str = crate::NAME;
 pub(crate) const LOOKED: &str = "orderflow-reputation results";
 /// Which rules verdicts are made by. Raised when the same facts come to say something else, or more: then everybody
 /// is published anew.
-const RULES: u32 = 2;
+const RULES: u32 = 3;
 /// How many bytes of wallets are in memory, unless somebody says otherwise.
 const MEMORY: usize = 160 << 20;
 

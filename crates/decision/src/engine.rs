@@ -149,6 +149,11 @@ impl Engine {
         self.tokens.get(&token).copied()
     }
 
+    /// All fills from a moment on are told next, and of those before it only what wallets of standing traded.
+    pub const fn remember_from(&mut self, since: Timestamp) {
+        self.tapes.begin(since);
+    }
+
     /// Takes in what was already acted on before a restart: knowledge, but no consequence.
     pub fn remember(&mut self, fill: &Fill, block_time: Timestamp) {
         self.entries.observe(fill, block_time);

@@ -59,9 +59,16 @@ pub struct Tapes {
     prints: BTreeMap<TokenId, Tape>,
     asked: BTreeMap<TokenId, Timestamp>,
     swept: Timestamp,
+    /// What happened before is not told, because a restart lies between; `None` where nothing is left out.
+    begun: Option<Timestamp>,
 }
 
 impl Tapes {
+    /// All fills from a moment on are told after a restart, and none before.
+    pub const fn begin(&mut self, since: Timestamp) {
+        self.begun = Some(since);
+    }
+
     /// Adds a fill to its token's tape.
     pub fn observe(&mut self, fill: &Fill, at: Timestamp) {
         self.sweep(at);
@@ -163,7 +170,8 @@ impl Tapes {
     /// From when on all fills of a token are known that happened; `None` where nobody traded it lately.
     #[must_use]
     pub fn known_from(&self, token: TokenId) -> Option<Timestamp> {
-        self.prints.get(&token)?.latest().map(|latest| latest.at.plus_micros(-LOOKBACK))
+        let latest = self.prints.get(&token)?.latest()?;
+        Some(latest.at.plus_micros(-LOOKBACK)).max(self.begun)
     }
 
     /// What a wallet net bought of a token in shares, from a moment on and before another.

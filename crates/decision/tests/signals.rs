@@ -360,6 +360,19 @@ fn a_restart_forgets_no_whale_that_disagrees() {
     assert_eq!(kept, 6 * HOUR + policy().max_signal_age);
 }
 
+/// What lies between the trades that are told of all and the last trade of a token is not left out, where that was some
+/// time before the restart.
+#[test]
+fn a_restart_leaves_no_gap_before_what_it_is_told_of_all() {
+    let mut desk = Desk::new(policy());
+    let before = |minutes: i64| desk.at.plus_micros(-minutes * Timestamp::MINUTE);
+    let (since, disagreed, traded) = (before(75), before(100), before(60));
+    desk.engine.remember_from(since);
+    desk.engine.remember_flow(&trade(2, 11, Side::Buy, 900, "0.50"), disagreed);
+    desk.engine.remember(&trade(77, 11, Side::Buy, 5, "0.50"), traded);
+    assert_eq!(reason(&desk.follow(1, "0.50", &book(1, "0.49", "0.50"))).code(), "conflict");
+}
+
 /// A whale that slipped is not followed, but what it does still counts against another.
 #[test]
 fn a_slipped_whale_still_disagrees() {

@@ -37,7 +37,8 @@ impl Other {
 
     /// Waits until somebody waits for it, and then for its own turn.
     async fn come_to_the_outbox(mut self) {
-        let is_waited_for = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)";
+        let is_waited_for = "SELECT EXISTS (SELECT FROM pg_stat_activity
+                                            WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid)))";
         while !sqlx::query_scalar::<_, bool>(is_waited_for).fetch_one(&mut self.connection).await.unwrap() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

@@ -145,7 +145,12 @@ impl Desk {
                 self.send_first(order, signed);
             }
             Wish::Cancel(order) => self.cancel(order),
-            Wish::Object(objection, says) => self.standing.set(objection, says),
+            Wish::Object(objection, says) => {
+                if objection == Objection::Halted(HaltKind::Configuration) && says.is_none() {
+                    self.renew_anew();
+                }
+                self.standing.set(objection, says);
+            }
             Wish::Measured(guard) => self.queue.push_back(LiveNews::Guard(guard)),
             Wish::OnChain(transaction, fill) => {
                 self.on_chain.push_back((transaction, *fill));

@@ -30,8 +30,9 @@ pub(super) struct Renewal {
     is_asked: bool,
     /// When it is tried next.
     pub(super) due: Option<Instant>,
-    /// Tries in a row that came to nothing.
+    /// Tries in a row to which the venue said no, and those that came to nothing for whatever reason.
     failures: u32,
+    tries: u32,
     /// When the venue last said that it knows the credentials, and how often in a row it said so in vain.
     known: Option<Instant>,
     rounds: u32,
@@ -44,8 +45,10 @@ pub(super) struct Renewal {
 pub(super) enum Renewed {
     /// The venue knows the credentials in use.
     Known,
-    /// It could not be asked, or hands out none that it knows.
-    Failed(String),
+    /// It could not be asked: that says nothing of them.
+    Unheard(String),
+    /// It hands out none that it knows.
+    Refused(String),
 }
 
 impl Renewal {
@@ -56,6 +59,7 @@ impl Renewal {
             is_asked: false,
             due: None,
             failures: 0,
+            tries: 0,
             known: None,
             rounds: 0,
             waiting: vec![],
@@ -79,7 +83,7 @@ impl Renewal {
 
     /// The venue knows the credentials in use.
     fn is_known(&mut self, now: Instant) {
-        self.failures = 0;
+        (self.failures, self.tries) = (0, 0);
         self.known = Some(now);
         self.rounds = self.rounds.saturating_add(1);
     }
@@ -90,7 +94,9 @@ impl Renewal {
 pub(super) async fn renew(trader: Arc<Trader>, keys: Arc<KeyDesk>, access: Access) -> Told {
     let renewed = match attempt(&trader, &keys, &access).await {
         Ok(()) => Renewed::Known,
-        Err(error) => Renewed::Failed(error.to_string()),
+        // Whoever stalls or breaks down has not said that we are nobody.
+        Err(error @ VenueError::Status { code: 400..=499, .. }) => Renewed::Refused(error.to_string()),
+        Err(error) => Renewed::Unheard(error.to_string()),
     };
     Told::Renewed(renewed)
 }
@@ -169,12 +175,11 @@ impl Desk {
                 // Whatever was asked with those that were not known is asked again.
                 self.doubt_everything();
             }
-            Renewed::Failed(why) => {
+            Renewed::Unheard(why) => self.try_again(&why),
+            Renewed::Refused(why) => {
                 self.renewal.failures += 1;
-                tracing::error!(why, tries = self.renewal.failures, "no credentials that the venue knows");
                 if self.renewal.failures < MOST_RENEWALS {
-                    let pause = self.rhythm.poll.saturating_mul(1 << self.renewal.failures);
-                    self.renewal.due = Some(Instant::now() + pause);
+                    self.try_again(&why);
                     return;
                 }
                 let says = format!("the venue does not know our credentials, and hands out no others: {why}");
@@ -183,6 +188,18 @@ impl Desk {
                 self.give_up_waiting("not authorised, and no credentials are handed out that are");
             }
         }
+    }
+
+    fn try_again(&mut self, why: &str) {
+        self.renewal.tries = self.renewal.tries.saturating_add(1);
+        tracing::error!(why, tries = self.renewal.tries, "no credentials that the venue knows");
+        let pause = self.rhythm.poll.saturating_mul(1 << self.renewal.tries.min(16)).min(LONGEST_PAUSE);
+        self.renewal.due = Some(Instant::now() + pause);
+    }
+
+    /// A person has seen to it: credentials are derived again where the venue does not know those in use.
+    pub(super) const fn renew_anew(&mut self) {
+        (self.renewal.failures, self.renewal.tries, self.renewal.rounds) = (0, 0, 0);
     }
 
     fn give_up_waiting(&mut self, reason: &str) {

@@ -6,6 +6,9 @@ use decision::{Guard, VenueMode};
 use devnet::{Trouble, VenueFault, VenueRoute};
 use domain::{Closing, OrderEvent, Usd};
 
+use orderflow_executor::watch::obey_kill;
+use store::controls;
+
 use crate::bench::Bench;
 
 impl Bench {
@@ -96,6 +99,7 @@ async fn credentials_that_are_known_are_kept() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_credentials_everything_stops() {
     let mut bench = Bench::begin().await;
+    let watching = tokio::spawn(obey_kill(bench.store.clone(), bench.live.handle()));
     let trouble = Trouble::Refused { status: 401, message: "Invalid L1 Request headers".to_owned() };
     bench.venue.add_fault(VenueFault { route: Some(VenueRoute::Auth), trouble, times: None });
     bench.venue.revoke_keys(bench.wallet().0);
@@ -106,5 +110,32 @@ async fn without_credentials_everything_stops() {
     let next = bench.send_one().await;
     assert!(bench.rejection(next).starts_with("not sent"), "{}", bench.rejection(next));
     assert!(bench.truth().orders.is_empty());
+
+    // The venue's trouble is over, and a person says so: credentials are derived again with the next order.
+    bench.venue.lift_faults();
+    controls::lift(&mut bench.store.connection().await.unwrap()).await.unwrap();
+    bench.until("lifted", |bench| bench.guards.last() == Some(&Guard::Venue(VenueMode::Normal))).await;
+    let signed_before = bench.send_one().await;
+    assert!(bench.rejection(signed_before).contains("credentials that are no more"));
+    let after = bench.send_one().await;
+    assert!(bench.got_some(after), "{:?}", bench.told(after));
+    watching.abort();
+    bench.end().await;
+}
+
+/// Who stalls or breaks down has not said that we are nobody: credentials are asked for until somebody answers, and no
+/// person has to come.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_venue_that_is_away_stops_nothing_for_good() {
+    let mut bench = Bench::begin().await;
+    let trouble = Trouble::Refused { status: 503, message: "upstream".to_owned() };
+    bench.venue.add_fault(VenueFault { route: Some(VenueRoute::Auth), trouble, times: Some(3) });
+    bench.venue.revoke_keys(bench.wallet().0);
+    let order = bench.send_one().await;
+    assert_eq!(bench.venue.faults_left(), 0, "it was asked more often than a refusal may be heard");
+    assert!(bench.rejection(order).contains("credentials that are no more"));
+    let next = bench.send_one().await;
+    assert!(bench.got_some(next), "{:?}", bench.told(next));
+    assert!(!bench.guards.iter().any(|guard| matches!(guard, Guard::Venue(_))), "{:?}", bench.guards);
     bench.end().await;
 }
