@@ -296,13 +296,17 @@ mod any_sequence {
                         desk.run(EventKind::Tick);
                         let before = held(&desk, &described, market);
                         let lost = desk.engine.portfolio().day_loss();
+                        let may_end = |of| (1u32..).zip(&described[1..]).any(|(number, (_, end))| {
+                            condition(number) == of && end.is_none_or(|end| end.day() <= desk.at.day())
+                        });
+                        let at_risk = desk.engine.portfolio().at_risk(may_end);
                         let Ok(order) = desk.follow(market) else { continue };
                         let portfolio = desk.engine.portfolio();
                         let part = |percent: i64| Usd::from_micros(portfolio.bankroll().micros() / 100 * percent + 100);
                         prop_assert!(before < 2, "{before} of its cluster");
                         prop_assert!(order.most() <= part(5), "{order:?}");
                         prop_assert!(portfolio.exposure() <= part(25));
-                        prop_assert!(order.most() <= Usd::whole(700) - lost);
+                        prop_assert!(order.most() <= Usd::whole(700) - lost - at_risk);
                     }
                     Step::Resolve { market, winner } => desk.resolve(market, winner),
                     Step::Mark { bid } => {
