@@ -91,6 +91,8 @@ fn spawn(arguments: &[String], log: &PathBuf) -> tokio::process::Child {
     let log = File::create(log).unwrap();
     tokio::process::Command::new(env!("CARGO_BIN_EXE_trials"))
         .args(arguments)
+        // A backtrace would push what it said out of what is looked at.
+        .env("RUST_BACKTRACE", "0")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)
