@@ -10,7 +10,7 @@ use std::time::Duration;
 use devnet::SignatureType;
 use domain::Usd;
 use orderflow_executor::reconcile::reconcile;
-use serde_json::json;
+use serde_json::{Value, json};
 use session::{Kind, Running, Session};
 use store::live;
 
@@ -57,7 +57,7 @@ async fn the_books_come_to_what_the_venue_says() {
     session.until("orders", &mut running, |so_far| 2 <= so_far.orders).await;
 
     // No more entries: what is on its way comes to its end, and then both sides must say the same.
-    assert_eq!(session.answer(&["pause"]), json!({"paused": true}));
+    assert_eq!(answer(&session, &["pause"]), json!({"paused": true}));
     let mut last = Ok(());
     for _ in 0..600 {
         last = compared(&session).await;
@@ -73,9 +73,9 @@ async fn the_books_come_to_what_the_venue_says() {
     assert!((1..=session.results().await.orders).contains(&sent), "{sent}");
     let shown = session.command(&["positions", "--json"]);
     assert!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
-    let compared = session.answer_of_account("reconcile");
+    let compared = answer(&session, &["reconcile"]);
     assert_eq!(compared["differences"], json!([]), "{compared}");
-    let checks = session.answer_of_account("doctor");
+    let checks = answer(&session, &["doctor"]);
     assert!(checks.as_array().unwrap().iter().all(|check| check["green"] == true), "{checks}");
     stop_and_go(&session, &mut running).await;
     running.end().await;
@@ -86,7 +86,7 @@ async fn the_books_come_to_what_the_venue_says() {
 async fn stop_and_go(session: &Session, running: &mut Running) {
     let held: i64 =
         session.psql("SELECT count(*) FROM orderflow_positions WHERE status = 'OPEN'").parse().unwrap();
-    assert_eq!(session.answer(&["close", "--all"])["closing"], 0 < held);
+    assert_eq!(answer(session, &["close", "--all"])["closing"], 0 < held);
     if 0 < held {
         heard(
             session,
@@ -95,13 +95,20 @@ async fn stop_and_go(session: &Session, running: &mut Running) {
         )
         .await;
     }
-    assert_eq!(session.answer(&["kill", "a drill"]), json!({"killed": "a drill"}));
+    assert_eq!(answer(session, &["kill", "a drill"]), json!({"killed": "a drill"}));
     heard(session, running, "SELECT count(*) > 0 FROM orderflow_steps WHERE detail->>'name' = 'kill'").await;
-    assert_eq!(session.answer(&["lift"]), json!({"was_killed": true, "halts": 0}));
+    assert_eq!(answer(session, &["lift"]), json!({"was_killed": true, "halts": 0}));
     heard(session, running, "SELECT count(*) > 0 FROM orderflow_steps WHERE detail->>'name' = 'lift'").await;
-    assert_eq!(session.answer(&["resume"]), json!({"paused": false}));
+    assert_eq!(answer(session, &["resume"]), json!({"paused": false}));
     heard(session, running, "SELECT count(*) > 0 FROM orderflow_steps WHERE detail->>'name' = 'resume'")
         .await;
+}
+
+/// What a command says to a script.
+fn answer(session: &Session, arguments: &[&str]) -> Value {
+    let output = session.command(&[arguments, &["--json"]].concat());
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 /// Waits until something holds.

@@ -7,7 +7,7 @@ use service::{CancellationToken, clock};
 use store::{controls, live};
 use tokio::time::sleep;
 
-use crate::earnest::{self, Manner};
+use crate::earnest::Manner;
 use crate::machine::say;
 use crate::samples;
 use crate::stage::Stage;
@@ -27,12 +27,8 @@ pub(crate) async fn run(times: u32, log: &str) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let config = DevnetConfig { speed: 4.0, history_days: 0, wallets: 2_000, ..DevnetConfig::default() };
     let world = Devnet::start(config, clock::now(), stop.clone()).await?;
-    earnest::fund(&world);
-    earnest::believe(&world, &stage.database.store).await?;
-    let key = earnest::key_file(&world, stage.folder())?;
     let manner = Manner { paper: false, check_secs: 60, poll_millis: 2_750 };
-    let arguments = earnest::arguments(&world, stage.database.url(), &key, log, manner);
-    let mut process = trading::begin(arguments)?;
+    let mut process = trading::begin(&world, &stage, manner, log).await?;
     let mut connection = stage.database.store.connection().await?;
     let begun = tokio::time::Instant::now();
     while live::steps(&mut connection).await?.len() < WARM_UP {

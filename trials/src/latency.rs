@@ -17,7 +17,7 @@ use store::live::Steps;
 use store::{Store, live};
 use tokio::process::Child;
 
-use crate::earnest::{self, Manner};
+use crate::earnest::Manner;
 use crate::machine::{millis, peak_memory, quantile, say};
 use crate::samples;
 use crate::stage::Stage;
@@ -67,12 +67,8 @@ pub(crate) async fn run(orders: usize, rate: f64, log: &str) -> anyhow::Result<(
         ..DevnetConfig::default()
     };
     let world = Devnet::start(config, clock::now(), stop.clone()).await?;
-    earnest::fund(&world);
-    earnest::believe(&world, &stage.database.store).await?;
-    let key = earnest::key_file(&world, stage.folder())?;
     let manner = Manner { paper: false, check_secs: 3_600, poll_millis: 2_750 };
-    let arguments = earnest::arguments(&world, stage.database.url(), &key, log, manner);
-    let mut process = trading::begin(arguments)?;
+    let mut process = trading::begin(&world, &stage, manner, log).await?;
     let begun = (Instant::now(), world.fills());
     let ways = watch(&stage.database.store, &world, orders + WARM_UP, &mut process).await;
     let seconds = begun.0.elapsed().as_secs_f64();

@@ -4,13 +4,21 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use devnet::Devnet;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
 
-/// The trading process, which keeps what it measures of itself until its input says otherwise.
-pub(crate) fn begin(arguments: Vec<String>) -> anyhow::Result<Child> {
+use crate::earnest::{self, Manner};
+use crate::stage::Stage;
+
+/// Begins to trade in a world, with money, a key, and whales to follow from the beginning. The process keeps what it
+/// measures of itself until its input says otherwise.
+pub(crate) async fn begin(world: &Devnet, stage: &Stage, manner: Manner, log: &str) -> anyhow::Result<Child> {
+    earnest::fund(world);
+    earnest::believe(world, &stage.database.store).await?;
+    let key = earnest::key_file(world, stage.folder())?;
     Ok(Command::new(std::env::current_exe()?)
-        .args(arguments)
+        .args(earnest::arguments(world, stage.database.url(), &key, log, manner))
         .arg("--samples")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

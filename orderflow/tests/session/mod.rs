@@ -9,7 +9,6 @@ use clap::Parser as _;
 use devnet::{AccountTruth, Devnet, DevnetConfig, OpenAccount, SignatureType};
 use domain::{Usd, Wallet};
 use orderflow_reputation::Passes;
-use serde_json::Value;
 use service::{CancellationToken, clock};
 use store::Store;
 use store::results::{Results, results};
@@ -39,8 +38,8 @@ pub(crate) struct Session {
     /// The wallet that trades, if it is live.
     pub(crate) wallet: Wallet,
     pub(crate) executor: orderflow_executor::ServiceSettings,
-    /// What a command is told of the venue and the account.
-    venue: Vec<String>,
+    /// What a command is told of the venue and the account: variables and their values.
+    account: Vec<(String, String)>,
     services: JoinSet<anyhow::Result<()>>,
     stop: CancellationToken,
     _folder: tempfile::TempDir,
@@ -152,8 +151,9 @@ impl Session {
             ));
         }
         let wallet = Wallet(wallet);
-        let venue = venue.map(ToOwned::to_owned).to_vec();
-        Self { kind, world, database, store, wallet, executor, venue, services, stop, _folder: folder }
+        let variable = |flag: &str| flag.trim_start_matches('-').replace('-', "_").to_uppercase();
+        let account = venue.chunks_exact(2).map(|of| (variable(of[0]), of[1].to_owned())).collect();
+        Self { kind, world, database, store, wallet, executor, account, services, stop, _folder: folder }
     }
 
     pub(crate) fn run(&self) -> Running {
@@ -201,28 +201,14 @@ impl Session {
         panic!("{what}: {last:?}, {refusals:?}");
     }
 
-    /// A command of a person, on this session's database.
+    /// A command of a person, on this session's database and account.
     pub(crate) fn command(&self, arguments: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_orderflow"))
             .args(arguments)
+            .envs(self.account.iter().map(|(name, value)| (name, value)))
             .env("DATABASE_URL", self.database.url())
             .output()
             .unwrap()
-    }
-
-    /// What such a command says to a script.
-    #[allow(dead_code, reason = "not every session has a person in it")]
-    pub(crate) fn answer(&self, arguments: &[&str]) -> Value {
-        let output = self.command(&[arguments, &["--json"]].concat());
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap()
-    }
-
-    /// The same of a command about the account.
-    #[allow(dead_code, reason = "not every session has a person in it")]
-    pub(crate) fn answer_of_account(&self, command: &str) -> Value {
-        let venue: Vec<&str> = self.venue.iter().map(String::as_str).collect();
-        self.answer(&[&[command], &venue[..]].concat())
     }
 
     pub(crate) fn psql(&self, statement: &str) -> String {

@@ -1,18 +1,15 @@
 //! Who waits for whom: the newest block waits for others, and others for their turn behind it, and never all of them.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
-
-mod blocks;
-
 use std::time::Duration;
 
-use blocks::{block, stretch};
 use domain::ChainEvent;
 use sqlx::{Connection as _, PgConnection};
 use store::Store;
 use store::facts::{Block, Writer};
 use store::testing::TestDatabase;
 use tokio::task::JoinHandle;
+
+use crate::blocks::{block, stretch};
 
 /// Longer than anything here takes, and shorter than anybody's patience.
 const SOON: Duration = Duration::from_secs(60);

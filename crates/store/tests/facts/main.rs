@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod blocks;
+mod turns;
 
 use alloy_primitives::B256;
 use blocks::{block, fill, hash, other, resolution, stretch, time};

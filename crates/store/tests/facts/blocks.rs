@@ -1,7 +1,5 @@
 //! Blocks that look like blocks, each the same whenever it is made.
 
-#![allow(dead_code, reason = "not every test needs all of them")]
-
 use alloy_primitives::{Address, B256, U256};
 use domain::{
     BlockHash, ChainEvent, ConditionId, Exchange, Fact, Fee, Fill, Payouts, Place, Role, Shares, Side,
