@@ -3,14 +3,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+#[path = "shared/desk.rs"]
+mod desk;
 mod shared;
 
 use decision::portfolio::Holdings;
-use decision::venue::{self, Resting};
-use decision::{Command, Engine, EntryStyle, Event, EventKind, FadePolicy, Last, Policy, Reason, Record};
+use decision::venue::Resting;
+use decision::{Command, Engine, EntryStyle, EventKind, FadePolicy, Last, Policy, Reason, Record};
 use domain::{
-    Book, ConfidenceModel, ExitReason, Level, Market, Order, Place, Purpose, Shares, Side, Signal, Tick,
-    Tier, TimeInForce, Timestamp, TokenId,
+    Book, ConfidenceModel, ExitReason, Level, Market, Order, Place, Price, Purpose, Shares, Side, Signal,
+    Tick, Tier, TimeInForce, Timestamp, TokenId,
 };
 use shared::{NOON, market, price, token, trade, verdict, wallet};
 
@@ -22,6 +24,12 @@ struct Desk {
     at: Timestamp,
     bid: &'static str,
     cancelled: Vec<i64>,
+}
+
+fn book(token: TokenId, at: Timestamp, bid: Price) -> Book {
+    let level = |price| vec![Level { price, shares: Shares::whole(100_000) }];
+    let ask = Price::from_ppm(bid.ppm() + 10_000).unwrap();
+    Book::new(token, at, Tick::CENT, level(bid), level(ask))
 }
 
 impl Desk {
@@ -36,37 +44,20 @@ impl Desk {
     }
 
     fn run(&mut self, kind: EventKind) -> Vec<Record> {
-        let mut records = vec![];
-        let mut kinds = std::collections::VecDeque::from([kind]);
-        while let Some(kind) = kinds.pop_front() {
-            let outcome = self.engine.step(&Event { at: self.at, kind });
-            records.extend(outcome.records);
-            for command in outcome.commands {
-                match command {
-                    Command::Quote(token) => kinds.push_back(EventKind::Book(self.book(token))),
-                    Command::Holdings { .. } => {}
-                    Command::Place(order) => {
-                        let book = self.book(order.get().token);
-                        kinds
-                            .extend(venue::execute(&order, &book, self.at).into_iter().map(EventKind::Order));
-                    }
-                    Command::Cancel(id) => {
-                        self.cancelled.push(id);
-                        let sent = self.engine.portfolio().orders().find(|sent| sent.order.id == id);
-                        let news = sent.and_then(Resting::new).map(|order| order.cancel(self.at));
-                        kinds.extend(news.map(EventKind::Order));
-                    }
-                }
-            }
-        }
-        records
-    }
-
-    fn book(&self, token: TokenId) -> Book {
-        let bid = price(self.bid);
-        let level = |price| vec![Level { price, shares: Shares::whole(100_000) }];
-        let ask = domain::Price::from_ppm(bid.ppm() + 10_000).unwrap();
-        Book::new(token, self.at, Tick::CENT, level(bid), level(ask))
+        let Self { engine, at, bid, cancelled } = self;
+        desk::run(
+            engine,
+            *at,
+            kind,
+            |token| book(token, *at, price(bid)),
+            |engine, command| {
+                let Command::Cancel(id) = command else { return vec![] };
+                cancelled.push(id);
+                let sent = engine.portfolio().orders().find(|sent| sent.order.id == id);
+                let news = sent.and_then(Resting::new).map(|order| order.cancel(*at));
+                news.map(EventKind::Order).into_iter().collect()
+            },
+        )
     }
 
     /// After so many microseconds somebody trades the token, and takes what rests: $300, a stranger $20.

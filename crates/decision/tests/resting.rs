@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+#[path = "shared/desk.rs"]
+mod desk;
 mod shared;
 
 use decision::portfolio::Holdings;
@@ -40,30 +42,14 @@ impl Desk {
     }
 
     fn run(&mut self, kind: EventKind) -> Vec<Record> {
-        let mut records = vec![];
-        let mut kinds = std::collections::VecDeque::from([kind]);
-        while let Some(kind) = kinds.pop_front() {
-            let outcome = self.engine.step(&Event { at: self.at, kind });
-            records.extend(outcome.records);
-            for command in outcome.commands {
-                match command {
-                    Command::Quote(token) => kinds.push_back(EventKind::Book(book(token))),
-                    Command::Holdings { .. } => {}
-                    Command::Place(order) => {
-                        let book = book(order.get().token);
-                        kinds
-                            .extend(venue::execute(&order, &book, self.at).into_iter().map(EventKind::Order));
-                    }
-                    Command::Cancel(id) => {
-                        self.cancelled.push(id);
-                        let sent = self.engine.portfolio().orders().find(|sent| sent.order.id == id);
-                        let news = sent.and_then(Resting::new).map(|order| order.cancel(self.at));
-                        kinds.extend(news.map(EventKind::Order));
-                    }
-                }
-            }
-        }
-        records
+        let Self { engine, at, cancelled } = self;
+        desk::run(engine, *at, kind, book, |engine, command| {
+            let Command::Cancel(id) = command else { return vec![] };
+            cancelled.push(id);
+            let sent = engine.portfolio().orders().find(|sent| sent.order.id == id);
+            let news = sent.and_then(Resting::new).map(|order| order.cancel(*at));
+            news.map(EventKind::Order).into_iter().collect()
+        })
     }
 
     fn fill(&mut self, fill: Fill) -> Vec<Record> {

@@ -3,10 +3,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+#[path = "shared/desk.rs"]
+mod desk;
 mod shared;
 
 use decision::portfolio::Holdings;
-use decision::{Command, Engine, EntryStyle, Event, EventKind, Last, Limits, Policy, Reason, Record, venue};
+use decision::{Engine, EntryStyle, EventKind, Last, Limits, Policy, Reason, Record};
 use domain::{
     Book, ConfidenceModel, Level, Market, Order, Payouts, Shares, Side, Tick, Tier, Timestamp, TokenId, Usd,
 };
@@ -26,6 +28,11 @@ struct Desk {
     bid: &'static str,
 }
 
+fn book(token: TokenId, at: Timestamp, bid: &str) -> Book {
+    let level = |text: &str| vec![Level { price: price(text), shares: Shares::whole(1_000_000) }];
+    Book::new(token, at, Tick::CENT, level(bid), level("0.50"))
+}
+
 impl Desk {
     fn new(policy: Policy) -> Self {
         let engine = Engine::new(policy, Holdings::default(), Last::default());
@@ -43,29 +50,8 @@ impl Desk {
     }
 
     fn run(&mut self, kind: EventKind) -> Vec<Record> {
-        let mut records = vec![];
-        let mut kinds = std::collections::VecDeque::from([kind]);
-        while let Some(kind) = kinds.pop_front() {
-            let outcome = self.engine.step(&Event { at: self.at, kind });
-            records.extend(outcome.records);
-            for command in outcome.commands {
-                match command {
-                    Command::Quote(token) => kinds.push_back(EventKind::Book(self.book(token))),
-                    Command::Place(order) => {
-                        let book = self.book(order.get().token);
-                        kinds
-                            .extend(venue::execute(&order, &book, self.at).into_iter().map(EventKind::Order));
-                    }
-                    Command::Holdings { .. } | Command::Cancel(_) => {}
-                }
-            }
-        }
-        records
-    }
-
-    fn book(&self, token: TokenId) -> Book {
-        let level = |text: &str| vec![Level { price: price(text), shares: Shares::whole(1_000_000) }];
-        Book::new(token, self.at, Tick::CENT, level(self.bid), level("0.50"))
+        let Self { engine, at, bid } = self;
+        desk::run(engine, *at, kind, |token| book(token, *at, bid), |_, _| vec![])
     }
 
     /// The whale buys in a market at 0.50; the order that follows, or why there is none.
