@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+#[path = "shared/desk.rs"]
+mod desk;
 mod shared;
 
 use decision::exits::{ExitState, Lead};
@@ -39,6 +41,13 @@ struct Desk {
     depth: i32,
 }
 
+fn book(token: TokenId, at: Timestamp, bid: &str, depth: i32) -> Book {
+    let bid = price(bid);
+    let level = |price| vec![Level { price, shares: Shares::whole(depth) }];
+    let ask = Price::from_ppm(bid.ppm() + 10_000).unwrap();
+    Book::new(token, at, Tick::CENT, level(bid), level(ask))
+}
+
 impl Desk {
     fn new(limits: Limits) -> Self {
         let engine = Engine::new(policy(limits), Holdings::default(), Last::default());
@@ -54,33 +63,10 @@ impl Desk {
         self.engine.step(&Event { at: self.at, kind })
     }
 
-    fn book(&self, token: TokenId) -> Book {
-        let bid = price(self.bid);
-        let level = |price| vec![Level { price, shares: Shares::whole(self.depth) }];
-        let ask = Price::from_ppm(bid.ppm() + 10_000).unwrap();
-        Book::new(token, self.at, Tick::CENT, level(bid), level(ask))
-    }
-
     /// Tells the engine something and answers all it asks.
     fn run(&mut self, kind: EventKind) -> Vec<Record> {
-        let mut records = vec![];
-        let mut kinds = std::collections::VecDeque::from([kind]);
-        while let Some(kind) = kinds.pop_front() {
-            let outcome = self.tell(kind);
-            records.extend(outcome.records);
-            for command in outcome.commands {
-                match command {
-                    Command::Quote(token) => kinds.push_back(EventKind::Book(self.book(token))),
-                    Command::Place(order) => {
-                        let book = self.book(order.get().token);
-                        kinds
-                            .extend(venue::execute(&order, &book, self.at).into_iter().map(EventKind::Order));
-                    }
-                    Command::Holdings { .. } | Command::Cancel(_) => {}
-                }
-            }
-        }
-        records
+        let Self { engine, at, bid, depth } = self;
+        desk::run(engine, *at, kind, |token| book(token, *at, bid, *depth), |_, _| vec![])
     }
 
     fn fill(&mut self, fill: Fill) -> Vec<Record> {
@@ -184,13 +170,13 @@ fn what_filled_after_the_dispute_is_left_too() {
     let outcome =
         desk.tell(EventKind::Fill { fill: trade(1, token, Side::Buy, 600, "0.50"), block_time: desk.at });
     assert!(!outcome.commands.is_empty());
-    let outcome = desk.tell(EventKind::Book(desk.book(token)));
+    let outcome = desk.tell(EventKind::Book(book(token, desk.at, desk.bid, desk.depth)));
     let placed = outcome.commands.into_iter().find_map(|command| match command {
         Command::Place(order) => Some(order),
         _ => None,
     });
     desk.tell(EventKind::Market(Market { oracle: Some(Oracle::Disputed), ..market(1) }));
-    for news in venue::execute(&placed.unwrap(), &desk.book(token), desk.at) {
+    for news in venue::execute(&placed.unwrap(), &book(token, desk.at, desk.bid, desk.depth), desk.at) {
         desk.tell(EventKind::Order(news));
     }
     assert_eq!(exits(&desk.run(EventKind::Tick)), [ExitReason::Dispute]);
@@ -246,7 +232,7 @@ fn a_kill_asks_every_live_order_back() {
     let mut desk = Desk::new(Limits::default());
     let fill = trade(1, token(10), Side::Buy, 600, "0.50");
     desk.tell(EventKind::Fill { fill, block_time: NOON });
-    let book = desk.book(token(10));
+    let book = book(token(10), desk.at, desk.bid, desk.depth);
     let placed = desk.tell(EventKind::Book(book)).commands;
     assert!(matches!(placed.as_slice(), [Command::Place(_)]));
     let killed = desk.tell(EventKind::Control(Control::Kill { reason: "a drill".to_owned() }));
@@ -396,7 +382,7 @@ fn an_open_position_is_worth_its_bid() {
 fn a_position_that_nobody_bids_for_is_worth_next_to_nothing() {
     let mut desk = Desk::new(Limits::default());
     assert!(opened(&desk.follow(1)));
-    let book = Book { bids: vec![], ..desk.book(token(10)) };
+    let book = Book { bids: vec![], ..book(token(10), desk.at, desk.bid, desk.depth) };
     desk.tell(EventKind::Book(book));
     // 200 shares at a millionth of a dollar.
     assert_eq!(desk.engine.portfolio().day_loss(), Usd::whole(100) - Usd::from_micros(200));

@@ -3,11 +3,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+#[path = "shared/desk.rs"]
+mod desk;
 mod shared;
 
 use decision::portfolio::Holdings;
 use decision::volume::Traded;
-use decision::{Command, Engine, Event, EventKind, FadePolicy, Filters, Last, Policy, Reason, Record, venue};
+use decision::{Command, Engine, EventKind, FadePolicy, Filters, Last, Policy, Reason, Record};
 use domain::{
     Book, ConfidenceModel, Fill, Level, Market, Oracle, Role, Shares, Side, SignalKind, Skill, Tick, Tier,
     Timestamp, Timing, TokenId, Usd, Verdict, Wallet,
@@ -36,33 +38,13 @@ impl Desk {
 
     /// Tells the engine something, and answers all that it asks.
     fn run(&mut self, kind: EventKind) -> Vec<Record> {
-        let mut records = vec![];
-        let mut kinds = std::collections::VecDeque::from([kind]);
-        while let Some(kind) = kinds.pop_front() {
-            let outcome = self.engine.step(&Event { at: self.at, kind });
-            records.extend(outcome.records);
-            for command in outcome.commands {
-                match command {
-                    Command::Quote(token) => kinds.push_back(EventKind::Book(book(token))),
-                    Command::Holdings { wallet, token } => {
-                        let as_of = NOON.plus_micros(-Timestamp::HOUR);
-                        kinds.extend((self.held)(wallet).map(|shares| EventKind::Holdings {
-                            wallet,
-                            token,
-                            as_of,
-                            held: vec![(token, shares)],
-                        }));
-                    }
-                    Command::Place(order) => {
-                        let book = book(order.get().token);
-                        kinds
-                            .extend(venue::execute(&order, &book, self.at).into_iter().map(EventKind::Order));
-                    }
-                    Command::Cancel(order) => panic!("nobody cancels {order}"),
-                }
-            }
-        }
-        records
+        let Self { engine, at, held } = self;
+        desk::run(engine, *at, kind, book, |_, command| {
+            let Command::Holdings { wallet, token } = command else { panic!("nobody asks {command:?}") };
+            let as_of = NOON.plus_micros(-Timestamp::HOUR);
+            let told = |shares| EventKind::Holdings { wallet, token, as_of, held: vec![(token, shares)] };
+            held(wallet).map(told).into_iter().collect()
+        })
     }
 
     fn fill(&mut self, fill: Fill) -> Vec<Record> {
