@@ -8,6 +8,7 @@ mod act;
 mod at_once;
 mod beliefs;
 mod board;
+mod by_question;
 mod catalogue;
 mod chain;
 mod compare;
@@ -26,6 +27,7 @@ mod person;
 mod record;
 pub(crate) mod saved;
 mod shard;
+mod sheet;
 mod stake;
 mod states;
 mod table;
@@ -44,6 +46,7 @@ use beliefs::Beliefs;
 pub use beliefs::Survey;
 use catalogue::Catalogue;
 use copying::Copying;
+use fold::Room;
 use interner::Spread as _;
 use late::Late;
 use record::{Books, Record};
@@ -68,6 +71,7 @@ pub struct History {
     shards: Vec<Shard>,
     /// Behind the number of the last fact.
     seq: u64,
+    room: Room,
     /// The time of the last one.
     now: Timestamp,
     scored_day: Option<i64>,
@@ -112,6 +116,7 @@ impl History {
             beliefs: Beliefs::default(),
             shards: (0..shards).map(|number| Shard::new(number, shards)).collect(),
             seq: 0,
+            room: Room::default(),
             now: Timestamp::from_micros(i64::MIN),
             scored_day: None,
             marks: Vec::new(),

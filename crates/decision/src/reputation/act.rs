@@ -4,55 +4,27 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use domain::{ChainEvent, Fact, Fill, Payouts, Shares, Side, Timestamp, TokenId, Usd, Wallet};
+use domain::{Fill, Payouts, Role, Shares, Side, Timestamp, TokenId, Usd, Wallet};
 
 use super::catalogue::Seat;
-use super::interner::usize_of;
-
-/// Facts in a row, as the shards fold them: the fills that need no more than a glance, and the acts that the others
-/// ask for.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Stretch<'a> {
-    pub(super) facts: &'a [Fact],
-    /// The number of the first of them.
-    pub(super) first: u64,
-    /// In two parts, as they were glanced at.
-    pub(super) glances: [&'a [Glance]; 2],
-    pub(super) acts: &'a [Act<'a>],
-}
-
-/// What a look at a fill says: nothing about it has to wait. Half a line of memory, with all that a shard needs of the
-/// fills of wallets that are not its own.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Glance {
-    /// The spread of the wallet's address.
-    pub(super) spread: u64,
-    pub(super) at: Timestamp,
-    /// Its place among the facts.
-    pub(super) place: u32,
-    pub(super) question: u32,
-    /// The price of the question's first token in millionths; zero where the fill tells none.
-    pub(super) price: u32,
-    /// The shard where the wallet is at home.
-    pub(super) home: u16,
-    pub(super) outcome: u8,
-}
+use super::interner::Spread as _;
 
 /// Something to be done, and when it happened.
 #[derive(Clone, Debug)]
-pub(super) struct Act<'a> {
+pub(super) struct Act {
     pub(super) seq: u64,
     pub(super) at: Timestamp,
     /// Whether it is news; else it was counted when it was, and comes now to be folded.
     pub(super) is_new: bool,
-    pub(super) deed: Deed<'a>,
+    pub(super) deed: Deed,
 }
 
 /// What is to be done.
 #[derive(Clone, Debug)]
-pub(super) enum Deed<'a> {
-    /// A wallet traded a token. Its price is everybody's news.
-    Trade(Trade<'a>),
+pub(super) enum Deed {
+    /// A wallet traded a token. Its price, in millionths of the question's first token, is everybody's news where the
+    /// fill tells one.
+    Trade { trade: Trade, price: Option<u32>, standing: Standing },
     /// Something that concerns one wallet alone.
     Own { wallet: Wallet, spread: u64, own: Own },
     /// A question has a result, which pays these wallets their shares.
@@ -61,18 +33,41 @@ pub(super) enum Deed<'a> {
     Pay { question: u32, payouts: Arc<Payouts>, first: usize, pay: Arc<Vec<(Wallet, [Usd; 2])>> },
 }
 
-/// A fill and what is known of it.
+/// What a fill did to a wallet: all that its shard asks of it, so that the fact needs not be looked at again.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Trade<'a> {
-    pub(super) fill: &'a Fill,
+pub(super) struct Trade {
     /// The spread of the wallet's address.
     pub(super) spread: u64,
-    /// The question, where it is known.
-    pub(super) seat: Option<Seat>,
-    /// The price of the question's first token in millionths, where the fill tells one that is news.
-    pub(super) price: Option<u32>,
-    /// Whether it can be folded; else it waits, and is only counted.
-    pub(super) is_ripe: bool,
+    pub(super) at: Timestamp,
+    pub(super) usd: Usd,
+    pub(super) shares: Shares,
+    /// What it changed, fees included.
+    pub(super) cash: Usd,
+    pub(super) change: Shares,
+    pub(super) wallet: Wallet,
+    /// Wallets and tokens are told apart by 32 bits of their hashes where it is asked with whom what was traded: enough
+    /// to tell the few that matter, and the same whatever has been described. Opposite a taker stands the exchange.
+    pub(super) counterparty: u32,
+    pub(super) token: u32,
+    /// Its place among the facts that are folded together.
+    pub(super) place: u32,
+    pub(super) question: u32,
+    pub(super) outcome: u8,
+    pub(super) side: Side,
+    pub(super) role: Role,
+    /// Whether it tells a price that is news.
+    pub(super) tells: bool,
+}
+
+/// What becomes of a trade beyond being counted.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Standing {
+    /// It can be folded.
+    Ripe,
+    /// It waits until all questions of a conversion are known.
+    Waits,
+    /// Nobody has described the token: its shares are kept by themselves.
+    Bare(TokenId),
 }
 
 #[derive(Clone, Debug)]
@@ -123,32 +118,39 @@ impl Whom {
     }
 }
 
-impl<'a> Stretch<'a> {
-    /// Acts and nothing else.
-    pub(super) const fn of(acts: &'a [Act<'a>]) -> Self {
-        Self { facts: &[], first: 0, glances: [&[], &[]], acts }
+impl Trade {
+    /// A fill as it is folded; a token that nobody has described has no seat.
+    pub(super) fn of(fill: &Fill, spread: u64, at: Timestamp, seat: Option<Seat>) -> Self {
+        let Seat { question, outcome } = seat.unwrap_or(Seat { question: 0, outcome: 0 });
+        let is_maker = fill.role == Role::Maker;
+        Self {
+            spread,
+            at,
+            usd: fill.usd,
+            shares: fill.shares,
+            cash: fill.cash_change(),
+            change: fill.share_change(),
+            wallet: fill.wallet,
+            counterparty: if is_maker { half(fill.counterparty.spread()) } else { 0 },
+            token: half(fill.token.spread()),
+            place: 0,
+            question,
+            outcome,
+            side: fill.side,
+            role: fill.role,
+            tells: false,
+        }
     }
 
-    /// The number of a fill that was glanced at.
-    pub(super) fn seq(&self, glance: &Glance) -> u64 {
-        self.first + u64::from(glance.place)
-    }
-
-    /// The content of a fill that was glanced at.
-    pub(super) fn trade(&self, glance: &Glance) -> Option<Trade<'a>> {
-        let fact = self.facts.get(usize_of(glance.place))?;
-        let ChainEvent::Fill(fill) = &fact.event else { return None };
-        let seat = Seat { question: glance.question, outcome: glance.outcome };
-        let price = Some(glance.price).filter(|price| *price > 0);
-        Some(Trade { fill, spread: glance.spread, seat: Some(seat), price, is_ripe: true })
+    /// What a part of the fill's shares cost in a direction, without the fee.
+    pub(super) fn gross(&self, direction: Side, shares: Shares) -> Usd {
+        let usd = self.usd.prorated(shares, self.shares);
+        let is_first = self.outcome == 0;
+        if is_first == (direction == Side::Buy) { usd } else { Usd::from_micros(shares.micros()) - usd }
     }
 }
 
-impl Trade<'_> {
-    /// What a part of the fill's shares cost in a direction, without the fee.
-    pub(super) fn gross(&self, outcome: u8, direction: Side, shares: Shares) -> Usd {
-        let usd = self.fill.usd.prorated(shares, self.fill.shares);
-        let is_first = outcome == 0;
-        if is_first == (direction == Side::Buy) { usd } else { Usd::from_micros(shares.micros()) - usd }
-    }
+#[expect(clippy::cast_possible_truncation, reason = "half of a hash is asked for")]
+const fn half(spread: u64) -> u32 {
+    spread as u32
 }

@@ -1,8 +1,8 @@
 //! What is kept of a wallet to tell whether it could be copied, beside its record.
 
-use domain::{Fill, Role, Timestamp};
+use domain::{Role, Timestamp};
 
-use super::interner::Spread as _;
+use super::act::Trade;
 use super::stake::Bet;
 use crate::clv::ClvSums;
 use crate::copyability::{CopyabilitySums, Dealt, DecisionClosed};
@@ -11,17 +11,16 @@ use crate::copyability::{CopyabilitySums, Dealt, DecisionClosed};
 #[derive(Clone, Debug, Default)]
 #[repr(C)]
 pub(super) struct Copying {
-    /// Wallets and tokens are told apart by 32 bits of their hashes: enough to tell the few that matter, and the
-    /// same whatever has been described.
+    /// Wallets and tokens are told apart by half of their hashes.
     pub(super) sums: CopyabilitySums<u32, u32>,
     pub(super) clv: ClvSums,
 }
 
 impl Copying {
-    pub(super) fn trade(&mut self, fill: &Fill, at: Timestamp) {
+    pub(super) fn trade(&mut self, trade: &Trade) {
+        let Trade { at, token, side, usd, counterparty, role, .. } = *trade;
         // Opposite a taker stands the exchange itself.
-        let counterparty = (fill.role == Role::Maker).then(|| half(fill.counterparty.spread()));
-        let (token, side, usd) = (half(fill.token.spread()), fill.side, fill.usd);
+        let counterparty = (role == Role::Maker).then_some(counterparty);
         self.sums.trade(&Dealt { at, token, side, usd, counterparty });
     }
 
@@ -50,9 +49,4 @@ impl Copying {
     pub(super) fn touch_closing(&self) -> u64 {
         self.sums.touch_closing()
     }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "half of a hash is asked for")]
-const fn half(spread: u64) -> u32 {
-    spread as u32
 }

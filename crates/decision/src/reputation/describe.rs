@@ -9,7 +9,7 @@ use alloy_primitives::U256;
 use domain::{ChainEvent, Market, Payouts, Timestamp, TokenId, Wallet};
 
 use super::History;
-use super::act::{Act, Deed, Own, Stretch};
+use super::act::{Act, Deed, Own};
 use super::catalogue::Description;
 use super::fold::{Looked, Mode};
 use super::interner::Spread as _;
@@ -86,14 +86,14 @@ impl History {
                 _ => None,
             })
             .collect();
-        let acts: Vec<Act<'_>> = held
+        let acts: Vec<Act> = held
             .into_iter()
             .map(|(wallet, token)| {
                 let deed = Deed::Own { wallet, spread: wallet.spread(), own: Own::Described(token) };
                 Act { seq: 0, at: self.now, is_new: false, deed }
             })
             .collect();
-        self.shards.iter_mut().for_each(|shard| shard.fold(&Stretch::of(&acts)));
+        self.follow(&acts);
     }
 
     /// The prices among facts that waited.

@@ -1,12 +1,15 @@
 //! Entries: fills of one direction that belong together, and when the price of each is looked at again.
 
+mod minutes;
 mod saved;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use domain::{Shares, Side, Timestamp, Usd};
 
 use domain::price::ratio_ppm;
+
+use minutes::{Minutes, Number};
 
 /// Fills further apart than this are two entries.
 const GAP: i64 = 10 * Timestamp::MINUTE;
@@ -40,10 +43,8 @@ pub(super) struct Timer {
 /// The entries that wait.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Timers {
-    /// How many of the live ones are gone: the number of the first that is left.
-    gone: u64,
-    /// Those that began when they were seen: the first is due first, and their numbers follow each other.
-    live: VecDeque<Timer>,
+    /// Those that began when they were seen.
+    live: Minutes,
     next_late: u64,
     /// Those that began before their question was described.
     late: BTreeMap<(Timestamp, u64), Timer>,
@@ -80,37 +81,23 @@ impl Timers {
             making.lasts = lasts;
             return (making, false);
         }
-        let number = if is_late {
-            let number = 2 * self.next_late + 1;
-            self.next_late += 1;
-            self.late.insert((fill.due, number), fill);
-            number
-        } else {
-            self.live.push_back(fill);
-            2 * (self.gone + self.live.len() as u64 - 1)
-        };
+        let live = if is_late { None } else { self.live.add(fill) };
+        let number = live.map_or_else(|| self.wait_late(fill), |number| 2 * number.packed());
         (Making { number, started: at, lasts: 0 }, true)
     }
 
-    /// The next entry that is due by a moment.
-    pub(super) fn pop(&mut self, by: Timestamp) -> Option<Timer> {
-        if let Some(timer) = self.live.pop_front_if(|timer| timer.due <= by) {
-            self.gone += 1;
-            return Some(timer);
+    /// Takes out the entries that are due by a moment, in no particular order.
+    pub(super) fn due(&mut self, by: Timestamp, due: &mut Vec<Timer>) {
+        self.live.due(by, due);
+        while let Some(first) = self.late.first_entry().filter(|first| first.key().0 <= by) {
+            due.push(first.remove());
         }
-        let first = self.late.first_entry().filter(|first| first.key().0 <= by)?;
-        Some(first.remove())
-    }
-
-    /// The live entries that are due next by a moment, first things first.
-    pub(super) fn upcoming(&self, by: Timestamp) -> impl Iterator<Item = &Timer> {
-        self.live.iter().take_while(move |timer| timer.due <= by)
     }
 
     /// Reads the timer of an entry that is being made.
     pub(super) fn touch(&self, making: &Making) -> u64 {
-        let place = (making.number / 2).checked_sub(self.gone).and_then(|place| usize::try_from(place).ok());
-        let timer = place.filter(|_| making.number.is_multiple_of(2)).and_then(|place| self.live.get(place));
+        let is_live = making.number.is_multiple_of(2);
+        let timer = if is_live { self.live.get(Number::unpacked(making.number / 2)) } else { None };
         timer.map_or(0, |timer| timer.cost.micros().unsigned_abs() ^ u64::from(timer.wallet))
     }
 
@@ -122,15 +109,22 @@ impl Timers {
 
     /// The entries that wait, in no particular order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Timer> {
-        self.live.iter().chain(self.late.values())
+        self.live.iter().map(|(_, timer)| timer).chain(self.late.values())
+    }
+
+    /// Adds an entry to those that began before they were seen.
+    fn wait_late(&mut self, timer: Timer) -> u64 {
+        let number = 2 * self.next_late + 1;
+        self.next_late += 1;
+        self.late.insert((timer.due, number), timer);
+        number
     }
 
     fn timer(&mut self, making: &Making) -> Option<&mut Timer> {
         if !making.number.is_multiple_of(2) {
             return self.late.get_mut(&(making.started.plus_micros(DRIFT_HORIZON), making.number));
         }
-        let place = (making.number / 2).checked_sub(self.gone)?;
-        self.live.get_mut(usize::try_from(place).ok()?)
+        self.live.get_mut(Number::unpacked(making.number / 2))
     }
 }
 
@@ -172,10 +166,10 @@ mod tests {
             for at in [0, 10, 20, 31, 41, 51, 61, 71, 81, 91, 92] {
                 making = Some(timers.enter(making, minutes(at), is_late, fill(at, 4)).0);
             }
-            let mut entries = Vec::new();
-            while let Some(timer) = timers.pop(minutes(10_000)) {
-                entries.push((timer.due.micros() / Timestamp::MINUTE - 24 * 60, timer.shares));
-            }
+            let mut due = Vec::new();
+            timers.due(minutes(10_000), &mut due);
+            let entry = |timer: &Timer| (timer.due.micros() / Timestamp::MINUTE - 24 * 60, timer.shares);
+            let entries: Vec<(i64, Shares)> = due.iter().map(entry).collect();
             assert_eq!(entries, [(0, Shares::whole(30)), (31, Shares::whole(70)), (92, Shares::whole(10))]);
         }
     }
@@ -190,11 +184,34 @@ mod tests {
     #[test]
     fn nothing_is_due_before_its_time() {
         let mut timers = Timers::default();
+        let due = |timers: &mut Timers, by: Timestamp| {
+            let mut due = Vec::new();
+            timers.due(by, &mut due);
+            due.iter().map(|timer| timer.due).collect::<Vec<_>>()
+        };
+        let late = |at: Timestamp| at.plus_micros(DRIFT_HORIZON);
         timers.enter(None, minutes(5), false, fill(5, 4));
         timers.enter(None, minutes(3), true, fill(3, 4));
+        // Within a minute they come in no order.
+        let second = |second: i64| minutes(7).plus_micros(second * 1_000_000);
+        for at in [second(40), second(10), second(20)] {
+            timers.enter(None, at, false, Timer { due: late(at), ..fill(7, 4) });
+        }
+        timers.enter(None, minutes(4), false, fill(4, 4));
         assert_eq!(timers.take_late(minutes(24 * 60 + 2)), []);
-        assert_eq!(timers.pop(minutes(24 * 60 + 4)).map(|timer| timer.due), Some(minutes(24 * 60 + 3)));
-        assert_eq!(timers.pop(minutes(24 * 60 + 4)), None);
-        assert!(timers.pop(minutes(24 * 60 + 5)).is_some());
+        assert_eq!(due(&mut timers, late(minutes(3))), [late(minutes(3))]);
+        assert_eq!(due(&mut timers, late(minutes(4)).plus_micros(-1)), []);
+        assert_eq!(due(&mut timers, late(minutes(5))), [late(minutes(4)), late(minutes(5))]);
+        assert_eq!(due(&mut timers, late(second(15))), [late(second(10))]);
+        assert_eq!(timers.iter().map(|timer| timer.due).collect::<Vec<_>>(), [late(second(20)), late(second(40))]);
+        assert_eq!(due(&mut timers, late(second(39))), [late(second(20))]);
+        assert_eq!(due(&mut timers, late(minutes(9))), [late(second(40))]);
+        assert_eq!(timers.iter().count(), 0);
+        // Before 1970 and years later, nothing is lost.
+        timers.enter(None, minutes(-9_000), false, fill(-9_000, 4));
+        timers.enter(None, minutes(1_000_000), false, fill(1_000_000, 4));
+        timers.enter(None, minutes(10), false, fill(10, 4));
+        assert_eq!(due(&mut timers, late(minutes(10))), [late(minutes(-9_000)), late(minutes(10))]);
+        assert_eq!(due(&mut timers, late(minutes(1_000_000))), [late(minutes(1_000_000))]);
     }
 }

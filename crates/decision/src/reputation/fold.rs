@@ -7,17 +7,19 @@ use std::sync::Arc;
 use domain::{ChainEvent, ConditionId, Fact, Payouts, Shares, Timestamp, Usd, Wallet};
 
 use super::History;
-use super::act::{Act, Deed, Stretch};
-use super::glance::Glances;
+use super::act::{Act, Deed};
+use super::glance::{Glances, belongs};
 use super::interner::usize_of;
 use super::late::{Item, Print};
+use super::shard::Shard;
+use super::sheet::{Sheet, Stretch};
 use crate::ledger::apportion;
 
 /// Fewer acts are not worth a second thread.
 const WORTH_THREADS: usize = 4_096;
-/// How many facts are understood before the shards fold them: as many as are still near at hand then, and enough that
-/// waiting for each other between them costs nothing.
-const STRETCH: usize = 32_768;
+/// How many facts are folded together. The more they are, the more of them are the same wallet's, which is looked for
+/// once; and what is remembered of them meanwhile takes a hundred bytes for each.
+const STRETCH: usize = 1 << 18;
 
 /// Which facts come, and why.
 #[derive(Clone, Debug)]
@@ -29,6 +31,11 @@ pub(super) enum Mode {
     /// Those of wallets that waited for all questions of a conversion.
     Released(Arc<BTreeSet<Wallet>>),
 }
+
+/// Room for facts that are folded together, from one time to the next: for either half of them what a look at them
+/// said, and how they are laid out.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Room([(Glances, Sheet); 2]);
 
 /// A fact as it is looked at.
 #[derive(Clone, Copy, Debug)]
@@ -57,74 +64,94 @@ impl History {
     /// taken side by side, and everything else is understood one by one.
     pub(super) fn fold_news(&mut self, facts: &[Fact], mut first: u64) {
         let mut rest = facts;
-        let mut room = [Glances::default(), Glances::default()];
+        let mut room = std::mem::take(&mut self.room);
         while !rest.is_empty() {
             let (stretch, _) = rest.split_at(rest.len().min(STRETCH));
             let done = self.fold_stretch(stretch, first, &mut room);
             rest = &rest[done..];
             first += done as u64;
         }
+        self.room = room;
     }
 
     /// Folds news up to the first that must wait for everything before it. How many that were.
-    fn fold_stretch(&mut self, facts: &[Fact], first: u64, room: &mut [Glances; 2]) -> usize {
-        let [front, back] = room;
-        let middle = if facts.len() < WORTH_THREADS { facts.len() } else { facts.len() / 2 };
-        let (before, after) = facts.split_at(middle);
+    fn fold_stretch(&mut self, facts: &[Fact], first: u64, room: &mut Room) -> usize {
+        let Some(since) = facts.first().map(|fact| fact.place.block_time) else { return 0 };
         let (catalogue, shards) = (&self.catalogue, self.shards.len());
-        if after.is_empty() {
-            front.take(catalogue, shards, before, 0);
-            back.take(catalogue, shards, after, middle);
-        } else {
-            std::thread::scope(|scope| {
-                scope.spawn(|| back.take(catalogue, shards, after, middle));
-                front.take(catalogue, shards, before, 0);
-            });
-        }
-        let mut acts: Vec<Act<'_>> = Vec::new();
-        let mut done = facts.len();
+        let is_large = WORTH_THREADS <= facts.len();
+        let (before, after) = facts.split_at(if is_large { facts.len() / 2 } else { facts.len() });
+        let middle = u32::try_from(before.len()).unwrap_or(u32::MAX);
+        let [(front, sheet), (back, back_sheet)] = &mut room.0;
+        let (fore, aft) = both(
+            is_large,
+            || front.take(catalogue, shards, before, (0, since)),
+            || back.take(catalogue, shards, after, (middle, since)),
+        );
+        // What comes behind a break is for the next time.
+        let joins = |(last, next): (&Fact, &Fact)| {
+            belongs(since, last.place.block_time, next.place.block_time)
+        };
+        let goes_on = fore == before.len() && before.last().zip(after.first()).is_none_or(joins);
+        let mut done = if goes_on { fore + aft } else { fore };
+        let mut acts: Vec<Act> = Vec::new();
         let mut stop = None;
         for place in front.others.iter().chain(&back.others).map(|place| usize_of(*place)) {
+            if done <= place {
+                break;
+            }
             let fact = &facts[place];
             let looked = Looked { seq: first + place as u64, at: fact.place.block_time, event: &fact.event };
             stop = self.understand(looked, &Mode::New, &mut acts);
             if stop.is_some() {
                 done = place + 1;
-                break;
             }
         }
-        let glances = [front.before(done), back.before(done)];
-        self.run(&Stretch { facts, first, glances, acts: &acts });
+        let end = u32::try_from(done).unwrap_or(u32::MAX);
+        both(
+            is_large,
+            || sheet.lay_out(before, (0, front.before(end)), &acts, (shards, first)),
+            || back_sheet.lay_out(after, (middle, back.before(end)), &acts, (shards, first)),
+        );
+        let until = facts[done - 1].place.block_time;
+        let stretch = Stretch { first, until, sheets: [sheet, back_sheet], acts: &acts };
+        self.each_shard(is_large, |shard| shard.fold(&stretch));
         self.stop(stop, &Mode::New);
         done
     }
 
     /// Folds facts in their order that were news before.
     pub(super) fn fold<'a>(&mut self, facts: impl Iterator<Item = Looked<'a>>, mode: &Mode) {
-        let mut acts: Vec<Act<'a>> = Vec::new();
+        let mut acts: Vec<Act> = Vec::new();
         for fact in facts {
             let stop = self.understand(fact, mode, &mut acts);
             if stop.is_some() || acts.len() >= STRETCH {
-                self.run(&Stretch::of(&acts));
+                self.follow(&acts);
                 acts.clear();
             }
             self.stop(stop, mode);
         }
-        self.run(&Stretch::of(&acts));
+        self.follow(&acts);
     }
 
-    fn run(&mut self, stretch: &Stretch<'_>) {
-        if stretch.facts.len() + stretch.acts.len() < WORTH_THREADS {
-            self.shards.iter_mut().for_each(|shard| shard.fold(stretch));
+    /// Does one act after the other.
+    pub(super) fn follow(&mut self, acts: &[Act]) {
+        self.each_shard(WORTH_THREADS <= acts.len(), |shard| shard.follow(acts));
+    }
+
+    /// Does something to every shard, side by side where it is worth it.
+    fn each_shard(&mut self, is_large: bool, deed: impl Fn(&mut Shard) + Sync) {
+        if !is_large {
+            self.shards.iter_mut().for_each(deed);
             return;
         }
         // One of the shards is folded here, so that no core waits for another.
         let Some((here, others)) = self.shards.split_first_mut() else { return };
+        let deed = &deed;
         std::thread::scope(|scope| {
             for shard in others {
-                scope.spawn(|| shard.fold(stretch));
+                scope.spawn(move || deed(shard));
             }
-            here.fold(stretch);
+            deed(here);
         });
     }
 
@@ -173,7 +200,7 @@ impl History {
             let deed = Deed::Pay { question, payouts: Arc::clone(payouts), first, pay };
             acts.push(Act { seq, at, is_new, deed });
         }
-        self.run(&Stretch::of(&acts));
+        self.follow(&acts);
     }
 
     /// Makes a conversion wait, and everything of the wallet's among these questions from now on.
@@ -194,4 +221,19 @@ impl History {
         siblings.waiters.insert(wallet, fact.seq);
         siblings.waiting.push(fact.item());
     }
+}
+
+/// Does one thing here and another one beside it, where that is worth it.
+fn both<A, B: Send>(is_large: bool, here: impl FnOnce() -> A, beside: impl FnOnce() -> B + Send) -> (A, B) {
+    if !is_large {
+        return (here(), beside());
+    }
+    std::thread::scope(|scope| {
+        let beside = scope.spawn(beside);
+        let here = here();
+        match beside.join() {
+            Ok(beside) => (here, beside),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
 }

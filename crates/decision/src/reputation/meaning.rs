@@ -6,7 +6,7 @@ use std::sync::Arc;
 use domain::{ChainEvent, ConditionId, FeeKind, Fill, Payouts, Shares, TokenId, Usd, Wallet};
 
 use super::History;
-use super::act::{Act, Conversion, Deed, Own, Trade, Whom};
+use super::act::{Act, Conversion, Deed, Own, Standing, Trade, Whom};
 use super::catalogue::Seat;
 use super::fold::{Looked, Mode, Stop};
 use super::interner::Spread as _;
@@ -18,7 +18,7 @@ impl History {
         &mut self,
         fact: Looked<'a>,
         mode: &Mode,
-        acts: &mut Vec<Act<'a>>,
+        acts: &mut Vec<Act>,
     ) -> Option<Stop<'a>> {
         let mut own = |wallet: Wallet, own: Own| {
             let deed = Deed::Own { wallet, spread: wallet.spread(), own };
@@ -27,9 +27,9 @@ impl History {
         };
         match fact.event {
             ChainEvent::Fill(fill) => {
-                let trade = self.trade(fill, fact, mode);
+                let deed = self.trade(fill, fact, mode);
                 let is_new = matches!(mode, Mode::New);
-                acts.push(Act { seq: fact.seq, at: fact.at, is_new, deed: Deed::Trade(trade) });
+                acts.push(Act { seq: fact.seq, at: fact.at, is_new, deed });
             }
             ChainEvent::Split { wallet, condition, amount } => {
                 self.pairs(fact, *wallet, *condition, *amount).into_iter().for_each(|act| own(*wallet, act));
@@ -83,12 +83,12 @@ impl History {
         None
     }
 
-    fn trade<'a>(&mut self, fill: &'a Fill, fact: Looked<'_>, mode: &Mode) -> Trade<'a> {
-        let spread = fill.wallet.spread();
+    fn trade(&mut self, fill: &Fill, fact: Looked<'_>, mode: &Mode) -> Deed {
         let seat = self.catalogue.seat(fill.token);
+        let trade = Trade::of(fill, fill.wallet.spread(), fact.at, seat);
         let Some(Seat { question, .. }) = seat else {
             self.late.tokens.entry(fill.token).or_default().push(fact.item());
-            return Trade { fill, spread, seat, price: None, is_ripe: false };
+            return Deed::Trade { trade, price: None, standing: Standing::Bare(fill.token) };
         };
         let price = seat.and_then(|seat| seat.price_of(fill));
         let mut is_ripe = true;
@@ -102,7 +102,8 @@ impl History {
             }
         }
         let price = price.filter(|_| !matches!(mode, Mode::Released(_)));
-        Trade { fill, spread, seat, price, is_ripe }
+        let trade = Trade { tells: price.is_some(), ..trade };
+        Deed::Trade { trade, price, standing: if is_ripe { Standing::Ripe } else { Standing::Waits } }
     }
 
     fn pairs(
@@ -186,7 +187,7 @@ impl History {
         condition: ConditionId,
         payouts: &Payouts,
         mode: &Mode,
-        acts: &mut Vec<Act<'_>>,
+        acts: &mut Vec<Act>,
     ) -> Option<Stop<'static>> {
         let Looked { seq, at, .. } = fact;
         let questions = self.catalogue.questions(condition)?;

@@ -7,6 +7,7 @@ mod changes;
 mod news;
 mod paging;
 mod timing;
+mod visits;
 
 pub(super) use paging::Clock;
 
@@ -15,10 +16,11 @@ use std::sync::Arc;
 
 use domain::{Market, Shares, Timestamp, TokenId, Usd, Wallet};
 
-use super::act::{Act, Deed, Stretch};
+use super::act::{Act, Deed};
 use super::board::{Board, Outcome};
+use super::by_question::ByQuestion;
 use super::copying::Copying;
-use super::entry::Timers;
+use super::entry::{Timer, Timers};
 use super::front::Front;
 use super::interner::{Index, Spread as _, usize_of};
 use super::person::Person;
@@ -28,6 +30,7 @@ use super::table::Table;
 use crate::clv::Matured;
 use crate::ledger::Holding;
 use ahead::{AHEAD, Spot};
+use visits::{Event, Begun};
 
 /// Less than a cent more was collected than the result paid: rounding.
 const ROUNDING: Usd = Usd::from_micros(10_000);
@@ -64,6 +67,19 @@ pub(super) struct Shard {
     saved: Vec<u64>,
     /// The wallets below this have had their days looked at in this pass.
     looked: u32,
+    /// The number of the first fact of those that are folded together just now. While one act is done after the other,
+    /// there is none, and results are known in their turn.
+    together_since: Option<u64>,
+    room: Room,
+}
+
+/// Room for what is folded together, from one time to the next.
+#[derive(Clone, Debug, Default)]
+struct Room {
+    due: Vec<Timer>,
+    events: Vec<Event>,
+    begun: Vec<(u32, Begun)>,
+    entries: ByQuestion<Begun>,
 }
 
 /// A holding of a token that nobody has described, and what it realised on which day.
@@ -127,48 +143,27 @@ impl Shard {
         }
     }
 
-    pub(super) fn fold(&mut self, stretch: &Stretch<'_>) {
-        let mut acts = stretch.acts.iter().peekable();
-        let mut now = None;
-        for glances in stretch.glances.into_iter().flat_map(|glances| glances.chunks(AHEAD)) {
-            let mut known = self.look_ahead(stretch, glances);
-            for glance in glances {
-                let (seq, at) = (stretch.seq(glance), glance.at);
-                while let Some(act) = acts.next_if(|act| act.seq < seq) {
-                    self.apply(act);
-                }
-                // Many fills are of one moment, and what they begin is not due before the next day.
-                if now.replace(at) != Some(at) {
-                    self.mature(at);
-                }
-                self.print(glance.question, glance.price, at);
-                if glance.home == self.number
-                    && let Some(trade) = stretch.trade(glance)
-                {
-                    self.trade(&trade, known.next(), true, seq, at);
-                }
-            }
-            self.count_matured();
-        }
+    /// Does one act after the other.
+    pub(super) fn follow(&mut self, acts: &[Act]) {
         for act in acts {
+            if act.is_new {
+                self.mature(act.at);
+            }
             self.apply(act);
         }
         self.count_matured();
     }
 
-    fn apply(&mut self, act: &Act<'_>) {
+    fn apply(&mut self, act: &Act) {
         let Act { seq, at, is_new, deed } = act;
         let (seq, at) = (*seq, *at);
-        if *is_new {
-            self.mature(at);
-        }
         match deed {
-            Deed::Trade(trade) => {
-                if let (Some(seat), Some(price)) = (trade.seat, trade.price) {
-                    self.print(seat.question, price, at);
+            Deed::Trade { trade, price, standing } => {
+                if let Some(price) = price {
+                    self.print(trade.question, *price, at);
                 }
                 if self.is_home(trade.spread) {
-                    self.trade(trade, Spot::default(), *is_new, seq, at);
+                    self.trade(trade, *standing, Spot::default(), *is_new, seq);
                 }
             }
             Deed::Own { wallet, spread, own } if self.is_home(*spread) => {
@@ -185,9 +180,7 @@ impl Shard {
                     for place in places {
                         let stake = &self.stakes[*place];
                         let wallet = stake.wallet;
-                        if (!stake.is_empty() || stake.owed != Usd::ZERO)
-                            && whom.includes(self.people[wallet].record.wallet)
-                        {
+                        if stake.awaits_result() && whom.includes(self.people[wallet].record.wallet) {
                             let pays = result.pays(stake);
                             self.pay(Scene { wallet, question: *question, place: *place, seq, at }, pays);
                         }
@@ -271,7 +264,11 @@ impl Shard {
         });
         self.people[wallet].remember(question, place);
         self.touch(place);
-        Scene { wallet, question, place, seq, at }
+        let scene = Scene { wallet, question, place, seq, at };
+        if self.fronts[usize_of(question)].is_over() {
+            self.catch_up(scene);
+        }
+        scene
     }
 
     fn touch(&mut self, place: u32) {

@@ -122,6 +122,11 @@ impl Stake {
             && self.holdings.iter().all(|held| held.shares == Shares::ZERO && held.cost == Usd::ZERO)
     }
 
+    /// Whether a result would change anything: there is something for it to pay, or something was collected before it.
+    pub(super) fn awaits_result(&self) -> bool {
+        !self.is_empty() || self.owed < Usd::ZERO
+    }
+
     /// What it says, without numbers and without the mark of who has asked.
     pub(super) fn alone(&self) -> Self {
         let bet = self.bet.map(|bet| Bet { entry: None, ..bet });

@@ -32,16 +32,14 @@ impl Timers {
     /// The entries that wait, with their numbers.
     pub(in crate::reputation) fn numbered(&self) -> impl Iterator<Item = (u64, &Timer)> {
         let late = self.late.iter().map(|((_, number), timer)| (*number, timer));
-        let live = (self.gone..).zip(&self.live).map(|(place, timer)| (2 * place, timer));
+        let live = self.live.iter().map(|(number, timer)| (2 * number.packed(), timer));
         live.chain(late)
     }
 
     /// Takes an entry in again, among those that did not begin just now: in which of the two it waits makes no
     /// difference while it is not due.
     pub(in crate::reputation) fn take_in(&mut self, timer: Timer, last: Option<Timestamp>) -> Option<Making> {
-        let number = 2 * self.next_late + 1;
-        self.next_late += 1;
-        self.late.insert((timer.due, number), timer);
+        let number = self.wait_late(timer);
         let started = timer.due.plus_micros(-DRIFT_HORIZON);
         // What lasts longer than can be told is over: nothing is added to it.
         let lasts = |last: Timestamp| u32::try_from(last.micros_since(started).max(0)).unwrap_or(u32::MAX);

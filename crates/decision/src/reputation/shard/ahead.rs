@@ -7,9 +7,11 @@ use std::hint::black_box;
 
 use domain::{Role, Side, Timestamp};
 
-use super::super::act::{Glance, Stretch};
+use super::super::act::Trade;
+use super::super::entry::Timer;
 use super::super::interner::{Spread as _, usize_of};
 use super::Shard;
+use crate::clv::Matured;
 
 /// How many trades are looked at before they are done.
 pub(super) const AHEAD: usize = 128;
@@ -19,93 +21,75 @@ pub(super) const AHEAD: usize = 128;
 pub(super) struct Spot {
     pub(super) wallet: Option<u32>,
     pub(super) place: Option<u32>,
-    is_maker: bool,
-    is_sale: bool,
-}
-
-/// The spots of the trades that are at home here, in their order.
-pub(super) struct Known {
-    spots: [Spot; AHEAD],
-    taken: usize,
-}
-
-impl Known {
-    /// The next trade's.
-    pub(super) fn next(&mut self) -> Spot {
-        self.taken += 1;
-        self.spots.get(self.taken - 1).copied().unwrap_or_default()
-    }
 }
 
 impl Shard {
     /// Reads what the next trades will need: the slots of all wallets first, then all wallets, the slots of all
-    /// stakes, all stakes.
-    pub(super) fn look_ahead(&self, stretch: &Stretch<'_>, glances: &[Glance]) -> Known {
-        let last = glances.last().map(|glance| glance.at).unwrap_or_default();
-        let mut own = [0usize; AHEAD];
-        let mut count = 0;
-        let mut read = 0u64;
-        for (index, glance) in glances.iter().enumerate().take(AHEAD) {
-            own[count] = index;
-            if glance.home == self.number {
-                read ^= self.wallets.peek(glance.spread);
-                count += 1;
-            }
-            if self.fronts[usize_of(glance.question)].quiet < last {
-                read ^= self.boards[usize_of(glance.question)].watch.touch(last);
-            }
-        }
-        let own = &own[..count];
+    /// stakes, all stakes. Where they are; nothing is read for what is no trade.
+    pub(super) fn look_ahead<'a>(
+        &self,
+        trades: impl Iterator<Item = Option<&'a Trade>> + Clone,
+        until: Timestamp,
+    ) -> [Spot; AHEAD] {
         let mut spots = [Spot::default(); AHEAD];
-        for (spot, index) in spots.iter_mut().zip(own) {
-            let glance = &glances[*index];
-            if let Some(trade) = stretch.trade(glance) {
-                spot.is_maker = trade.fill.role == Role::Maker;
-                spot.is_sale = trade.fill.side == Side::Sell;
-                spot.wallet = self.find(trade.fill.wallet, glance.spread);
+        let mut read = 0u64;
+        let mut last = None;
+        for trade in trades.clone().flatten() {
+            if last.replace(trade.spread) != Some(trade.spread) {
+                read ^= self.wallets.peek(trade.spread);
             }
         }
-        for (spot, index) in spots.iter_mut().zip(own) {
-            let Some(wallet) = spot.wallet else { continue };
-            let (person, question) = (&self.people[wallet], glances[*index].question);
-            read ^= person.touch();
-            spot.place = person.recent(question);
-            if spot.place.is_none() {
-                read ^= self.places.peek((wallet, question).spread());
+        let mut last = None;
+        for (spot, trade) in spots.iter_mut().zip(trades.clone()) {
+            let Some(trade) = trade else { continue };
+            spot.wallet = match last {
+                Some((wallet, number)) if wallet == trade.wallet => number,
+                _ => self.find(trade.wallet, trade.spread),
+            };
+            last = Some((trade.wallet, spot.wallet));
+        }
+        let known = |spots: &[Spot; AHEAD], index: usize| spots[index].wallet;
+        for (index, trade) in trades.clone().enumerate() {
+            let (Some(wallet), Some(trade)) = (known(&spots, index), trade) else { continue };
+            let person = &self.people[wallet];
+            if index == 0 || known(&spots, index - 1) != Some(wallet) {
+                read ^= person.touch();
+            }
+            spots[index].place = person.recent(trade.question);
+            if spots[index].place.is_none() {
+                read ^= self.places.peek((wallet, trade.question).spread());
             }
         }
-        for (spot, index) in spots.iter_mut().zip(own).filter(|(spot, _)| spot.place.is_none()) {
-            let Some(wallet) = spot.wallet else { continue };
-            spot.place = self.place(wallet, glances[*index].question);
+        for (spot, trade) in spots.iter_mut().zip(trades.clone()) {
+            let (Some(wallet), None, Some(trade)) = (spot.wallet, spot.place, trade) else { continue };
+            spot.place = self.place(wallet, trade.question);
         }
-        for (spot, index) in spots.iter().zip(own) {
-            let Some(wallet) = spot.wallet else { continue };
+        for (spot, trade) in spots.iter().zip(trades.clone()) {
+            let (Some(wallet), Some(trade)) = (spot.wallet, trade) else { continue };
             // Opposite a taker stands the exchange itself.
-            if spot.is_maker {
+            if trade.role == Role::Maker {
                 read ^= self.people[wallet].copying.touch_dealt();
             }
             read ^= match spot.place {
                 Some(place) => self.stakes[place].touch(),
                 // Who comes to a question makes a decision in it, which is counted among its siblings.
-                None => self.touch_opening(wallet, glances[*index].question),
+                None => self.touch_opening(wallet, trade.question),
             };
         }
-        for (spot, index) in spots.iter().zip(own) {
+        for (spot, trade) in spots.iter().zip(trades) {
+            let (Some(wallet), Some(trade)) = (spot.wallet, trade) else { continue };
             let bet = spot.place.and_then(|place| self.stakes[place].bet.as_ref());
-            read ^= match bet.and_then(|bet| bet.entry) {
-                Some(making) => self.timers.touch(&making),
-                // Another entry begins, which waits on the board.
-                None => self.boards[usize_of(glances[*index].question)].watch.touch(last),
-            };
+            if let Some(making) = bet.and_then(|bet| bet.entry) {
+                read ^= self.timers.touch(&making);
+            }
             // A sale may be the end of a decision.
-            if let Some(wallet) = spot.wallet.filter(|_| spot.is_sale) {
+            if trade.side == Side::Sell {
                 read ^= self.people[wallet].copying.touch_closing();
-                read ^= self.boards[usize_of(glances[*index].question)].touch_paid();
+                read ^= self.boards[usize_of(trade.question)].touch_paid();
             }
         }
-        read ^= self.look_at_timers(last);
-        black_box(read);
-        Known { spots, taken: 0 }
+        black_box((read, until));
+        spots
     }
 
     fn touch_opening(&self, wallet: u32, question: u32) -> u64 {
@@ -115,21 +99,25 @@ impl Shard {
         legs ^ holder ^ self.people[wallet].copying.sums.touch_opening()
     }
 
-    /// The same for entries that will be due by a moment. Those whose question is over by then need nothing.
-    fn look_at_timers(&self, by: Timestamp) -> u64 {
-        let due = self.timers.upcoming(by).take(4 * AHEAD);
-        let open = due.filter(|timer| !self.fronts[usize_of(timer.question)].is_over_before(timer.due));
-        open.fold(0, |read, timer| read ^ self.people[timer.wallet].record.touch())
+    /// The same for entries that are due. Those whose question was over by then need nothing.
+    pub(super) fn look_at_due(&self, timers: &[Timer]) {
+        let open = timers.iter().filter(|timer| !self.fronts[usize_of(timer.question)].is_over_before(timer.due));
+        black_box(open.fold(0, |read, timer| read ^ self.people[timer.wallet].record.touch()));
     }
 
     /// The same for entries whose time has come.
-    pub(super) fn look_at_matured(&self) {
-        let wallets = self.matured.iter().map(|matured| matured.wallet);
-        let read = wallets.fold(0, |read, wallet| {
+    pub(super) fn look_at_matured(&self, matured: &[Matured<u32>]) {
+        let wallets = || matured.iter().map(|matured| matured.wallet);
+        let read = wallets().fold(0, |read, wallet| {
             read ^ self.people[wallet].copying.clv.touch() ^ self.people[wallet].record.touch()
         });
-        let wallets = self.matured.iter().map(|matured| matured.wallet);
-        black_box(wallets.fold(read, |read, wallet| read ^ self.people[wallet].copying.clv.touch_more()));
+        black_box(wallets().fold(read, |read, wallet| read ^ self.people[wallet].copying.clv.touch_more()));
+    }
+
+    /// The same for questions whose entries wait.
+    pub(super) fn look_at_watches(&self, questions: &[u32], until: Timestamp) {
+        let watches = questions.iter().map(|question| &self.boards[usize_of(*question)].watch);
+        black_box(watches.fold(0, |read, watch| read ^ watch.touch(until)));
     }
 
     /// The same for holders who are to be paid.

@@ -4,70 +4,63 @@ use std::sync::Arc;
 
 use domain::{Payouts, Shares, Timestamp, Usd};
 
-use super::super::act::Trade;
+use super::super::act::{Standing, Trade};
 use super::super::board::Outcome;
-use super::super::catalogue::Seat;
 use super::super::entry::{DRIFT_HORIZON, Timer};
 use super::super::interner::usize_of;
 use super::super::person::Person;
 use super::super::record::Closed;
 use super::super::stake::Done;
 use super::ahead::Spot;
+use super::visits::Begun;
 use super::{Scene, Shard};
 
 impl Shard {
-    pub(super) fn trade(&mut self, trade: &Trade<'_>, spot: Spot, is_new: bool, seq: u64, at: Timestamp) {
-        let fill = trade.fill;
-        let wallet = self.wallet_at(spot, fill.wallet, trade.spread, at);
+    pub(super) fn trade(&mut self, trade: &Trade, standing: Standing, spot: Spot, is_new: bool, seq: u64) {
+        let at = trade.at;
+        let wallet = self.wallet_at(spot, trade.wallet, trade.spread, at);
         self.change(wallet);
         if is_new {
-            self.people[wallet].record.trade(&mut self.books, fill.usd, at);
-            self.people[wallet].copying.trade(fill, at);
+            let person = &mut self.people[wallet];
+            person.record.trade(&mut self.books, trade.usd, at);
+            person.copying.trade(trade);
         }
-        match trade.seat {
-            Some(seat) if trade.is_ripe => self.fill((wallet, spot), seat, trade, is_new, seq, at),
-            None if is_new => {
-                self.book_bare(wallet, fill.token, fill.cash_change(), fill.share_change(), at);
-            }
-            _ => {}
+        match standing {
+            Standing::Ripe => self.fill((wallet, spot), trade, is_new, seq),
+            Standing::Bare(token) if is_new => self.book_bare(wallet, token, trade.cash, trade.change, at),
+            Standing::Bare(_) | Standing::Waits => {}
         }
     }
 
-    fn fill(
-        &mut self,
-        (wallet, spot): (u32, Spot),
-        seat: Seat,
-        trade: &Trade<'_>,
-        is_new: bool,
-        seq: u64,
-        at: Timestamp,
-    ) {
-        let fill = trade.fill;
-        let scene = self.scene_at(spot, wallet, seat.question, seq, at);
+    fn fill(&mut self, (wallet, spot): (u32, Spot), trade: &Trade, is_new: bool, seq: u64) {
+        let Trade { at, question, .. } = *trade;
+        let scene = self.scene_at(spot, wallet, question, seq, at);
         let making = self.stakes[scene.place].bet.and_then(|bet| bet.entry);
-        let outcome = usize::from(seat.outcome);
-        let done = self.book(scene, outcome, fill.cash_change(), fill.share_change());
+        let done = self.book(scene, usize::from(trade.outcome), trade.cash, trade.change);
         let Some((direction, shares, cost)) = done.grown else { return };
-        self.people[wallet].record.open(&mut self.books, cost, at);
-        let is_ultra_short = self.fronts[usize_of(seat.question)].is_ultra_short;
-        self.people[wallet].copying.sums.open(cost, fill.role, is_ultra_short);
+        let person = &mut self.people[wallet];
+        person.record.open(&mut self.books, cost, at);
+        let is_ultra_short = self.fronts[usize_of(question)].is_ultra_short;
+        person.copying.sums.open(cost, trade.role, is_ultra_short);
         if shares < Shares::DUST {
             return;
         }
         let timer = Timer {
             due: at.plus_micros(DRIFT_HORIZON),
             wallet,
-            question: seat.question,
+            question,
             direction,
             shares,
-            cost: trade.gross(seat.outcome, direction, shares),
+            cost: trade.gross(direction, shares),
         };
         if let Some(bet) = &mut self.stakes[scene.place].bet {
             let making = making.filter(|_| !done.opens);
             let (making, begins) = self.timers.enter(making, at, !is_new, timer);
             bet.entry = Some(making);
-            if begins && trade.price.is_some() {
-                self.watch(&timer, at);
+            if begins && trade.tells {
+                let paid = timer.cost.to_f64() / timer.shares.to_f64();
+                let begun = Begun { at, paid, wallet, place: trade.place, direction };
+                self.begin(question, begun);
             }
         }
     }
@@ -128,6 +121,25 @@ impl Shard {
         self.reckon(scene);
     }
 
+    /// Pays what a result of the facts that are folded together paid before something else happens to the stake: to
+    /// everybody else it is paid when all of them are folded.
+    pub(super) fn catch_up(&mut self, scene: Scene) {
+        let Some(since) = self.together_since else { return };
+        let result = self.boards[usize_of(scene.question)].result.as_ref();
+        let Some(result) = result.filter(|result| since <= result.seq && result.seq < scene.seq) else { return };
+        let stake = &self.stakes[scene.place];
+        if stake.awaits_result() {
+            let (pays, seq, at) = (result.pays(stake), result.seq, result.at);
+            self.pay(Scene { seq, at, ..scene }, pays);
+        }
+    }
+
+    /// Whether a question's result came before a fact.
+    pub(super) fn has_result(&self, question: u32, seq: u64) -> bool {
+        let result = self.boards[usize_of(question)].result.as_ref();
+        result.is_some_and(|result| self.together_since.is_none_or(|since| result.seq < since.max(seq)))
+    }
+
     /// Notes a question's result, unless it has one.
     pub(super) fn post(
         &mut self,
@@ -137,9 +149,7 @@ impl Shard {
         payouts: &Arc<Payouts>,
         first: usize,
     ) -> Arc<Outcome> {
-        self.tell(question);
-        self.boards[usize_of(question)].watch.resolve(at, &mut self.matured);
-        self.fronts[usize_of(question)].quiet = self.boards[usize_of(question)].watch.quiet_until();
+        self.close_watch(question, at);
         if let Some(result) = &self.boards[usize_of(question)].result {
             return Arc::clone(result);
         }

@@ -4,7 +4,6 @@
 use domain::{Shares, Side, Timestamp, TokenId, Usd};
 
 use super::super::act::{Conversion, Own};
-use super::super::interner::usize_of;
 use super::super::record::Closed;
 use super::{ROUNDING, Scene, Shard};
 use crate::ledger::equal_parts;
@@ -23,7 +22,7 @@ impl Shard {
                 let scene = self.scene(wallet, *question, seq, at);
                 let stake = &mut self.stakes[scene.place];
                 stake.owed -= *payout;
-                if self.boards[usize_of(*question)].result.is_some() {
+                if self.has_result(*question, seq) {
                     self.reckon(scene);
                 }
             }

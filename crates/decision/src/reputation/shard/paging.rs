@@ -260,7 +260,7 @@ impl Shard {
     fn pay_late(&mut self, place: u32, catalogue: &Catalogue) {
         let stake = &self.stakes[place];
         let (wallet, question) = (stake.wallet, stake.question);
-        if stake.is_empty() && Usd::ZERO <= stake.owed {
+        if !stake.awaits_result() {
             return;
         }
         let Some(result) = self.boards[usize_of(question)].result.clone() else { return };

@@ -6,6 +6,9 @@ use domain::{Side, Timestamp};
 use super::super::entry::Timer;
 use super::super::interner::{Spread as _, next_number, usize_of};
 use super::super::stake::Done;
+use super::super::sheet::Stretch;
+use super::ahead::AHEAD;
+use super::visits::Begun;
 use super::{Scene, Shard};
 use crate::clv::Entry;
 use crate::copyability::DecisionOpened;
@@ -36,10 +39,23 @@ impl Shard {
 
     /// Looks again at the prices of entries that are a day old by a moment, all prints before which were seen.
     pub(in crate::reputation) fn mature(&mut self, by: Timestamp) {
-        while let Some(timer) = self.timers.pop(by) {
-            let price = self.price(timer.question);
-            self.look_again(&timer, price);
+        self.mature_at(by, |shard, timer| shard.price(timer.question));
+    }
+
+    /// The same where the price that an entry finds is looked up.
+    pub(super) fn mature_at(&mut self, by: Timestamp, price: impl Fn(&Self, &Timer) -> Option<u32>) {
+        let mut due = std::mem::take(&mut self.room.due);
+        self.timers.due(by, &mut due);
+        // One wallet's after another: many have more than one.
+        due.sort_unstable_by_key(|timer| timer.wallet);
+        for timers in due.chunks(AHEAD) {
+            self.look_at_due(timers);
+            for timer in timers {
+                self.look_again(timer, price(self, timer));
+            }
         }
+        due.clear();
+        self.room.due = due;
     }
 
     /// The same for entries that were made late, whose prices are looked up.
@@ -94,16 +110,86 @@ impl Shard {
         *count
     }
 
-    /// Waits for where the price goes after an entry.
-    pub(super) fn watch(&mut self, timer: &Timer, at: Timestamp) {
-        let paid = timer.cost.to_f64() / timer.shares.to_f64();
-        let board = &mut self.boards[usize_of(timer.question)];
-        if let Some(entry) = Entry::new(timer.wallet, at, paid, paid, board.end) {
-            board.watch.enter(if timer.direction == Side::Buy { entry } else { entry.mirrored() });
-            let front = &mut self.fronts[usize_of(timer.question)];
+    /// Waits for where the price goes after an entry: from now on, or from its place on among the facts that are folded
+    /// together.
+    pub(super) fn begin(&mut self, question: u32, begun: Begun) {
+        if self.together_since.is_some() {
+            self.room.begun.push((question, begun));
+        } else {
+            self.watch(question, &begun);
+        }
+    }
+
+    fn watch(&mut self, question: u32, begun: &Begun) {
+        let Begun { wallet, at, paid, direction, .. } = *begun;
+        let board = &mut self.boards[usize_of(question)];
+        if let Some(entry) = Entry::new(wallet, at, paid, paid, board.end) {
+            board.watch.enter(if direction == Side::Buy { entry } else { entry.mirrored() });
+            let front = &mut self.fronts[usize_of(question)];
             // It may be that the others are quiet for longer: then one print is looked at for nothing.
             front.quiet = front.quiet.min(entry.quiet_until());
         }
+    }
+
+    /// Lets what was paid in all questions pass by the entries that wait there, and by those that began meanwhile.
+    pub(super) fn watch_all(&mut self, stretch: &Stretch<'_>) {
+        let mut entries = std::mem::take(&mut self.room.entries);
+        entries.group(self.room.begun.iter().copied());
+        entries.sort_by_key(|begun| begun.place);
+        self.room.begun.clear();
+        let [front, back] = stretch.sheets.map(|sheet| &sheet.tape);
+        for questions in entries.questions().chunks(AHEAD) {
+            self.look_at_watches(questions, stretch.until);
+            for question in questions {
+                self.watch_one(*question, entries.of(*question), stretch);
+            }
+        }
+        let is_left = |question: &u32| entries.of(*question).is_empty();
+        let fore = front.questions().iter().filter(|question| is_left(question));
+        let aft = back.questions().iter().filter(|question| is_left(question) && front.of(**question).is_empty());
+        for question in fore.chain(aft) {
+            self.watch_one(*question, &[], stretch);
+        }
+        self.room.entries = entries;
+    }
+
+    /// The same in one question: prices, entries and the result in their order.
+    fn watch_one(&mut self, question: u32, begun: &[Begun], stretch: &Stretch<'_>) {
+        let mut ticks = stretch.ticks(question).peekable();
+        let mut begun = begun.iter().peekable();
+        let mut result = self.result_among(question, stretch);
+        loop {
+            let next = begun.peek().map_or(u32::MAX, |begun| begun.place);
+            let next = next.min(result.map_or(u32::MAX, |(place, _)| place));
+            // What a fill paid is seen before the entry that it begins.
+            while let Some(tick) = ticks.next_if(|tick| tick.place <= next) {
+                self.print(question, tick.ppm, tick.at);
+            }
+            if let Some(begun) = begun.next_if(|begun| begun.place == next) {
+                self.watch(question, begun);
+            } else if let Some((_, at)) = result.take() {
+                self.close_watch(question, at);
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// The place and time of a question's result, if it is one of the facts that are folded together.
+    fn result_among(&self, question: u32, stretch: &Stretch<'_>) -> Option<(u32, Timestamp)> {
+        if !self.fronts[usize_of(question)].is_over() {
+            return None;
+        }
+        let result = self.boards[usize_of(question)].result.as_ref()?;
+        let place = u32::try_from(result.seq.checked_sub(stretch.first)?).ok()?;
+        Some((place, result.at))
+    }
+
+    /// Nobody waits in a question any more: its result is known.
+    pub(super) fn close_watch(&mut self, question: u32, at: Timestamp) {
+        self.tell(question);
+        self.boards[usize_of(question)].watch.resolve(at, &mut self.matured);
+        self.listen(question);
     }
 
     /// Looks at the prices of the entries in a question that were due before a moment.
@@ -142,10 +228,16 @@ impl Shard {
 
     /// Counts what has come of entries.
     pub(super) fn count_matured(&mut self) {
-        self.look_at_matured();
-        while let Some(matured) = self.matured.pop() {
-            self.people[matured.wallet].copying.clv.add(&matured);
-            self.change(matured.wallet);
+        let mut matured = std::mem::take(&mut self.matured);
+        matured.sort_unstable_by_key(|matured| matured.wallet);
+        for together in matured.chunks(AHEAD) {
+            self.look_at_matured(together);
+            for one in together {
+                self.people[one.wallet].copying.clv.add(one);
+                self.change(one.wallet);
+            }
         }
+        matured.clear();
+        self.matured = matured;
     }
 }
