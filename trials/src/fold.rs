@@ -15,7 +15,7 @@ use shares::Shares;
 use world::World;
 
 /// As many facts as a caller hands over at once.
-const BATCH: usize = 131_072;
+const BATCH: usize = 1 << 20;
 
 /// The published thresholds; the fold itself does not ask for them.
 pub(crate) const ELIGIBILITY: Eligibility = Eligibility { decisions: 30, events: 15, active_days: 21 };

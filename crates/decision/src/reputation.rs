@@ -19,7 +19,6 @@ mod evidence;
 mod factors;
 mod fold;
 mod front;
-mod glance;
 mod interner;
 mod late;
 mod meaning;

@@ -119,12 +119,12 @@ impl Whom {
 }
 
 impl Trade {
-    /// A fill as it is folded; a token that nobody has described has no seat.
-    pub(super) fn of(fill: &Fill, spread: u64, at: Timestamp, seat: Option<Seat>) -> Self {
+    /// A fill, of a token of this spread, as it is folded; a token that nobody has described has no seat.
+    pub(super) fn of(fill: &Fill, token: u64, at: Timestamp, seat: Option<Seat>) -> Self {
         let Seat { question, outcome } = seat.unwrap_or(Seat { question: 0, outcome: 0 });
         let is_maker = fill.role == Role::Maker;
         Self {
-            spread,
+            spread: fill.wallet.spread(),
             at,
             usd: fill.usd,
             shares: fill.shares,
@@ -132,7 +132,7 @@ impl Trade {
             change: fill.share_change(),
             wallet: fill.wallet,
             counterparty: if is_maker { half(fill.counterparty.spread()) } else { 0 },
-            token: half(fill.token.spread()),
+            token: half(token),
             place: 0,
             question,
             outcome,

@@ -8,18 +8,17 @@ use domain::{ChainEvent, ConditionId, Fact, Payouts, Shares, Timestamp, Usd, Wal
 
 use super::History;
 use super::act::{Act, Deed};
-use super::glance::{Glances, belongs};
 use super::interner::usize_of;
 use super::late::{Item, Print};
 use super::shard::Shard;
-use super::sheet::{Sheet, Stretch};
+use super::sheet::{Sheet, Stretch, belongs};
 use crate::ledger::apportion;
 
 /// Fewer acts are not worth a second thread.
 const WORTH_THREADS: usize = 4_096;
 /// How many facts are folded together. The more they are, the more of them are the same wallet's, which is looked for
 /// once; and what is remembered of them meanwhile takes a hundred bytes for each.
-const STRETCH: usize = 1 << 18;
+const STRETCH: usize = 1 << 20;
 
 /// Which facts come, and why.
 #[derive(Clone, Debug)]
@@ -32,10 +31,9 @@ pub(super) enum Mode {
     Released(Arc<BTreeSet<Wallet>>),
 }
 
-/// Room for facts that are folded together, from one time to the next: for either half of them what a look at them
-/// said, and how they are laid out.
+/// Room for facts that are folded together, from one time to the next, for either half of them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Room([(Glances, Sheet); 2]);
+pub(super) struct Room([Sheet; 2]);
 
 /// A fact as it is looked at.
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +79,7 @@ impl History {
         let is_large = WORTH_THREADS <= facts.len();
         let (before, after) = facts.split_at(if is_large { facts.len() / 2 } else { facts.len() });
         let middle = u32::try_from(before.len()).unwrap_or(u32::MAX);
-        let [(front, sheet), (back, back_sheet)] = &mut room.0;
+        let [front, back] = &mut room.0;
         let (fore, aft) = both(
             is_large,
             || front.take(catalogue, shards, before, (0, since)),
@@ -107,13 +105,13 @@ impl History {
             }
         }
         let end = u32::try_from(done).unwrap_or(u32::MAX);
-        both(
-            is_large,
-            || sheet.lay_out(before, (0, front.before(end)), &acts, (shards, first)),
-            || back_sheet.lay_out(after, (middle, back.before(end)), &acts, (shards, first)),
-        );
+        let sort = |sheet: &mut Sheet| {
+            sheet.cut(end);
+            sheet.sort_ticks(&acts, first);
+        };
+        both(is_large, || sort(front), || sort(back));
         let until = facts[done - 1].place.block_time;
-        let stretch = Stretch { first, until, sheets: [sheet, back_sheet], acts: &acts };
+        let stretch = Stretch { first, until, sheets: [front, back], acts: &acts };
         self.each_shard(is_large, |shard| shard.fold(&stretch));
         self.stop(stop, &Mode::New);
         done

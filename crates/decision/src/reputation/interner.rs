@@ -20,6 +20,39 @@ pub(super) struct Index {
     count: usize,
 }
 
+/// Into how many parts wallets and what is theirs are divided. So many that one part stays near at hand while what
+/// happened to the wallets in it is folded.
+pub(super) const PARTS: usize = 1 << PART_BITS;
+const PART_BITS: u32 = 9;
+
+/// The part where a wallet of this spread is. By the upper bits: the lower ones say in which shard.
+#[expect(clippy::cast_possible_truncation, reason = "nine bits")]
+pub(super) const fn part_of(spread: u64) -> usize {
+    (spread >> (u64::BITS - PART_BITS)) as usize
+}
+
+/// The numbers of keys, a table for each part.
+#[derive(Clone, Debug)]
+pub(super) struct Parts(Vec<Index>);
+
+impl Default for Parts {
+    fn default() -> Self {
+        Self(vec![Index::default(); PARTS])
+    }
+}
+
+impl Parts {
+    /// A part by its number, which came from [`part_of`].
+    pub(super) fn of(&self, part: usize) -> &Index {
+        &self.0[part]
+    }
+
+    /// The same, to be changed.
+    pub(super) fn of_mut(&mut self, part: usize) -> &mut Index {
+        &mut self.0[part]
+    }
+}
+
 /// A slot that is free: no key has the last number there is.
 ///
 /// Not zero: memory that the system gives as zero has no page of its own until it is written, and where it was read

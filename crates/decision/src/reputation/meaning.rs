@@ -84,8 +84,9 @@ impl History {
     }
 
     fn trade(&mut self, fill: &Fill, fact: Looked<'_>, mode: &Mode) -> Deed {
-        let seat = self.catalogue.seat(fill.token);
-        let trade = Trade::of(fill, fill.wallet.spread(), fact.at, seat);
+        let spread = fill.token.spread();
+        let seat = self.catalogue.seat_of(fill.token, spread);
+        let trade = Trade::of(fill, spread, fact.at, seat);
         let Some(Seat { question, .. }) = seat else {
             self.late.tokens.entry(fill.token).or_default().push(fact.item());
             return Deed::Trade { trade, price: None, standing: Standing::Bare(fill.token) };

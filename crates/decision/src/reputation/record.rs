@@ -46,21 +46,6 @@ pub(super) struct Record {
 pub(super) struct Books {
     days: Chain<Day>,
     ended: Chain<Closed>,
-    /// The number of the last fact that ended any of them.
-    last_end: u64,
-}
-
-impl Books {
-    /// Puts a decision that has ended behind a record's others. Nearly always it is later than all of anybody's, and
-    /// then the record's last one needs not be looked at, which is wherever it was written.
-    fn end(&mut self, head: &mut u32, closed: Closed) {
-        if self.last_end <= closed.seq {
-            self.last_end = closed.seq;
-            self.ended.push(head, closed);
-        } else {
-            self.ended.add(head, closed, |closed| closed.seq);
-        }
-    }
 }
 
 /// What happened on a UTC day.
@@ -189,11 +174,16 @@ impl Record {
         day.drift = day.drift.saturating_add(millionths);
     }
 
-    pub(super) fn close(&mut self, books: &mut Books, closed: Closed) {
+    /// Notes a decision that has ended, behind all that did not end later: behind all others, where it `is_last`.
+    pub(super) fn close(&mut self, books: &mut Books, closed: Closed, is_last: bool) {
         // The day must be there, even if nothing was realised on it: it is on such days that the tier is looked at.
         self.day(books, closed.at);
         self.decisions += u32::from(closed.counts());
-        books.end(&mut self.ended, closed);
+        if is_last {
+            books.ended.push(&mut self.ended, closed);
+        } else {
+            books.ended.add(&mut self.ended, closed, |closed| closed.seq);
+        }
     }
 
     /// Its days with anything in them, oldest first.
@@ -209,6 +199,11 @@ impl Record {
         let mut closed = Vec::new();
         books.ended.collect_into(self.ended, &mut closed);
         closed
+    }
+
+    /// The number of the fact that ended its last decision; zero where there is none.
+    pub(super) fn last_end(&self, books: &Books) -> u64 {
+        books.ended.back_from(self.ended).next().map_or(0, |closed| closed.seq)
     }
 
     /// The record without where its days and decisions are, and without the marks of change.

@@ -22,7 +22,7 @@ use super::by_question::ByQuestion;
 use super::copying::Copying;
 use super::entry::{Timer, Timers};
 use super::front::Front;
-use super::interner::{Index, Spread as _, usize_of};
+use super::interner::{Parts, Spread as _, part_of, usize_of};
 use super::person::Person;
 use super::record::{Books, Record};
 use super::stake::Stake;
@@ -30,7 +30,7 @@ use super::table::Table;
 use crate::clv::Matured;
 use crate::ledger::Holding;
 use ahead::{AHEAD, Spot};
-use visits::{Event, Begun};
+use visits::Begun;
 
 /// Less than a cent more was collected than the result paid: rounding.
 const ROUNDING: Usd = Usd::from_micros(10_000);
@@ -40,12 +40,12 @@ const ROUNDING: Usd = Usd::from_micros(10_000);
 pub(super) struct Shard {
     number: u16,
     shards: usize,
-    wallets: Index,
+    wallets: Parts,
     /// By the wallet's number.
     pub(super) people: Table<Person>,
     pub(super) books: Books,
     /// By the wallet's and the question's number.
-    places: Index,
+    places: Parts,
     /// By the place's number.
     pub(super) stakes: Table<Stake>,
     /// By the question's number.
@@ -53,7 +53,7 @@ pub(super) struct Shard {
     /// By the question's number too.
     fronts: Vec<Front>,
     /// By a wallet's number and that of siblings: how many decisions it made among them.
-    legs: Index,
+    legs: Parts,
     leg_counts: Vec<(u32, u32, u32)>,
     matured: Vec<Matured<u32>>,
     /// Shares of tokens that nobody has described.
@@ -77,7 +77,6 @@ pub(super) struct Shard {
 #[derive(Clone, Debug, Default)]
 struct Room {
     due: Vec<Timer>,
-    events: Vec<Event>,
     begun: Vec<(u32, Begun)>,
     entries: ByQuestion<Begun>,
 }
@@ -201,7 +200,12 @@ impl Shard {
 
     /// The number of a wallet that is at home here.
     pub(super) fn find(&self, wallet: Wallet, spread: u64) -> Option<u32> {
-        self.wallets.find(spread, |number| self.people[number].record.wallet == wallet)
+        self.wallets.of(part_of(spread)).find(spread, |number| self.people[number].record.wallet == wallet)
+    }
+
+    /// The part where a wallet is.
+    fn part(&self, wallet: u32) -> usize {
+        part_of(self.people[wallet].record.wallet.spread())
     }
 
     fn place(&self, wallet: u32, question: u32) -> Option<u32> {
@@ -212,7 +216,7 @@ impl Shard {
             let stake: &Stake = &self.stakes[number];
             (stake.wallet, stake.question) == (wallet, question)
         };
-        self.places.find((wallet, question).spread(), is_it)
+        self.places.of(self.part(wallet)).find((wallet, question).spread(), is_it)
     }
 
     /// What is kept of a wallet whose number came from here.
@@ -243,7 +247,7 @@ impl Shard {
     fn wallet_at(&mut self, spot: Spot, wallet: Wallet, spread: u64, at: Timestamp) -> u32 {
         let number = spot.wallet.or_else(|| self.find(wallet, spread)).unwrap_or_else(|| {
             let number = self.people.push(Person::new(wallet, at));
-            self.wallets.insert(spread, number);
+            self.wallets.of_mut(part_of(spread)).insert(spread, number);
             number
         });
         self.people[number].record.see(at);
@@ -258,7 +262,8 @@ impl Shard {
         let known = spot.place.or_else(|| self.place(wallet, question));
         let place = known.unwrap_or_else(|| {
             let place = self.stakes.push(Stake { wallet, question, ..Stake::default() });
-            self.places.insert((wallet, question).spread(), place);
+            let part = self.part(wallet);
+            self.places.of_mut(part).insert((wallet, question).spread(), place);
             self.boards[usize_of(question)].hold(place);
             place
         });

@@ -1,17 +1,19 @@
-//! Facts that are folded together, laid out as the shards go through them: the trades wallet by wallet, and the prices
-//! question by question.
+//! Facts that are folded together, laid out as the shards go through them: the trades some wallets at a time, and the
+//! prices question by question.
+
+use std::hint::black_box;
 
 use domain::{ChainEvent, Fact, Timestamp};
 
 use super::act::{Act, Deed, Trade};
 use super::by_question::ByQuestion;
-use super::glance::Glance;
-use super::interner::usize_of;
+use super::catalogue::Catalogue;
+use super::entry::DRIFT_HORIZON;
+use super::interner::{PARTS, Spread as _, part_of, usize_of};
+use super::shard::home;
 
-/// Into how many parts the trades of a shard are divided, by wallet. So many that one part and the wallets in it stay
-/// near at hand while it is folded.
-pub(super) const PARTS: usize = 1 << PART_BITS;
-const PART_BITS: u32 = 9;
+/// How many facts are looked at together.
+const TOGETHER: usize = 64;
 
 /// Facts in a row, as the shards fold them.
 #[derive(Clone, Copy, Debug)]
@@ -38,83 +40,111 @@ pub(super) struct Tick {
 /// Half of a stretch.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sheet {
-    trades: Vec<Trade>,
-    /// Where the trades of each part of each shard begin, and where the last ones end.
-    starts: Vec<u32>,
-    ends: Vec<u32>,
-    /// What was paid.
+    /// The place of the first fact, and behind the last.
+    first: u32,
+    end: u32,
+    /// The trades of each part of each shard.
+    trades: Vec<Vec<Trade>>,
+    /// The places of all facts but those, which have to be understood in their order.
+    pub(super) others: Vec<u32>,
+    /// What was paid, as it came, and question by question.
+    ticks: Vec<(u32, Tick)>,
     pub(super) tape: ByQuestion<Tick>,
 }
 
-/// The part of a shard's trades where a wallet's are.
-#[expect(clippy::cast_possible_truncation, reason = "the upper bits of 64")]
-pub(super) const fn part_of(spread: u64) -> usize {
-    (spread >> (u64::BITS - PART_BITS)) as usize
-}
-
 impl Sheet {
-    /// Lays out fills that were glanced at among facts of which the first has the place `first`; the acts are those of
-    /// the whole stretch.
-    pub(super) fn lay_out(
+    /// Looks at facts of which the first has this place, up to the first that cannot be folded together with those
+    /// since `since`. How many they are.
+    pub(super) fn take(
         &mut self,
+        catalogue: &Catalogue,
+        shards: usize,
         facts: &[Fact],
-        (first, glances): (u32, &[Glance]),
-        acts: &[Act],
-        (shards, before): (usize, u64),
-    ) {
-        let part = |glance: &Glance| usize::from(glance.home) * PARTS + part_of(glance.spread);
-        self.starts.clear();
-        self.starts.resize(shards * PARTS, 0);
-        for glance in glances {
-            self.starts[part(glance)] += 1;
+        (first, since): (u32, Timestamp),
+    ) -> usize {
+        self.trades.resize_with(shards * PARTS, Vec::new);
+        self.trades.iter_mut().for_each(Vec::clear);
+        self.others.clear();
+        self.ticks.clear();
+        (self.first, self.end) = (first, first);
+        let mut last = since;
+        for together in facts.chunks(TOGETHER) {
+            // Where their tokens are is asked for together first, lest each waits for its own.
+            let mut spreads = [0; TOGETHER];
+            for (spread, fact) in spreads.iter_mut().zip(together) {
+                if let ChainEvent::Fill(fill) = &fact.event {
+                    *spread = fill.token.spread();
+                }
+            }
+            black_box(catalogue.touch(&spreads));
+            for (fact, spread) in together.iter().zip(spreads) {
+                let at = fact.place.block_time;
+                if !belongs(since, last, at) {
+                    return usize_of(self.end - first);
+                }
+                last = at;
+                self.look(catalogue, shards, fact, spread);
+                self.end += 1;
+            }
         }
-        let mut next = 0;
-        for start in &mut self.starts {
-            next += std::mem::replace(start, next);
-        }
-        self.ends.clone_from(&self.starts);
-        let trade = |glance: &Glance| {
-            let fact = facts.get(usize_of(glance.place - first))?;
-            let ChainEvent::Fill(fill) = &fact.event else { return None };
-            let trade = Trade::of(fill, glance.spread, glance.at, Some(glance.seat));
-            Some(Trade { place: glance.place, tells: glance.price > 0, ..trade })
+        facts.len()
+    }
+
+    /// Takes down a fill of a token that is described, among whose siblings nobody waits.
+    fn look(&mut self, catalogue: &Catalogue, shards: usize, fact: &Fact, token: u64) {
+        let (at, place) = (fact.place.block_time, self.end);
+        let seen = if let ChainEvent::Fill(fill) = &fact.event {
+            let seat = catalogue.seat_of(fill.token, token);
+            seat.filter(|seat| !catalogue.is_awaited(seat.question)).map(|seat| (fill, seat))
+        } else {
+            None
         };
-        // Whatever fills the room is written over.
-        if let Some(filler) = glances.first().and_then(trade).filter(|_| self.trades.len() < glances.len()) {
-            self.trades.resize(glances.len(), filler);
+        let Some((fill, seat)) = seen else {
+            self.others.push(place);
+            return;
+        };
+        let price = seat.price_of(fill);
+        if let Some(ppm) = price {
+            self.ticks.push((seat.question, Tick { at, ppm, place }));
         }
-        for glance in glances {
-            let Some(trade) = trade(glance) else { continue };
-            let end = &mut self.ends[part(glance)];
-            self.trades[usize_of(*end)] = trade;
-            *end += 1;
+        let trade = Trade { place, tells: price.is_some(), ..Trade::of(fill, token, at, Some(seat)) };
+        let part = usize::from(home(trade.spread, shards)) * PARTS + part_of(trade.spread);
+        self.trades[part].push(trade);
+    }
+
+    /// Forgets everything from a place on.
+    pub(super) fn cut(&mut self, end: u32) {
+        if self.end <= end {
+            return;
         }
-        let last = first.saturating_add(u32::try_from(facts.len()).unwrap_or(u32::MAX));
+        for trades in &mut self.trades {
+            trades.truncate(trades.partition_point(|trade| trade.place < end));
+        }
+        self.others.truncate(self.others.partition_point(|place| *place < end));
+        self.ticks.truncate(self.ticks.partition_point(|(_, tick)| tick.place < end));
+        self.end = end.max(self.first);
+    }
+
+    /// Sorts what was paid by question, with what was paid according to acts since `before`.
+    pub(super) fn sort_ticks(&mut self, acts: &[Act], before: u64) {
+        let (first, end) = (self.first, self.end);
         let told = acts.iter().filter_map(|act| {
             let Deed::Trade { trade, price: Some(ppm), .. } = &act.deed else { return None };
             let place = u32::try_from(act.seq.checked_sub(before)?).ok()?;
             let tick = Tick { at: act.at, ppm: *ppm, place };
-            (first <= place && place < last).then_some((trade.question, tick))
+            (first <= place && place < end).then_some((trade.question, tick))
         });
-        let told: Vec<(u32, Tick)> = told.collect();
-        let seen = glances.iter().filter(|glance| glance.price > 0);
-        let seen = seen.map(|glance| (glance.seat.question, Tick { at: glance.at, ppm: glance.price, place: glance.place }));
-        if told.is_empty() {
-            self.tape.group(seen);
-        } else {
-            let mut all: Vec<(u32, Tick)> = seen.chain(told).collect();
-            all.sort_by_key(|(_, tick)| tick.place);
-            self.tape.group(all.iter().copied());
+        let seen = self.ticks.len();
+        self.ticks.extend(told);
+        if seen < self.ticks.len() {
+            self.ticks.sort_by_key(|(_, tick)| tick.place);
         }
+        self.tape.group(self.ticks.iter().copied());
     }
 
     /// The trades of a part of a shard, in their order.
     pub(super) fn part(&self, home: u16, part: usize) -> &[Trade] {
-        let number = usize::from(home) * PARTS + part;
-        match (self.starts.get(number), self.ends.get(number)) {
-            (Some(start), Some(end)) => &self.trades[usize_of(*start)..usize_of(*end)],
-            _ => &[],
-        }
+        self.trades.get(usize::from(home) * PARTS + part).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -135,4 +165,10 @@ impl Stretch<'_> {
         let [front, back] = self.sheets;
         last(back).or_else(|| last(front))
     }
+}
+
+/// Whether a fact can be folded together with those since a moment, of which the last was at another one: as long as
+/// time goes on, and no entry that they make is due among them.
+pub(super) fn belongs(since: Timestamp, last: Timestamp, at: Timestamp) -> bool {
+    last <= at && at.micros_since(since) < DRIFT_HORIZON
 }

@@ -9,7 +9,7 @@ use domain::{Role, Side, Timestamp};
 
 use super::super::act::Trade;
 use super::super::entry::Timer;
-use super::super::interner::{Spread as _, usize_of};
+use super::super::interner::{Spread as _, part_of, usize_of};
 use super::Shard;
 use crate::clv::Matured;
 
@@ -24,48 +24,33 @@ pub(super) struct Spot {
 }
 
 impl Shard {
-    /// Reads what the next trades will need: the slots of all wallets first, then all wallets, the slots of all
-    /// stakes, all stakes. Where they are; nothing is read for what is no trade.
-    pub(super) fn look_ahead<'a>(
-        &self,
-        trades: impl Iterator<Item = Option<&'a Trade>> + Clone,
-        until: Timestamp,
-    ) -> [Spot; AHEAD] {
+    /// Reads what the next trades will need, all of a kind at a time: the slots of all wallets, all wallets, the slots of
+    /// all stakes, all stakes. Where they are.
+    pub(super) fn look_ahead(&self, trades: &[Trade]) -> [Spot; AHEAD] {
         let mut spots = [Spot::default(); AHEAD];
-        let mut read = 0u64;
-        let mut last = None;
-        for trade in trades.clone().flatten() {
-            if last.replace(trade.spread) != Some(trade.spread) {
-                read ^= self.wallets.peek(trade.spread);
-            }
+        let mut read = trades.iter().fold(0, |read, trade| {
+            read ^ self.wallets.of(part_of(trade.spread)).peek(trade.spread)
+        });
+        for (spot, trade) in spots.iter_mut().zip(trades) {
+            spot.wallet = self.find(trade.wallet, trade.spread);
         }
-        let mut last = None;
-        for (spot, trade) in spots.iter_mut().zip(trades.clone()) {
-            let Some(trade) = trade else { continue };
-            spot.wallet = match last {
-                Some((wallet, number)) if wallet == trade.wallet => number,
-                _ => self.find(trade.wallet, trade.spread),
-            };
-            last = Some((trade.wallet, spot.wallet));
-        }
-        let known = |spots: &[Spot; AHEAD], index: usize| spots[index].wallet;
-        for (index, trade) in trades.clone().enumerate() {
-            let (Some(wallet), Some(trade)) = (known(&spots, index), trade) else { continue };
+        for (spot, trade) in spots.iter_mut().zip(trades) {
+            let Some(wallet) = spot.wallet else { continue };
             let person = &self.people[wallet];
-            if index == 0 || known(&spots, index - 1) != Some(wallet) {
-                read ^= person.touch();
-            }
-            spots[index].place = person.recent(trade.question);
-            if spots[index].place.is_none() {
-                read ^= self.places.peek((wallet, trade.question).spread());
+            read ^= person.touch();
+            spot.place = person.recent(trade.question);
+            if spot.place.is_none() {
+                let slots = self.places.of(part_of(trade.spread));
+                read ^= slots.peek((wallet, trade.question).spread());
             }
         }
-        for (spot, trade) in spots.iter_mut().zip(trades.clone()) {
-            let (Some(wallet), None, Some(trade)) = (spot.wallet, spot.place, trade) else { continue };
-            spot.place = self.place(wallet, trade.question);
+        for (spot, trade) in spots.iter_mut().zip(trades) {
+            if let (Some(wallet), None) = (spot.wallet, spot.place) {
+                spot.place = self.place(wallet, trade.question);
+            }
         }
-        for (spot, trade) in spots.iter().zip(trades.clone()) {
-            let (Some(wallet), Some(trade)) = (spot.wallet, trade) else { continue };
+        for (spot, trade) in spots.iter().zip(trades) {
+            let Some(wallet) = spot.wallet else { continue };
             // Opposite a taker stands the exchange itself.
             if trade.role == Role::Maker {
                 read ^= self.people[wallet].copying.touch_dealt();
@@ -73,11 +58,11 @@ impl Shard {
             read ^= match spot.place {
                 Some(place) => self.stakes[place].touch(),
                 // Who comes to a question makes a decision in it, which is counted among its siblings.
-                None => self.touch_opening(wallet, trade.question),
+                None => self.touch_opening(wallet, trade),
             };
         }
         for (spot, trade) in spots.iter().zip(trades) {
-            let (Some(wallet), Some(trade)) = (spot.wallet, trade) else { continue };
+            let Some(wallet) = spot.wallet else { continue };
             let bet = spot.place.and_then(|place| self.stakes[place].bet.as_ref());
             if let Some(making) = bet.and_then(|bet| bet.entry) {
                 read ^= self.timers.touch(&making);
@@ -88,13 +73,15 @@ impl Shard {
                 read ^= self.boards[usize_of(trade.question)].touch_paid();
             }
         }
-        black_box((read, until));
+        black_box(read);
         spots
     }
 
-    fn touch_opening(&self, wallet: u32, question: u32) -> u64 {
+    fn touch_opening(&self, wallet: u32, trade: &Trade) -> u64 {
+        let question = trade.question;
         let siblings = self.fronts[usize_of(question)].siblings();
-        let legs = siblings.map_or(0, |siblings| self.legs.peek((wallet, siblings).spread()));
+        let legs = self.legs.of(part_of(trade.spread));
+        let legs = siblings.map_or(0, |siblings| legs.peek((wallet, siblings).spread()));
         let holder = self.boards[usize_of(question)].holders.last().map_or(0, |place| u64::from(*place));
         legs ^ holder ^ self.people[wallet].copying.sums.touch_opening()
     }

@@ -8,7 +8,6 @@ use super::super::act::{Standing, Trade};
 use super::super::board::Outcome;
 use super::super::entry::{DRIFT_HORIZON, Timer};
 use super::super::interner::usize_of;
-use super::super::person::Person;
 use super::super::record::Closed;
 use super::super::stake::Done;
 use super::ahead::Spot;
@@ -72,8 +71,8 @@ impl Shard {
 
     /// Takes over what a change did. What is done after the result is worth the result at once, and no decision.
     pub(super) fn finish(&mut self, scene: Scene, done: Done) -> Done {
-        let Person { record, copying, .. } = &mut self.people[scene.wallet];
-        record.realize(&mut self.books, done.realized, scene.at);
+        let person = &mut self.people[scene.wallet];
+        person.record.realize(&mut self.books, done.realized, scene.at);
         let is_over = self.fronts[usize_of(scene.question)].is_over();
         let result = || self.boards[usize_of(scene.question)].result.as_ref();
         let result = is_over.then(result).flatten().filter(|result| result.seq < scene.seq);
@@ -83,11 +82,11 @@ impl Shard {
             let settled = stake.settle(pays);
             // Who sells more than the result has paid for has nothing more to collect.
             stake.owed = (stake.owed + pays[0] + pays[1]).max(Usd::ZERO);
-            record.realize(&mut self.books, settled.realized, scene.at);
+            person.record.realize(&mut self.books, settled.realized, scene.at);
             return Done { grown: None, ..done };
         }
         if let Some(bet) = done.closed {
-            copying.close(&bet, scene.at);
+            person.copying.close(&bet, scene.at);
             let closed = Closed {
                 seq: scene.seq,
                 at: scene.at,
@@ -100,7 +99,7 @@ impl Shard {
                 is_unknown: bet.is_unknown,
             };
             self.boards[usize_of(scene.question)].note_paid(&closed);
-            record.close(&mut self.books, closed);
+            person.close(&mut self.books, closed);
         }
         if done.opens {
             self.decide(scene, &done);

@@ -101,10 +101,10 @@ impl Shard {
         }
         stake.owed = Usd::ZERO;
         stake.holdings[0].realized += excess;
-        let record = &mut self.people[scene.wallet].record;
-        record.realize(&mut self.books, excess, scene.at);
+        let person = &mut self.people[scene.wallet];
+        person.record.realize(&mut self.books, excess, scene.at);
         if ROUNDING < excess {
-            record.close(
+            person.close(
                 &mut self.books,
                 Closed {
                     seq: scene.seq,

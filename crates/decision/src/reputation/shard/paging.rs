@@ -7,7 +7,7 @@ use domain::{Timestamp, TokenId, Usd};
 use super::super::SavedWallet;
 use super::super::catalogue::Catalogue;
 use super::super::entry::Timer;
-use super::super::interner::{Index, Spread as _, next_number, usize_of};
+use super::super::interner::{Parts, Spread as _, next_number, part_of, usize_of};
 use super::super::person::Person;
 use super::super::record::Books;
 use super::super::saved::{Damaged, Reader, Saved, WalletState, Writer, behind, digest};
@@ -215,17 +215,18 @@ impl Shard {
         let WalletState { is_changed, told, stakes, bare, legs, copying, timers, watched } = state;
         let number = self.people.next();
         let record = told.enter(&mut self.books);
-        self.wallets.insert(record.wallet.spread(), number);
+        let spread = record.wallet.spread();
+        self.wallets.of_mut(part_of(spread)).insert(spread, number);
         self.saved.resize(self.people.len(), 0);
         self.saved.push(digest);
-        self.people.push(Person::of(record, copying));
+        self.people.push(Person::of(record, copying, &self.books));
         if is_changed {
             self.change(number);
         }
         for stake in stakes {
             let told = open_tokens(&stake);
             let place = self.stakes.push(Stake { wallet: number, told, ..stake });
-            self.places.insert((number, stake.question).spread(), place);
+            self.places.of_mut(part_of(spread)).insert((number, stake.question).spread(), place);
             self.boards[usize_of(stake.question)].hold(place);
             self.moved.extend(stake.is_moved.then_some(place));
         }
@@ -235,7 +236,8 @@ impl Shard {
         }
         for (question, count) in legs {
             let Some(siblings) = catalogue.question(question).siblings else { continue };
-            self.legs.insert((number, siblings).spread(), next_number(&self.leg_counts));
+            let leg = next_number(&self.leg_counts);
+            self.legs.of_mut(part_of(spread)).insert((number, siblings).spread(), leg);
             self.leg_counts.push((number, siblings, count));
         }
         for (timer, last) in timers {
@@ -282,7 +284,7 @@ impl Shard {
                 self.listen(question);
             }
         }
-        (self.wallets, self.places, self.legs) = (Index::default(), Index::default(), Index::default());
+        (self.wallets, self.places, self.legs) = (Parts::default(), Parts::default(), Parts::default());
         (self.people, self.books) = (Table::default(), Books::default());
         (self.stakes, self.leg_counts, self.bare) = Default::default();
         (self.timers, self.changed, self.moved) = Default::default();

@@ -46,8 +46,6 @@ impl Shard {
     pub(super) fn mature_at(&mut self, by: Timestamp, price: impl Fn(&Self, &Timer) -> Option<u32>) {
         let mut due = std::mem::take(&mut self.room.due);
         self.timers.due(by, &mut due);
-        // One wallet's after another: many have more than one.
-        due.sort_unstable_by_key(|timer| timer.wallet);
         for timers in due.chunks(AHEAD) {
             self.look_at_due(timers);
             for timer in timers {
@@ -99,10 +97,11 @@ impl Shard {
             let (of, among, _) = self.leg_counts[usize_of(number)];
             (of, among) == (wallet, siblings)
         };
-        let number = self.legs.find(spread, is_it).unwrap_or_else(|| {
+        let part = self.part(wallet);
+        let number = self.legs.of(part).find(spread, is_it).unwrap_or_else(|| {
             let number = next_number(&self.leg_counts);
             self.leg_counts.push((wallet, siblings, 0));
-            self.legs.insert(spread, number);
+            self.legs.of_mut(part).insert(spread, number);
             number
         });
         let (_, _, count) = &mut self.leg_counts[usize_of(number)];
@@ -229,7 +228,6 @@ impl Shard {
     /// Counts what has come of entries.
     pub(super) fn count_matured(&mut self) {
         let mut matured = std::mem::take(&mut self.matured);
-        matured.sort_unstable_by_key(|matured| matured.wallet);
         for together in matured.chunks(AHEAD) {
             self.look_at_matured(together);
             for one in together {

@@ -1,9 +1,10 @@
-//! Facts that are folded together, wallet by wallet.
+//! Facts that are folded together, some wallets after the other.
 //!
 //! A wallet trades again soon after it traded, and who goes through the facts one after the other has to find it anew
 //! each time, in memory that millions of others have been through since. What happens to one wallet concerns no other,
-//! but for prices and results: so every wallet is visited once, and everything that happened to it is done then, in
-//! its order. What a price or a result does to it is found by when it was, and not by what was folded before:
+//! but for prices and results: so the wallets are visited part by part, and everything that happened to those of a part
+//! is done then, in its order. What a price or a result does to it is found by when it was, and not by what was folded
+//! before:
 //!
 //! 1. Results are noted first, and hold from their place on.
 //! 2. Entries that are a day old find the price that was paid last before.
@@ -17,19 +18,10 @@ use domain::{Side, Timestamp};
 
 use super::super::act::{Act, Deed, Standing, Trade};
 use super::super::board::Outcome;
-use super::super::interner::usize_of;
-use super::super::sheet::{PARTS, Stretch, part_of};
+use super::super::interner::{PARTS, part_of, usize_of};
+use super::super::sheet::Stretch;
 use super::Shard;
 use super::ahead::AHEAD;
-
-/// Something that happened to a wallet, so that the order of these is the order in which they are done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Event {
-    spread: u64,
-    place: u32,
-    /// Its number among the trades of the part, or behind those, among the acts.
-    number: u32,
-}
 
 /// An entry that has begun.
 #[derive(Clone, Copy, Debug)]
@@ -74,55 +66,42 @@ impl Shard {
     }
 
     fn visit_all(&mut self, stretch: &Stretch<'_>) {
-        let mut events = std::mem::take(&mut self.room.events);
-        let own = stretch.acts.iter().filter_map(|act| Some((self.visitor(act)?, act)));
-        let mut own: Vec<(u64, &Act)> = own.collect();
-        own.sort_by_key(|(spread, _)| *spread);
+        let own = stretch.acts.iter().filter_map(|act| Some((self.visited(act)?, act)));
+        let mut own: Vec<(usize, &Act)> = own.collect();
+        own.sort_by_key(|(part, _)| *part);
         let mut own = own.into_iter().peekable();
-        let (mut trades, mut acts): (Vec<&Trade>, Vec<&Act>) = (Vec::new(), Vec::new());
         for part in 0..PARTS {
-            trades.clear();
-            acts.clear();
-            for sheet in stretch.sheets {
-                trades.extend(sheet.part(self.number, part));
+            let [mut front, mut back] = stretch.sheets.map(|sheet| sheet.part(self.number, part));
+            while let Some((_, act)) = own.next_if(|(of, _)| *of == part) {
+                for trades in [&mut front, &mut back] {
+                    let earlier = trades.partition_point(|trade| stretch.first + u64::from(trade.place) < act.seq);
+                    let (before, rest) = trades.split_at(earlier);
+                    self.visit(stretch, before);
+                    *trades = rest;
+                }
+                self.do_own(act);
             }
-            events.clear();
-            events.extend((0..).zip(&trades).map(|(number, trade)| {
-                Event { spread: trade.spread, place: trade.place, number }
-            }));
-            while let Some((spread, act)) = own.next_if(|(spread, _)| part_of(*spread) == part) {
-                let place = u32::try_from(act.seq - stretch.first).unwrap_or(u32::MAX);
-                let number = u32::try_from(trades.len() + acts.len()).unwrap_or(u32::MAX);
-                acts.push(act);
-                events.push(Event { spread, place, number });
-            }
-            events.sort_unstable();
-            self.visit(stretch, &events, &trades, &acts);
+            self.visit(stretch, front);
+            self.visit(stretch, back);
         }
-        self.room.events = events;
     }
 
-    /// Whom an act concerns, if it is one wallet at home here.
-    fn visitor(&self, act: &Act) -> Option<u64> {
+    /// The part of whom an act concerns, if it is one wallet at home here.
+    fn visited(&self, act: &Act) -> Option<usize> {
         let spread = match &act.deed {
             Deed::Trade { trade, .. } => trade.spread,
             Deed::Own { spread, .. } => *spread,
             Deed::Settle { .. } | Deed::Pay { .. } => return None,
         };
-        self.is_home(spread).then_some(spread)
+        self.is_home(spread).then(|| part_of(spread))
     }
 
-    /// Does what happened to some wallets, one after the other.
-    fn visit(&mut self, stretch: &Stretch<'_>, events: &[Event], trades: &[&Trade], acts: &[&Act]) {
-        let trade_of = |event: &Event| trades.get(usize_of(event.number)).copied();
-        for events in events.chunks(AHEAD) {
-            let spots = self.look_ahead(events.iter().map(trade_of), stretch.until);
-            for (event, spot) in events.iter().zip(spots) {
-                let seq = stretch.first + u64::from(event.place);
-                match trade_of(event) {
-                    Some(trade) => self.trade(trade, Standing::Ripe, spot, true, seq),
-                    None => self.do_own(acts[usize_of(event.number) - trades.len()]),
-                }
+    fn visit(&mut self, stretch: &Stretch<'_>, trades: &[Trade]) {
+        for trades in trades.chunks(AHEAD) {
+            let spots = self.look_ahead(trades);
+            for (trade, spot) in trades.iter().zip(spots) {
+                let seq = stretch.first + u64::from(trade.place);
+                self.trade(trade, Standing::Ripe, spot, true, seq);
             }
         }
     }
