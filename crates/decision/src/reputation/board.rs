@@ -43,11 +43,16 @@ impl Board {
 
     /// Notes the place of somebody who holds it.
     pub(super) fn hold(&mut self, place: u32) {
+        self.hold_all(&[place]);
+    }
+
+    /// Notes the places of all who hold it now.
+    pub(super) fn hold_all(&mut self, places: &[u32]) {
         if self.holders.capacity() == 0 {
             // A line of memory at once: moving a list that grows costs more than what it leaves empty.
-            self.holders.reserve_exact(16);
+            self.holders.reserve_exact(places.len().max(16));
         }
-        self.holders.push(place);
+        self.holders.extend_from_slice(places);
     }
 
     /// Notes what a decision that has ended paid, if that is known.

@@ -43,6 +43,11 @@ impl Front {
         self.over < moment
     }
 
+    /// Whether the result came by a moment.
+    pub(super) fn is_over_by(&self, moment: Timestamp) -> bool {
+        self.over <= moment
+    }
+
     /// The number of those among which the question stands.
     pub(super) fn siblings(&self) -> Option<u32> {
         Some(self.siblings).filter(|number| *number != ALONE)

@@ -3,7 +3,7 @@
 use domain::{Timestamp, Wallet};
 
 use super::copying::Copying;
-use super::record::{Books, Closed, Record};
+use super::record::Record;
 
 /// A wallet: eight lines of memory in a row.
 ///
@@ -15,8 +15,6 @@ use super::record::{Books, Closed, Record};
 pub(super) struct Person {
     pub(super) record: Record,
     recent: [Recent; 3],
-    /// The number of the last fact that ended a decision of its.
-    last_end: u64,
     pub(super) copying: Copying,
 }
 
@@ -34,21 +32,12 @@ const NONE: u32 = u32::MAX;
 impl Person {
     /// Nothing is known of it but when something was first seen of it.
     pub(super) fn new(wallet: Wallet, at: Timestamp) -> Self {
-        Self::of(Record::new(wallet, at), Copying::default(), &Books::default())
+        Self::of(Record::new(wallet, at), Copying::default())
     }
 
     /// Back in memory.
-    pub(super) fn of(record: Record, copying: Copying, books: &Books) -> Self {
-        let last_end = record.last_end(books);
-        Self { record, recent: [Recent { question: NONE, place: NONE }; 3], last_end, copying }
-    }
-
-    /// Notes a decision that has ended. Nearly always it is later than all others, and then the last one needs not be
-    /// looked at, which is wherever it was written.
-    pub(super) fn close(&mut self, books: &mut Books, closed: Closed) {
-        let is_last = self.last_end <= closed.seq;
-        self.last_end = self.last_end.max(closed.seq);
-        self.record.close(books, closed, is_last);
+    pub(super) fn of(record: Record, copying: Copying) -> Self {
+        Self { record, recent: [Recent { question: NONE, place: NONE }; 3], copying }
     }
 
     /// The place of its stake in a question, if it was one of its last.

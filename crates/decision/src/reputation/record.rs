@@ -174,16 +174,12 @@ impl Record {
         day.drift = day.drift.saturating_add(millionths);
     }
 
-    /// Notes a decision that has ended, behind all that did not end later: behind all others, where it `is_last`.
-    pub(super) fn close(&mut self, books: &mut Books, closed: Closed, is_last: bool) {
+    /// Notes a decision that has ended. They are noted in no order: nearly always it is that in which they ended.
+    pub(super) fn close(&mut self, books: &mut Books, closed: Closed) {
         // The day must be there, even if nothing was realised on it: it is on such days that the tier is looked at.
         self.day(books, closed.at);
         self.decisions += u32::from(closed.counts());
-        if is_last {
-            books.ended.push(&mut self.ended, closed);
-        } else {
-            books.ended.add(&mut self.ended, closed, |closed| closed.seq);
-        }
+        books.ended.push(&mut self.ended, closed);
     }
 
     /// Its days with anything in them, oldest first.
@@ -198,12 +194,8 @@ impl Record {
     pub(super) fn closed(&self, books: &Books) -> Vec<Closed> {
         let mut closed = Vec::new();
         books.ended.collect_into(self.ended, &mut closed);
+        closed.sort_by_key(|closed| closed.seq);
         closed
-    }
-
-    /// The number of the fact that ended its last decision; zero where there is none.
-    pub(super) fn last_end(&self, books: &Books) -> u64 {
-        books.ended.back_from(self.ended).next().map_or(0, |closed| closed.seq)
     }
 
     /// The record without where its days and decisions are, and without the marks of change.

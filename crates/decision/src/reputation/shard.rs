@@ -79,6 +79,8 @@ struct Room {
     due: Vec<Timer>,
     begun: Vec<(u32, Begun)>,
     entries: ByQuestion<Begun>,
+    held: Vec<(u32, u32)>,
+    holders: ByQuestion<u32>,
 }
 
 /// A holding of a token that nobody has described, and what it realised on which day.
@@ -264,13 +266,17 @@ impl Shard {
             let place = self.stakes.push(Stake { wallet, question, ..Stake::default() });
             let part = self.part(wallet);
             self.places.of_mut(part).insert((wallet, question).spread(), place);
-            self.boards[usize_of(question)].hold(place);
+            if self.together_since.is_some() {
+                self.room.held.push((question, place));
+            } else {
+                self.boards[usize_of(question)].hold(place);
+            }
             place
         });
         self.people[wallet].remember(question, place);
         self.touch(place);
         let scene = Scene { wallet, question, place, seq, at };
-        if self.fronts[usize_of(question)].is_over() {
+        if self.fronts[usize_of(question)].is_over_by(at) {
             self.catch_up(scene);
         }
         scene

@@ -95,7 +95,7 @@ impl Told {
             books.days.add(&mut record.day, day, |day| day.number);
         }
         for closed in closed {
-            books.ended.add(&mut record.ended, closed, |closed| closed.seq);
+            books.ended.push(&mut record.ended, closed);
         }
         record
     }

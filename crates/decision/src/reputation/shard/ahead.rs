@@ -78,12 +78,10 @@ impl Shard {
     }
 
     fn touch_opening(&self, wallet: u32, trade: &Trade) -> u64 {
-        let question = trade.question;
-        let siblings = self.fronts[usize_of(question)].siblings();
+        let siblings = self.fronts[usize_of(trade.question)].siblings();
         let legs = self.legs.of(part_of(trade.spread));
         let legs = siblings.map_or(0, |siblings| legs.peek((wallet, siblings).spread()));
-        let holder = self.boards[usize_of(question)].holders.last().map_or(0, |place| u64::from(*place));
-        legs ^ holder ^ self.people[wallet].copying.sums.touch_opening()
+        legs ^ self.people[wallet].copying.sums.touch_opening()
     }
 
     /// The same for entries that are due. Those whose question was over by then need nothing.

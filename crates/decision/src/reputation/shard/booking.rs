@@ -73,7 +73,7 @@ impl Shard {
     pub(super) fn finish(&mut self, scene: Scene, done: Done) -> Done {
         let person = &mut self.people[scene.wallet];
         person.record.realize(&mut self.books, done.realized, scene.at);
-        let is_over = self.fronts[usize_of(scene.question)].is_over();
+        let is_over = self.fronts[usize_of(scene.question)].is_over_by(scene.at);
         let result = || self.boards[usize_of(scene.question)].result.as_ref();
         let result = is_over.then(result).flatten().filter(|result| result.seq < scene.seq);
         if let Some(result) = result {
@@ -99,7 +99,7 @@ impl Shard {
                 is_unknown: bet.is_unknown,
             };
             self.boards[usize_of(scene.question)].note_paid(&closed);
-            person.close(&mut self.books, closed);
+            person.record.close(&mut self.books, closed);
         }
         if done.opens {
             self.decide(scene, &done);

@@ -104,7 +104,7 @@ impl Shard {
         let person = &mut self.people[scene.wallet];
         person.record.realize(&mut self.books, excess, scene.at);
         if ROUNDING < excess {
-            person.close(
+            person.record.close(
                 &mut self.books,
                 Closed {
                     seq: scene.seq,

@@ -219,7 +219,7 @@ impl Shard {
         self.wallets.of_mut(part_of(spread)).insert(spread, number);
         self.saved.resize(self.people.len(), 0);
         self.saved.push(digest);
-        self.people.push(Person::of(record, copying, &self.books));
+        self.people.push(Person::of(record, copying));
         if is_changed {
             self.change(number);
         }

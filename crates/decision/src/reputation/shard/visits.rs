@@ -45,6 +45,7 @@ impl Shard {
             found.or_else(|| shard.price(timer.question))
         });
         self.visit_all(stretch);
+        self.hold_all();
         self.watch_all(stretch);
         self.count_matured();
         self.together_since = None;
@@ -84,6 +85,17 @@ impl Shard {
             self.visit(stretch, front);
             self.visit(stretch, back);
         }
+    }
+
+    /// Notes in each question who has come to it.
+    fn hold_all(&mut self) {
+        let mut holders = std::mem::take(&mut self.room.holders);
+        holders.group(self.room.held.iter().copied());
+        self.room.held.clear();
+        for question in holders.questions() {
+            self.boards[usize_of(*question)].hold_all(holders.of(*question));
+        }
+        self.room.holders = holders;
     }
 
     /// The part of whom an act concerns, if it is one wallet at home here.
