@@ -29,11 +29,6 @@ impl PaidPrices {
         self.in_slot(slot).add(1, fixed(price));
     }
 
-    /// Reads what the next decision will need.
-    pub(crate) fn touch(&self) -> u64 {
-        self.0.get(self.0.len() / 2).map_or(0, |paid| u64::from(paid.decisions))
-    }
-
     /// Whether there were none.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()

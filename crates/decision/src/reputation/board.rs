@@ -36,11 +36,6 @@ pub(super) struct Outcome {
 }
 
 impl Board {
-    /// Reads what the end of a decision will need.
-    pub(super) fn touch_paid(&self) -> u64 {
-        self.prices[0].touch() ^ self.prices[1].touch()
-    }
-
     /// Notes the place of somebody who holds it.
     pub(super) fn hold(&mut self, place: u32) {
         self.hold_all(&[place]);
@@ -55,12 +50,26 @@ impl Board {
         self.holders.extend_from_slice(places);
     }
 
-    /// Notes what a decision that has ended paid, if that is known.
-    pub(super) fn note_paid(&mut self, closed: &Closed) {
-        if let Some(ppm) = u32::try_from(closed.paid_ppm()).ok().filter(|_| closed.counts()) {
-            let horizon = Horizon::of(closed.opened, self.end);
-            self.prices[usize::from(closed.direction == Side::Sell)].add(f64::from(ppm) / 1e6, horizon);
-        }
+    /// Notes what a decision that has ended paid.
+    pub(super) fn note_paid(&mut self, paid: &Paid) {
+        let horizon = Horizon::of(paid.opened, self.end);
+        self.prices[usize::from(paid.direction == Side::Sell)].add(f64::from(paid.ppm) / 1e6, horizon);
+    }
+}
+
+/// What a decision that has ended paid on average, in millionths of a dollar, and when it began.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Paid {
+    ppm: u32,
+    opened: Timestamp,
+    direction: Side,
+}
+
+impl Paid {
+    /// If it is known.
+    pub(super) fn of(closed: &Closed) -> Option<Self> {
+        let ppm = u32::try_from(closed.paid_ppm()).ok().filter(|_| closed.counts())?;
+        Some(Self { ppm, opened: closed.opened, direction: closed.direction })
     }
 }
 

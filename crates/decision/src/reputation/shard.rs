@@ -17,7 +17,7 @@ use std::sync::Arc;
 use domain::{Market, Shares, Timestamp, TokenId, Usd, Wallet};
 
 use super::act::{Act, Deed};
-use super::board::{Board, Outcome};
+use super::board::{Board, Outcome, Paid};
 use super::by_question::ByQuestion;
 use super::copying::Copying;
 use super::entry::{Timer, Timers};
@@ -81,6 +81,8 @@ struct Room {
     entries: ByQuestion<Begun>,
     held: Vec<(u32, u32)>,
     holders: ByQuestion<u32>,
+    paid: Vec<(u32, Paid)>,
+    prices: ByQuestion<Paid>,
 }
 
 /// A holding of a token that nobody has described, and what it realised on which day.
@@ -139,7 +141,9 @@ impl Shard {
         for place in &board.holders.clone() {
             let (books, record, _) = self.known(self.stakes[*place].wallet);
             for closed in record.closed(books).iter().filter(|closed| closed.question == question) {
-                self.boards[usize_of(question)].note_paid(closed);
+                if let Some(paid) = Paid::of(closed) {
+                    self.boards[usize_of(question)].note_paid(&paid);
+                }
             }
         }
     }
@@ -193,7 +197,7 @@ impl Shard {
                 self.post(*question, seq, at, payouts, *first);
                 for (wallet, pays) in pay.iter() {
                     let Some(wallet) = self.find(*wallet, wallet.spread()) else { continue };
-                    let Some(place) = self.place(wallet, *question) else { continue };
+                    let Some(place) = self.place(wallet, self.spread(wallet), *question) else { continue };
                     self.pay(Scene { wallet, question: *question, place, seq, at }, *pays);
                 }
             }
@@ -205,12 +209,13 @@ impl Shard {
         self.wallets.of(part_of(spread)).find(spread, |number| self.people[number].record.wallet == wallet)
     }
 
-    /// The part where a wallet is.
-    fn part(&self, wallet: u32) -> usize {
-        part_of(self.people[wallet].record.wallet.spread())
+    /// The spread of a wallet's address.
+    fn spread(&self, wallet: u32) -> u64 {
+        self.people[wallet].record.wallet.spread()
     }
 
-    fn place(&self, wallet: u32, question: u32) -> Option<u32> {
+    /// The place of a wallet's stake in a question; the spread is that of its address.
+    fn place(&self, wallet: u32, spread: u64, question: u32) -> Option<u32> {
         if let Some(place) = self.people[wallet].recent(question) {
             return Some(place);
         }
@@ -218,7 +223,7 @@ impl Shard {
             let stake: &Stake = &self.stakes[number];
             (stake.wallet, stake.question) == (wallet, question)
         };
-        self.places.of(self.part(wallet)).find((wallet, question).spread(), is_it)
+        self.places.of(part_of(spread)).find((wallet, question).spread(), is_it)
     }
 
     /// What is kept of a wallet whose number came from here.
@@ -261,10 +266,10 @@ impl Shard {
     }
 
     fn scene_at(&mut self, spot: Spot, wallet: u32, question: u32, seq: u64, at: Timestamp) -> Scene {
-        let known = spot.place.or_else(|| self.place(wallet, question));
+        let known = spot.place.or_else(|| self.place(wallet, self.spread(wallet), question));
         let place = known.unwrap_or_else(|| {
             let place = self.stakes.push(Stake { wallet, question, ..Stake::default() });
-            let part = self.part(wallet);
+            let part = part_of(self.spread(wallet));
             self.places.of_mut(part).insert((wallet, question).spread(), place);
             if self.together_since.is_some() {
                 self.room.held.push((question, place));

@@ -9,7 +9,7 @@ use domain::{Role, Side, Timestamp};
 
 use super::super::act::Trade;
 use super::super::entry::Timer;
-use super::super::interner::{Spread as _, part_of, usize_of};
+use super::super::interner::usize_of;
 use super::Shard;
 use crate::clv::Matured;
 
@@ -24,64 +24,46 @@ pub(super) struct Spot {
 }
 
 impl Shard {
-    /// Reads what the next trades will need, all of a kind at a time: the slots of all wallets, all wallets, the slots of
-    /// all stakes, all stakes. Where they are.
+    /// Reads what the next trades will need, all of a kind at a time: wallets, stakes, and what hangs on these. Where they
+    /// are.
     pub(super) fn look_ahead(&self, trades: &[Trade]) -> [Spot; AHEAD] {
         let mut spots = [Spot::default(); AHEAD];
-        let mut read = trades.iter().fold(0, |read, trade| {
-            read ^ self.wallets.of(part_of(trade.spread)).peek(trade.spread)
-        });
+        let mut read = 0;
         for (spot, trade) in spots.iter_mut().zip(trades) {
             spot.wallet = self.find(trade.wallet, trade.spread);
-        }
-        for (spot, trade) in spots.iter_mut().zip(trades) {
-            let Some(wallet) = spot.wallet else { continue };
-            let person = &self.people[wallet];
-            read ^= person.touch();
-            spot.place = person.recent(trade.question);
-            if spot.place.is_none() {
-                let slots = self.places.of(part_of(trade.spread));
-                read ^= slots.peek((wallet, trade.question).spread());
+            if let Some(wallet) = spot.wallet {
+                read ^= self.people[wallet].touch();
             }
         }
         for (spot, trade) in spots.iter_mut().zip(trades) {
-            if let (Some(wallet), None) = (spot.wallet, spot.place) {
-                spot.place = self.place(wallet, trade.question);
+            let Some(wallet) = spot.wallet else { continue };
+            spot.place = self.place(wallet, trade.spread, trade.question);
+            if let Some(place) = spot.place {
+                read ^= self.stakes[place].touch();
             }
         }
         for (spot, trade) in spots.iter().zip(trades) {
             let Some(wallet) = spot.wallet else { continue };
+            let copying = &self.people[wallet].copying;
             // Opposite a taker stands the exchange itself.
             if trade.role == Role::Maker {
-                read ^= self.people[wallet].copying.touch_dealt();
+                read ^= copying.touch_dealt();
             }
-            read ^= match spot.place {
-                Some(place) => self.stakes[place].touch(),
-                // Who comes to a question makes a decision in it, which is counted among its siblings.
-                None => self.touch_opening(wallet, trade),
+            let Some(place) = spot.place else {
+                // Who comes to a question makes a decision in it.
+                read ^= copying.sums.touch_opening();
+                continue;
             };
-        }
-        for (spot, trade) in spots.iter().zip(trades) {
-            let Some(wallet) = spot.wallet else { continue };
-            let bet = spot.place.and_then(|place| self.stakes[place].bet.as_ref());
-            if let Some(making) = bet.and_then(|bet| bet.entry) {
+            if let Some(making) = self.stakes[place].bet.as_ref().and_then(|bet| bet.entry) {
                 read ^= self.timers.touch(&making);
             }
             // A sale may be the end of a decision.
             if trade.side == Side::Sell {
-                read ^= self.people[wallet].copying.touch_closing();
-                read ^= self.boards[usize_of(trade.question)].touch_paid();
+                read ^= copying.touch_closing();
             }
         }
         black_box(read);
         spots
-    }
-
-    fn touch_opening(&self, wallet: u32, trade: &Trade) -> u64 {
-        let siblings = self.fronts[usize_of(trade.question)].siblings();
-        let legs = self.legs.of(part_of(trade.spread));
-        let legs = siblings.map_or(0, |siblings| legs.peek((wallet, siblings).spread()));
-        legs ^ self.people[wallet].copying.sums.touch_opening()
     }
 
     /// The same for entries that are due. Those whose question was over by then need nothing.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::{Payouts, Shares, Timestamp, Usd};
 
 use super::super::act::{Standing, Trade};
-use super::super::board::Outcome;
+use super::super::board::{Outcome, Paid};
 use super::super::entry::{DRIFT_HORIZON, Timer};
 use super::super::interner::usize_of;
 use super::super::record::Closed;
@@ -98,13 +98,24 @@ impl Shard {
                 pnl: bet.flow,
                 is_unknown: bet.is_unknown,
             };
-            self.boards[usize_of(scene.question)].note_paid(&closed);
             person.record.close(&mut self.books, closed);
+            if let Some(paid) = Paid::of(&closed) {
+                self.note_paid(scene.question, paid);
+            }
         }
         if done.opens {
             self.decide(scene, &done);
         }
         done
+    }
+
+    /// Notes what a decision paid that has ended, with all others of its question where facts are folded together.
+    fn note_paid(&mut self, question: u32, paid: Paid) {
+        if self.together_since.is_some() {
+            self.room.paid.push((question, paid));
+        } else {
+            self.boards[usize_of(question)].note_paid(&paid);
+        }
     }
 
     /// Pays a result.

@@ -133,7 +133,7 @@ impl Shard {
 
     /// When the last fill was of the entry with a number, if it is still being made.
     fn last_fill(&self, wallet: u32, question: u32, number: u64) -> Option<Timestamp> {
-        let stake = &self.stakes[self.place(wallet, question)?];
+        let stake = &self.stakes[self.place(wallet, self.spread(wallet), question)?];
         let (making, last) = stake.bet?.entry?.state();
         (making == number).then_some(last)
     }
@@ -242,7 +242,7 @@ impl Shard {
         }
         for (timer, last) in timers {
             let making = self.timers.take_in(Timer { wallet: number, ..timer }, last);
-            let place = self.place(number, timer.question);
+            let place = self.place(number, spread, timer.question);
             if let Some(Bet { entry, .. }) = place.and_then(|place| self.stakes[place].bet.as_mut()) {
                 *entry = making.or(*entry);
             }

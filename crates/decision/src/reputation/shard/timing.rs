@@ -4,7 +4,7 @@
 use domain::{Side, Timestamp};
 
 use super::super::entry::Timer;
-use super::super::interner::{Spread as _, next_number, usize_of};
+use super::super::interner::{Spread as _, next_number, part_of, usize_of};
 use super::super::stake::Done;
 use super::super::sheet::Stretch;
 use super::ahead::AHEAD;
@@ -97,7 +97,7 @@ impl Shard {
             let (of, among, _) = self.leg_counts[usize_of(number)];
             (of, among) == (wallet, siblings)
         };
-        let part = self.part(wallet);
+        let part = part_of(self.spread(wallet));
         let number = self.legs.of(part).find(spread, is_it).unwrap_or_else(|| {
             let number = next_number(&self.leg_counts);
             self.leg_counts.push((wallet, siblings, 0));

@@ -45,7 +45,7 @@ impl Shard {
             found.or_else(|| shard.price(timer.question))
         });
         self.visit_all(stretch);
-        self.hold_all();
+        self.note_all();
         self.watch_all(stretch);
         self.count_matured();
         self.together_since = None;
@@ -87,15 +87,20 @@ impl Shard {
         }
     }
 
-    /// Notes in each question who has come to it.
-    fn hold_all(&mut self) {
-        let mut holders = std::mem::take(&mut self.room.holders);
-        holders.group(self.room.held.iter().copied());
-        self.room.held.clear();
-        for question in holders.questions() {
-            self.boards[usize_of(*question)].hold_all(holders.of(*question));
+    /// Notes in each question who has come to it, and what was paid for decisions that have ended.
+    fn note_all(&mut self) {
+        let room = &mut self.room;
+        room.holders.group(room.held.iter().copied());
+        room.held.clear();
+        for question in room.holders.questions() {
+            self.boards[usize_of(*question)].hold_all(room.holders.of(*question));
         }
-        self.room.holders = holders;
+        room.prices.group(room.paid.iter().copied());
+        room.paid.clear();
+        for question in room.prices.questions() {
+            let board = &mut self.boards[usize_of(*question)];
+            room.prices.of(*question).iter().for_each(|paid| board.note_paid(paid));
+        }
     }
 
     /// The part of whom an act concerns, if it is one wallet at home here.
