@@ -14,7 +14,8 @@ use crate::machine::{memory, peak_memory, processor_time, say};
 use shares::Shares;
 use world::World;
 
-/// As many facts as a caller hands over at once.
+/// As many facts as a caller hands over at once: what is made of them goes wallet by wallet, so that a larger batch
+/// comes back to each for more.
 const BATCH: usize = 1 << 20;
 
 /// The published thresholds; the fold itself does not ask for them.

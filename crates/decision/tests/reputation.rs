@@ -235,6 +235,18 @@ fn a_decision_is_won_by_what_is_left_after_fees() {
     assert_eq!((verdict.decisions, verdict.wins, verdict.pnl), (1, 0, Usd::whole(-1)));
 }
 
+/// What is collected before its result is known waits for it, also where both are folded together.
+#[test]
+fn collecting_before_the_result_is_no_result_of_unknown_cost() {
+    let payout = Usd::whole(100);
+    let collected =
+        ChainEvent::Redemption { wallet: wallet(1), condition: Some(condition(1)), token: None, payout };
+    let facts = [fill(1, 1, 1, Side::Buy, 100, 40), fact(2, collected), resolution(3, 1, 0)];
+    let verdict = verdict(&facts, 1, 9);
+    assert_eq!((verdict.pnl, verdict.decisions, verdict.wins), (Usd::whole(60), 1, 1));
+    assert_eq!(figures(&facts, 1, 9).unknown_cost, 0);
+}
+
 /// What is collected beyond what the seen shares were paid came of shares that were not seen arriving.
 #[test]
 fn collecting_more_than_was_seen_is_a_result_of_unknown_cost() {

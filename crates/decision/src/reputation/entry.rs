@@ -203,7 +203,10 @@ mod tests {
         assert_eq!(due(&mut timers, late(minutes(4)).plus_micros(-1)), []);
         assert_eq!(due(&mut timers, late(minutes(5))), [late(minutes(4)), late(minutes(5))]);
         assert_eq!(due(&mut timers, late(second(15))), [late(second(10))]);
-        assert_eq!(timers.iter().map(|timer| timer.due).collect::<Vec<_>>(), [late(second(20)), late(second(40))]);
+        assert_eq!(
+            timers.iter().map(|timer| timer.due).collect::<Vec<_>>(),
+            [late(second(20)), late(second(40))]
+        );
         assert_eq!(due(&mut timers, late(second(39))), [late(second(20))]);
         assert_eq!(due(&mut timers, late(minutes(9))), [late(second(40))]);
         assert_eq!(timers.iter().count(), 0);

@@ -86,9 +86,8 @@ impl History {
             || back.take(catalogue, shards, after, (middle, since)),
         );
         // What comes behind a break is for the next time.
-        let joins = |(last, next): (&Fact, &Fact)| {
-            belongs(since, last.place.block_time, next.place.block_time)
-        };
+        let joins =
+            |(last, next): (&Fact, &Fact)| belongs(since, last.place.block_time, next.place.block_time);
         let goes_on = fore == before.len() && before.last().zip(after.first()).is_none_or(joins);
         let mut done = if goes_on { fore + aft } else { fore };
         let mut acts: Vec<Act> = Vec::new();

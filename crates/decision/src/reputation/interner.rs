@@ -26,7 +26,6 @@ pub(super) const PARTS: usize = 1 << PART_BITS;
 const PART_BITS: u32 = 9;
 
 /// The part where a wallet of this spread is. By the upper bits: the lower ones say in which shard.
-#[expect(clippy::cast_possible_truncation, reason = "nine bits")]
 pub(super) const fn part_of(spread: u64) -> usize {
     (spread >> (u64::BITS - PART_BITS)) as usize
 }

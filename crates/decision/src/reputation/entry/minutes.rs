@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 
 use domain::Timestamp;
 
-use super::Timer;
 use super::super::interner::usize_of;
+use super::Timer;
 
 /// Entries by the minute in which they are due: those of many wallets begin in no order at all within the same stretch
 /// of facts, and are due in their order all the same.

@@ -68,7 +68,8 @@ impl Shard {
 
     /// The same for entries that are due. Those whose question was over by then need nothing.
     pub(super) fn look_at_due(&self, timers: &[Timer]) {
-        let open = timers.iter().filter(|timer| !self.fronts[usize_of(timer.question)].is_over_before(timer.due));
+        let open =
+            timers.iter().filter(|timer| !self.fronts[usize_of(timer.question)].is_over_before(timer.due));
         black_box(open.fold(0, |read, timer| read ^ self.people[timer.wallet].record.touch()));
     }
 

@@ -136,7 +136,9 @@ impl Shard {
     pub(super) fn catch_up(&mut self, scene: Scene) {
         let Some(since) = self.together_since else { return };
         let result = self.boards[usize_of(scene.question)].result.as_ref();
-        let Some(result) = result.filter(|result| since <= result.seq && result.seq < scene.seq) else { return };
+        let Some(result) = result.filter(|result| since <= result.seq && result.seq < scene.seq) else {
+            return;
+        };
         let stake = &self.stakes[scene.place];
         if stake.awaits_result() {
             let (pays, seq, at) = (result.pays(stake), result.seq, result.at);

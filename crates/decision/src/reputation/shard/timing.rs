@@ -5,8 +5,8 @@ use domain::{Side, Timestamp};
 
 use super::super::entry::Timer;
 use super::super::interner::{Spread as _, next_number, part_of, usize_of};
-use super::super::stake::Done;
 use super::super::sheet::Stretch;
+use super::super::stake::Done;
 use super::ahead::AHEAD;
 use super::visits::Begun;
 use super::{Scene, Shard};
@@ -145,7 +145,8 @@ impl Shard {
         }
         let is_left = |question: &u32| entries.of(*question).is_empty();
         let fore = front.questions().iter().filter(|question| is_left(question));
-        let aft = back.questions().iter().filter(|question| is_left(question) && front.of(**question).is_empty());
+        let aft =
+            back.questions().iter().filter(|question| is_left(question) && front.of(**question).is_empty());
         for question in fore.chain(aft) {
             self.watch_one(*question, &[], stretch);
         }

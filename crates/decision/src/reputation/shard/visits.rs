@@ -49,7 +49,8 @@ impl Shard {
         self.watch_all(stretch);
         self.count_matured();
         self.together_since = None;
-        let results = stretch.acts.iter().filter(|act| matches!(act.deed, Deed::Settle { .. } | Deed::Pay { .. }));
+        let results =
+            stretch.acts.iter().filter(|act| matches!(act.deed, Deed::Settle { .. } | Deed::Pay { .. }));
         results.for_each(|act| self.apply(act));
         self.count_matured();
     }
@@ -75,7 +76,8 @@ impl Shard {
             let [mut front, mut back] = stretch.sheets.map(|sheet| sheet.part(self.number, part));
             while let Some((_, act)) = own.next_if(|(of, _)| *of == part) {
                 for trades in [&mut front, &mut back] {
-                    let earlier = trades.partition_point(|trade| stretch.first + u64::from(trade.place) < act.seq);
+                    let earlier =
+                        trades.partition_point(|trade| stretch.first + u64::from(trade.place) < act.seq);
                     let (before, rest) = trades.split_at(earlier);
                     self.visit(stretch, before);
                     *trades = rest;
