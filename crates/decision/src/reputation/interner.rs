@@ -13,9 +13,9 @@ pub(super) trait Spread: Copy {
 /// A table of its own, because the order of the standard library's is random, and a sorted one is several times
 /// slower where every fill looks two keys up. Its slots hold the number beside half of the key's hash, so that a
 /// look-up touches one line of memory here, and the keys are where they are needed anyway.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Index {
-    /// [`FREE`], or the upper half of a hash and the key's number. Its length is a power of two.
+    /// [`FREE`], or the upper half of a hash and the key's number. Its length is a power of two, or zero.
     table: Vec<u64>,
     count: usize,
 }
@@ -57,17 +57,13 @@ impl Parts {
 /// Not zero: memory that the system gives as zero has no page of its own until it is written, and where it was read
 /// before, which is what a look-up does, every core is stopped when it gets one.
 const FREE: u64 = u64::MAX;
-
-impl Default for Index {
-    fn default() -> Self {
-        Self { table: vec![FREE; 16], count: 0 }
-    }
-}
+/// How many slots the first table has; before the first key there is none.
+const LEAST: usize = 16;
 
 impl Index {
     /// The number of the key of this spread that `is_it`.
     pub(super) fn find(&self, spread: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
-        let mask = self.table.len() - 1;
+        let mask = self.table.len().checked_sub(1)?;
         let mut slot = slot_of(spread) & mask;
         loop {
             let found = self.table[slot];
@@ -83,7 +79,8 @@ impl Index {
 
     /// What is in the slot where a key would like to be: for reading it ahead.
     pub(super) fn peek(&self, spread: u64) -> u64 {
-        self.table[slot_of(spread) & (self.table.len() - 1)]
+        let mask = self.table.len().saturating_sub(1);
+        self.table.get(slot_of(spread) & mask).copied().unwrap_or(FREE)
     }
 
     /// Notes the number of a key that has none.
@@ -91,7 +88,7 @@ impl Index {
         self.count += 1;
         // Three quarters full at most, so that a free slot is never far.
         if self.count * 4 > self.table.len() * 3 {
-            let larger = vec![FREE; self.table.len() * 2];
+            let larger = vec![FREE; (self.table.len() * 2).max(LEAST)];
             for entry in std::mem::replace(&mut self.table, larger) {
                 if entry != FREE {
                     self.put(entry);
