@@ -135,11 +135,9 @@ impl History {
 
     /// Takes in facts in the order they happened, large batches on several threads.
     pub fn apply_batch(&mut self, facts: &[Fact]) {
-        let Some(last) = facts.last() else { return };
         let first = self.seq;
         self.fold_news(facts, first);
         self.seq = first.saturating_add(u64::try_from(facts.len()).unwrap_or(u64::MAX));
-        self.now = self.now.max(last.place.block_time);
         for shard in &mut self.shards {
             shard.mature(self.now);
         }

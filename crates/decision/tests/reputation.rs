@@ -2,79 +2,25 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+#[path = "shared/facts.rs"]
+mod facts;
 #[path = "shared/nouns.rs"]
 mod nouns;
 
 use decision::{Eligibility, History};
 use domain::Figures;
 use domain::{
-    BlockHash, ChainEvent, Exchange, Fact, Fee, FeeKind, Fill, Market, Payouts, Place, Price, Role, Rounding,
-    Shares, Side, Tier, Timestamp, TokenId, TxHash, Usd, WalletScore,
+    ChainEvent, Fact, Fee, FeeKind, Market, Payouts, Shares, Side, Tier, Timestamp, Usd, WalletScore,
 };
+use facts::{ANYONE, fact, fill, fill_of, resolution, token};
 use nouns::{condition, market, wallet};
 use proptest::prelude::*;
-
-const ANYONE: Eligibility = Eligibility { decisions: 1, events: 1, active_days: 1 };
-
-/// The token of an outcome.
-fn token(market: u32, outcome: u32) -> TokenId {
-    nouns::token(10 * market + outcome)
-}
-
-fn fact(hour: i64, event: ChainEvent) -> Fact {
-    let place = Place {
-        block_number: hour.unsigned_abs(),
-        block_hash: BlockHash::default(),
-        block_time: Timestamp::from_micros(hour * Timestamp::HOUR),
-        tx_hash: TxHash::default(),
-        log_index: 0,
-    };
-    Fact { place, event }
-}
-
-fn fill(hour: i64, who: u32, market: u32, side: Side, shares: i32, cents: u32) -> Fact {
-    let shares = Shares::whole(shares);
-    let fill = Fill {
-        exchange: Exchange::V2,
-        wallet: wallet(who),
-        counterparty: wallet(999),
-        role: Role::Taker,
-        side,
-        token: token(market, 0),
-        shares,
-        usd: shares.at(Price::from_ppm(cents * 10_000).unwrap(), Rounding::Nearest),
-        fee: Fee::NONE,
-    };
-    fact(hour, ChainEvent::Fill(fill))
-}
-
-/// The same, of either outcome and at a minute.
-fn fill_of(
-    minute: i64,
-    who: u32,
-    (market, outcome): (u32, u32),
-    side: Side,
-    shares: i32,
-    cents: u32,
-) -> Fact {
-    let mut fact = fill(0, who, market, side, shares, cents);
-    fact.place.block_time = Timestamp::from_micros(minute * Timestamp::MINUTE);
-    if let ChainEvent::Fill(fill) = &mut fact.event {
-        fill.token = token(market, outcome);
-    }
-    fact
-}
 
 fn figures(facts: &[Fact], who: u32, hour: i64) -> Figures {
     let mut history = History::new(ANYONE);
     (1..=20).for_each(|number| history.learn(&market(number)));
     history.apply_batch(facts);
     history.assess(wallet(who), Timestamp::from_micros(hour * Timestamp::HOUR)).unwrap().figures
-}
-
-fn resolution(hour: i64, market: u32, winner: usize) -> Fact {
-    let payouts = Payouts::winner(winner, 2).unwrap();
-    fact(hour, ChainEvent::Resolution { condition: condition(market), payouts })
 }
 
 fn verdict(facts: &[Fact], who: u32, hour: i64) -> WalletScore {
@@ -233,18 +179,6 @@ fn a_decision_is_won_by_what_is_left_after_fees() {
     let facts = [bought, fill(2, 1, 1, Side::Sell, 100, 41), fill(3, 1, 2, Side::Buy, 100, 41)];
     let verdict = verdict(&facts, 1, 9);
     assert_eq!((verdict.decisions, verdict.wins, verdict.pnl), (1, 0, Usd::whole(-1)));
-}
-
-/// What is collected before its result is known waits for it, also where both are folded together.
-#[test]
-fn collecting_before_the_result_is_no_result_of_unknown_cost() {
-    let payout = Usd::whole(100);
-    let collected =
-        ChainEvent::Redemption { wallet: wallet(1), condition: Some(condition(1)), token: None, payout };
-    let facts = [fill(1, 1, 1, Side::Buy, 100, 40), fact(2, collected), resolution(3, 1, 0)];
-    let verdict = verdict(&facts, 1, 9);
-    assert_eq!((verdict.pnl, verdict.decisions, verdict.wins), (Usd::whole(60), 1, 1));
-    assert_eq!(figures(&facts, 1, 9).unknown_cost, 0);
 }
 
 /// What is collected beyond what the seen shares were paid came of shares that were not seen arriving.

@@ -21,6 +21,16 @@ fn later(facts: &[Fact]) -> Timestamp {
     facts.last().map_or(Timestamp::default(), |fact| fact.place.block_time).plus_micros(Timestamp::HOUR)
 }
 
+/// The same facts where everything happens so many times as fast: more of them fit together.
+fn hurried(facts: &[Fact], times: i64) -> Vec<Fact> {
+    let Some(first) = facts.first().map(|fact| fact.place.block_time) else { return Vec::new() };
+    let mut facts = facts.to_vec();
+    for place in facts.iter_mut().map(|fact| &mut fact.place) {
+        place.block_time = first.plus_micros(place.block_time.micros_since(first) / times);
+    }
+    facts
+}
+
 fn result(history: &History, who: u32, at: Timestamp) -> i64 {
     history.verdict(wallet(who), at).map_or(0, |verdict| verdict.pnl.micros())
 }
@@ -89,14 +99,15 @@ proptest! {
         ends in ends(),
         cut in 1usize..50,
         shards in 1usize..5,
+        times in prop::sample::select(vec![1, 50, 1_000]),
     ) {
-        let world = World::of(&wishes, ends);
-        let at = later(&world.facts);
-        let mut whole = told_first(&world.facts);
+        let facts = hurried(&World::of(&wishes, ends).facts, times);
+        let at = later(&facts);
+        let mut whole = told_first(&facts);
         whole.pass(at);
         let mut history = History::in_shards(ANYONE, shards);
         markets().iter().for_each(|market| history.learn(market));
-        for chunk in world.facts.chunks(cut) {
+        for chunk in facts.chunks(cut) {
             history.apply_batch(chunk);
             history.pass(at);
             history.moved();
@@ -172,8 +183,18 @@ fn large_batches_on_threads_are_folded_as_one_by_one() {
     let wishes = prop::collection::vec(wishes(90), 200).new_tree(&mut runner).unwrap().current().concat();
     let world = World::of(&wishes, (1, 0, 333_333, true));
     assert!(world.facts.len() > 8_192, "{} facts are too few to be worth a thread", world.facts.len());
-    let mut slowly = History::in_shards(ANYONE, 1);
-    markets().iter().for_each(|market| slowly.learn(market));
-    world.facts.iter().for_each(|fact| slowly.apply(fact));
-    assert!(told_first(&world.facts) == slowly);
+    for times in [1, 1_000] {
+        let facts = hurried(&world.facts, times);
+        let mut slowly = History::in_shards(ANYONE, 1);
+        markets().iter().for_each(|market| slowly.learn(market));
+        facts.iter().for_each(|fact| slowly.apply(fact));
+        let mut together = told_first(&facts);
+        assert!(together == slowly);
+        let at = later(&facts);
+        together.pass(at);
+        slowly.pass(at);
+        for who in 0..5 {
+            assert_eq!(together.assess(wallet(who), at), slowly.assess(wallet(who), at));
+        }
+    }
 }

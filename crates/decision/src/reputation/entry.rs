@@ -14,7 +14,7 @@ use minutes::{Minutes, Number};
 /// Fills further apart than this are two entries.
 const GAP: i64 = 10 * Timestamp::MINUTE;
 /// No entry is longer.
-const LONGEST: i64 = 60 * Timestamp::MINUTE;
+pub(super) const LONGEST: i64 = 60 * Timestamp::MINUTE;
 /// How long after an entry's beginning its price is looked at again.
 pub(super) const DRIFT_HORIZON: i64 = Timestamp::DAY;
 
@@ -75,6 +75,7 @@ impl Timers {
         if let Some(mut making) = making
             && let Some(lasts) = making.goes_on(at)
             && let Some(timer) = self.timer(&making)
+            && (timer.wallet, timer.question) == (fill.wallet, fill.question)
         {
             timer.shares += fill.shares;
             timer.cost += fill.cost;

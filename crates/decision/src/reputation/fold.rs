@@ -1,5 +1,5 @@
-//! From facts to acts to wallets: most facts are fills that need no more than a glance, the others are understood one
-//! by one in their order, and what follows for the wallets is done by the shards, side by side.
+//! From facts to acts to wallets: most facts are fills that can be folded as they are, the others are understood one by
+//! one in their order, and what follows for the wallets is done by the shards, side by side.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,9 +16,11 @@ use crate::ledger::apportion;
 
 /// Fewer acts are not worth a second thread.
 const WORTH_THREADS: usize = 4_096;
-/// How many facts are folded together. The more they are, the more of them are the same wallet's, which is looked for
-/// once; and what is remembered of them meanwhile takes a hundred bytes for each.
+/// How many facts are folded together at most. The more they are, the more of them are the same wallet's, which is looked
+/// for once; and what is remembered of them meanwhile takes two hundred bytes for each.
 const STRETCH: usize = 1 << 20;
+/// As many are tried after something that had to wait for everything before it: it may not be the last such.
+const TENTATIVE: usize = 1 << 15;
 
 /// Which facts come, and why.
 #[derive(Clone, Debug)]
@@ -58,14 +60,16 @@ impl Looked<'_> {
 }
 
 impl History {
-    /// Folds news in their order. Most are fills of known tokens, which need no more than a glance; the glances are
-    /// taken side by side, and everything else is understood one by one.
+    /// Folds news in their order. Most are fills of known tokens, which are taken down side by side; everything else is
+    /// understood one by one.
     pub(super) fn fold_news(&mut self, facts: &[Fact], mut first: u64) {
         let mut rest = facts;
         let mut room = std::mem::take(&mut self.room);
+        let mut reach = STRETCH;
         while !rest.is_empty() {
-            let (stretch, _) = rest.split_at(rest.len().min(STRETCH));
+            let (stretch, _) = rest.split_at(rest.len().min(reach));
             let done = self.fold_stretch(stretch, first, &mut room);
+            reach = if done < stretch.len() { TENTATIVE } else { STRETCH.min(2 * reach) };
             rest = &rest[done..];
             first += done as u64;
         }
@@ -110,7 +114,9 @@ impl History {
         };
         both(is_large, || sort(front), || sort(back));
         let until = facts[done - 1].place.block_time;
-        let stretch = Stretch { first, until, sheets: [front, back], acts: &acts };
+        let is_in_time = self.now <= since;
+        self.now = self.now.max(until);
+        let stretch = Stretch { first, is_in_time, until, sheets: [front, back], acts: &acts };
         self.each_shard(is_large, |shard| shard.fold(&stretch));
         self.stop(stop, &Mode::New);
         done

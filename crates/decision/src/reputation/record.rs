@@ -1,7 +1,7 @@
 //! What is kept of one wallet: its days and its decisions, from which its verdict is read at any later moment.
 //!
-//! Everything is whole numbers in the order of the facts that caused it, so that it makes no difference in which
-//! order it became known.
+//! Everything is whole numbers, and what has ended is read in the order of the facts that ended it, so that it makes no
+//! difference in which order it became known.
 
 mod saved;
 

@@ -70,6 +70,8 @@ pub(super) struct Shard {
     /// The number of the first fact of those that are folded together just now. While one act is done after the other,
     /// there is none, and results are known in their turn.
     together_since: Option<u64>,
+    /// Whether everything that is folded together happened later than all before.
+    is_in_time: bool,
     room: Room,
 }
 
@@ -281,10 +283,16 @@ impl Shard {
         self.people[wallet].remember(question, place);
         self.touch(place);
         let scene = Scene { wallet, question, place, seq, at };
-        if self.fronts[usize_of(question)].is_over_by(at) {
+        if self.may_be_over(question, at) {
             self.catch_up(scene);
         }
         scene
+    }
+
+    /// Whether a result may have come before something at a moment: nearly always its time tells.
+    fn may_be_over(&self, question: u32, at: Timestamp) -> bool {
+        let front = &self.fronts[usize_of(question)];
+        if self.is_in_time { front.is_over_by(at) } else { front.is_over() }
     }
 
     fn touch(&mut self, place: u32) {

@@ -8,7 +8,7 @@ use domain::{ChainEvent, Fact, Timestamp};
 use super::act::{Act, Deed, Trade};
 use super::by_question::ByQuestion;
 use super::catalogue::Catalogue;
-use super::entry::DRIFT_HORIZON;
+use super::entry::{DRIFT_HORIZON, LONGEST};
 use super::interner::{PARTS, Spread as _, part_of, usize_of};
 use super::shard::home;
 
@@ -20,9 +20,11 @@ const TOGETHER: usize = 64;
 pub(super) struct Stretch<'a> {
     /// The number of the first of them.
     pub(super) first: u64,
+    /// Whether nothing before them happened at a later time than they did.
+    pub(super) is_in_time: bool,
     /// The time of the last.
     pub(super) until: Timestamp,
-    /// The fills that needed no more than a glance, in two halves.
+    /// The fills that can be folded as they are, in two halves.
     pub(super) sheets: [&'a Sheet; 2],
     /// What the others ask for.
     pub(super) acts: &'a [Act],
@@ -168,7 +170,7 @@ impl Stretch<'_> {
 }
 
 /// Whether a fact can be folded together with those since a moment, of which the last was at another one: as long as
-/// time goes on, and no entry that they make is due among them.
+/// time goes on, and no entry that they make or go on with is due among them.
 pub(super) fn belongs(since: Timestamp, last: Timestamp, at: Timestamp) -> bool {
-    last <= at && at.micros_since(since) < DRIFT_HORIZON
+    last <= at && at.micros_since(since) < DRIFT_HORIZON - LONGEST
 }

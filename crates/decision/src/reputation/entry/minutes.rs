@@ -34,7 +34,7 @@ pub(super) struct Number {
     place: u32,
 }
 
-/// No two minutes in which entries wait are further apart, as entries are due a day after they begin.
+/// No entry waits further from the first: they are due a day after they begin, and what is not in time is late.
 const MOST: u32 = 4 * 24 * 60;
 
 impl Number {
@@ -51,7 +51,7 @@ impl Number {
 }
 
 impl Minutes {
-    /// Adds an entry; `None` where it is due before 1970, or too far from all others.
+    /// Adds an entry; `None` where it is due before 1970, too far from the first, or in a minute of which some are gone.
     pub(super) fn add(&mut self, timer: Timer) -> Option<Number> {
         let minute = u32::try_from(timer.due.micros().div_euclid(Timestamp::MINUTE)).ok()?;
         if self.minutes.is_empty() {

@@ -24,8 +24,8 @@ pub(super) struct Spot {
 }
 
 impl Shard {
-    /// Reads what the next trades will need, all of a kind at a time: wallets, stakes, and what hangs on these. Where they
-    /// are.
+    /// Reads what the next trades will need, all of a kind at a time: wallets, stakes, and what hangs on these. Where
+    /// they are.
     pub(super) fn look_ahead(&self, trades: &[Trade]) -> [Spot; AHEAD] {
         let mut spots = [Spot::default(); AHEAD];
         let mut read = 0;

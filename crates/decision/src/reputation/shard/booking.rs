@@ -31,6 +31,7 @@ impl Shard {
         }
     }
 
+    /// Books a trade of a question that is known, and goes on with the entry that it belongs to.
     fn fill(&mut self, (wallet, spot): (u32, Spot), trade: &Trade, is_new: bool, seq: u64) {
         let Trade { at, question, .. } = *trade;
         let scene = self.scene_at(spot, wallet, question, seq, at);
@@ -71,9 +72,9 @@ impl Shard {
 
     /// Takes over what a change did. What is done after the result is worth the result at once, and no decision.
     pub(super) fn finish(&mut self, scene: Scene, done: Done) -> Done {
+        let is_over = self.may_be_over(scene.question, scene.at);
         let person = &mut self.people[scene.wallet];
         person.record.realize(&mut self.books, done.realized, scene.at);
-        let is_over = self.fronts[usize_of(scene.question)].is_over_by(scene.at);
         let result = || self.boards[usize_of(scene.question)].result.as_ref();
         let result = is_over.then(result).flatten().filter(|result| result.seq < scene.seq);
         if let Some(result) = result {
@@ -149,7 +150,7 @@ impl Shard {
     /// Whether a question's result came before a fact.
     pub(super) fn has_result(&self, question: u32, seq: u64) -> bool {
         let result = self.boards[usize_of(question)].result.as_ref();
-        result.is_some_and(|result| self.together_since.is_none_or(|since| result.seq < since.max(seq)))
+        result.is_some_and(|result| result.seq < seq)
     }
 
     /// Notes a question's result, unless it has one.

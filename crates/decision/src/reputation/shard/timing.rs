@@ -119,6 +119,7 @@ impl Shard {
         }
     }
 
+    /// Waits for where the price goes after an entry.
     fn watch(&mut self, question: u32, begun: &Begun) {
         let Begun { wallet, at, paid, direction, .. } = *begun;
         let board = &mut self.boards[usize_of(question)];

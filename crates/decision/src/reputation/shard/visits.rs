@@ -38,7 +38,7 @@ pub(super) struct Begun {
 impl Shard {
     /// Folds facts together.
     pub(in crate::reputation) fn fold(&mut self, stretch: &Stretch<'_>) {
-        self.together_since = Some(stretch.first);
+        (self.together_since, self.is_in_time) = (Some(stretch.first), stretch.is_in_time);
         self.foresee(stretch.acts);
         self.mature_at(stretch.until, |shard, timer| {
             let found = stretch.price_before(timer.question, timer.due);
@@ -48,9 +48,8 @@ impl Shard {
         self.note_all();
         self.watch_all(stretch);
         self.count_matured();
-        self.together_since = None;
-        let results =
-            stretch.acts.iter().filter(|act| matches!(act.deed, Deed::Settle { .. } | Deed::Pay { .. }));
+        (self.together_since, self.is_in_time) = (None, false);
+        let results = stretch.acts.iter().filter(|act| matches!(act.deed, Deed::Settle { .. }));
         results.for_each(|act| self.apply(act));
         self.count_matured();
     }
@@ -67,6 +66,7 @@ impl Shard {
         }
     }
 
+    /// Does what happened to the wallets, part by part.
     fn visit_all(&mut self, stretch: &Stretch<'_>) {
         let own = stretch.acts.iter().filter_map(|act| Some((self.visited(act)?, act)));
         let mut own: Vec<(usize, &Act)> = own.collect();
@@ -82,7 +82,7 @@ impl Shard {
                     self.visit(stretch, before);
                     *trades = rest;
                 }
-                self.do_own(act);
+                self.do_own(stretch, act);
             }
             self.visit(stretch, front);
             self.visit(stretch, back);
@@ -115,6 +115,7 @@ impl Shard {
         self.is_home(spread).then(|| part_of(spread))
     }
 
+    /// Does some trades of a part.
     fn visit(&mut self, stretch: &Stretch<'_>, trades: &[Trade]) {
         for trades in trades.chunks(AHEAD) {
             let spots = self.look_ahead(trades);
@@ -126,10 +127,11 @@ impl Shard {
     }
 
     /// Does what concerns one wallet alone; what it paid has been seen by everybody.
-    fn do_own(&mut self, act: &Act) {
+    fn do_own(&mut self, stretch: &Stretch<'_>, act: &Act) {
         match &act.deed {
             Deed::Trade { trade, standing, .. } => {
-                self.trade(trade, *standing, Default::default(), act.is_new, act.seq);
+                let place = u32::try_from(act.seq - stretch.first).unwrap_or(u32::MAX);
+                self.trade(&Trade { place, ..*trade }, *standing, Default::default(), act.is_new, act.seq);
             }
             _ => self.apply(act),
         }
