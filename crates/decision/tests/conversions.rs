@@ -223,14 +223,38 @@ fn a_conversion_waits_for_all_questions() {
     ];
     let expected = history(3, &facts);
     assert_eq!(pnl(&expected, 1), Usd::whole(40 - 30 + 100 - 30));
+    assert_told_in_any_order(&facts, &expected);
+}
+
+/// Who waits and collects before the result is known has collected the result, and nothing beside it.
+#[test]
+fn a_waiter_collects_before_the_result() {
+    let payout = Usd::whole(100);
+    let collected =
+        ChainEvent::Redemption { wallet: wallet(1), condition: Some(condition(0)), token: None, payout };
+    let facts = [
+        fill(1, Side::Buy, token(1, 1), 100, 60, 0),
+        convert(&[1], 100),
+        fill(1, Side::Buy, token(0, 0), 100, 40, 0),
+        fact(2, collected),
+        resolve(0, [1, 0]),
+    ];
+    let expected = history(3, &facts);
+    let known = expected.assess(wallet(1), Timestamp::from_micros(9 * Timestamp::HOUR)).unwrap();
+    assert_eq!(known.figures.unknown_cost, 0);
+    assert_told_in_any_order(&facts, &expected);
+}
+
+/// Whichever of three questions is described before the facts, and which after them, first or last.
+fn assert_told_in_any_order(facts: &[Fact], expected: &History) {
     for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
         let mut history = History::new(ANYONE);
         history.learn(&question(order[0], Some(3)));
-        history.apply_batch(&facts);
+        history.apply_batch(facts);
         history.learn(&question(order[1], Some(3)));
-        assert!(history != expected);
+        assert!(history != *expected);
         history.learn(&question(order[2], Some(3)));
-        assert!(history == expected, "{order:?}");
+        assert!(history == *expected, "{order:?}");
     }
 }
 
