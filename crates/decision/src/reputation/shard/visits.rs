@@ -72,20 +72,22 @@ impl Shard {
         let mut own: Vec<(usize, &Act)> = own.collect();
         own.sort_by_key(|(part, _)| *part);
         let mut own = own.into_iter().peekable();
+        let home = self.number;
         for part in 0..PARTS {
-            let [mut front, mut back] = stretch.sheets.map(|sheet| sheet.part(self.number, part));
-            while let Some((_, act)) = own.next_if(|(of, _)| *of == part) {
-                for trades in [&mut front, &mut back] {
-                    let earlier =
-                        trades.partition_point(|trade| stretch.first + u64::from(trade.place) < act.seq);
-                    let (before, rest) = trades.split_at(earlier);
-                    self.visit(stretch, before);
-                    *trades = rest;
+            let trades = stretch.sheets.into_iter().flat_map(|sheet| sheet.part(home, part).chunks(AHEAD));
+            for trades in trades {
+                let spots = self.look_ahead(trades);
+                for (trade, spot) in trades.iter().zip(spots) {
+                    let seq = stretch.first + u64::from(trade.place);
+                    while let Some((_, act)) = own.next_if(|(of, act)| *of == part && act.seq < seq) {
+                        self.do_own(stretch, act);
+                    }
+                    self.trade(trade, Standing::Ripe, spot, true, seq);
                 }
+            }
+            while let Some((_, act)) = own.next_if(|(of, _)| *of == part) {
                 self.do_own(stretch, act);
             }
-            self.visit(stretch, front);
-            self.visit(stretch, back);
         }
     }
 
@@ -113,17 +115,6 @@ impl Shard {
             Deed::Settle { .. } | Deed::Pay { .. } => return None,
         };
         self.is_home(spread).then(|| part_of(spread))
-    }
-
-    /// Does some trades of a part.
-    fn visit(&mut self, stretch: &Stretch<'_>, trades: &[Trade]) {
-        for trades in trades.chunks(AHEAD) {
-            let spots = self.look_ahead(trades);
-            for (trade, spot) in trades.iter().zip(spots) {
-                let seq = stretch.first + u64::from(trade.place);
-                self.trade(trade, Standing::Ripe, spot, true, seq);
-            }
-        }
     }
 
     /// Does what concerns one wallet alone; what it paid has been seen by everybody.
