@@ -2,12 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+#[path = "shared/happened.rs"]
+mod happened;
+
 use alloy_primitives::{B256, U256};
 use decision::{Eligibility, History};
 use domain::{
-    BlockHash, ChainEvent, ConditionId, Exchange, Fact, Fee, Fill, Market, NegRiskPlace, Payouts, Place,
-    Role, Shares, Side, Tick, Timestamp, TokenId, TxHash, Usd, Wallet,
+    ChainEvent, ConditionId, Exchange, Fact, Fee, Fill, Market, NegRiskPlace, Payouts, Role, Shares, Side,
+    Tick, Timestamp, TokenId, Usd, Wallet,
 };
+use happened::fact;
 
 const ANYONE: Eligibility = Eligibility { decisions: 1, events: 1, active_days: 1 };
 
@@ -46,17 +50,6 @@ fn question(number: u8, questions: Option<u8>) -> Market {
         end: None,
         oracle: None,
     }
-}
-
-fn fact(hour: i64, event: ChainEvent) -> Fact {
-    let place = Place {
-        block_number: hour.unsigned_abs(),
-        block_hash: BlockHash::default(),
-        block_time: Timestamp::from_micros(hour * Timestamp::HOUR),
-        tx_hash: TxHash::default(),
-        log_index: 0,
-    };
-    Fact { place, event }
 }
 
 /// Shares for whole dollars, and a fee in tenths of a dollar.

@@ -4,6 +4,8 @@
 
 #[path = "shared/facts.rs"]
 mod facts;
+#[path = "shared/happened.rs"]
+mod happened;
 #[path = "shared/nouns.rs"]
 mod nouns;
 
@@ -12,7 +14,8 @@ use domain::Figures;
 use domain::{
     ChainEvent, Fact, Fee, FeeKind, Market, Payouts, Shares, Side, Tier, Timestamp, Usd, WalletScore,
 };
-use facts::{ANYONE, fact, fill, fill_of, resolution, token};
+use facts::{ANYONE, fill, fill_of, resolution, token};
+use happened::fact;
 use nouns::{condition, market, wallet};
 use proptest::prelude::*;
 

@@ -5,12 +5,15 @@
 
 #[path = "shared/facts.rs"]
 mod facts;
+#[path = "shared/happened.rs"]
+mod happened;
 #[path = "shared/nouns.rs"]
 mod nouns;
 
 use decision::History;
 use domain::{ChainEvent, Fact, Shares, Side, Timestamp, Usd};
-use facts::{ANYONE, fact, fill, fill_of, resolution};
+use facts::{ANYONE, fill, fill_of, resolution};
+use happened::fact;
 use nouns::{condition, market, wallet};
 
 fn told(batches: &[&[Fact]]) -> History {

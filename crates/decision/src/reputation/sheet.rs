@@ -132,7 +132,7 @@ impl Sheet {
         let (first, end) = (self.first, self.end);
         let told = acts.iter().filter_map(|act| {
             let Deed::Trade { trade, price: Some(ppm), .. } = &act.deed else { return None };
-            let place = u32::try_from(act.seq.checked_sub(before)?).ok()?;
+            let place = place_of(act.seq, before)?;
             let tick = Tick { at: act.at, ppm: *ppm, place };
             (first <= place && place < end).then_some((trade.question, tick))
         });
@@ -167,6 +167,11 @@ impl Stretch<'_> {
         let [front, back] = self.sheets;
         last(back).or_else(|| last(front))
     }
+}
+
+/// The place of a fact among those that are folded together, of which the first has the number `first`.
+pub(super) fn place_of(seq: u64, first: u64) -> Option<u32> {
+    u32::try_from(seq.checked_sub(first)?).ok()
 }
 
 /// Whether a fact can be folded together with those since a moment, of which the last was at another one: as long as

@@ -2,10 +2,10 @@
 
 use decision::Eligibility;
 use domain::{
-    BlockHash, ChainEvent, Exchange, Fact, Fee, Fill, Payouts, Place, Price, Role, Rounding, Shares, Side,
-    Timestamp, TokenId, TxHash,
+    ChainEvent, Exchange, Fact, Fee, Fill, Payouts, Price, Role, Rounding, Shares, Side, Timestamp, TokenId,
 };
 
+use crate::happened::fact;
 use crate::nouns::{self, condition, wallet};
 
 /// Whoever has decided once is rated.
@@ -14,18 +14,6 @@ pub(crate) const ANYONE: Eligibility = Eligibility { decisions: 1, events: 1, ac
 /// The token of an outcome.
 pub(crate) fn token(market: u32, outcome: u32) -> TokenId {
     nouns::token(10 * market + outcome)
-}
-
-/// What happened at an hour.
-pub(crate) fn fact(hour: i64, event: ChainEvent) -> Fact {
-    let place = Place {
-        block_number: hour.unsigned_abs(),
-        block_hash: BlockHash::default(),
-        block_time: Timestamp::from_micros(hour * Timestamp::HOUR),
-        tx_hash: TxHash::default(),
-        log_index: 0,
-    };
-    Fact { place, event }
 }
 
 /// A taker's fill of a market's first outcome, without fees.

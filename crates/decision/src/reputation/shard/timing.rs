@@ -5,7 +5,7 @@ use domain::{Side, Timestamp};
 
 use super::super::entry::Timer;
 use super::super::interner::{Spread as _, next_number, part_of, usize_of};
-use super::super::sheet::Stretch;
+use super::super::sheet::{Stretch, place_of};
 use super::super::stake::Done;
 use super::ahead::AHEAD;
 use super::visits::Begun;
@@ -182,8 +182,7 @@ impl Shard {
             return None;
         }
         let result = self.boards[usize_of(question)].result.as_ref()?;
-        let place = u32::try_from(result.seq.checked_sub(stretch.first)?).ok()?;
-        Some((place, result.at))
+        Some((place_of(result.seq, stretch.first)?, result.at))
     }
 
     /// Nobody waits in a question any more: its result is known.

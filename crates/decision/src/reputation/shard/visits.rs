@@ -19,7 +19,7 @@ use domain::{Side, Timestamp};
 use super::super::act::{Act, Deed, Standing, Trade};
 use super::super::board::Outcome;
 use super::super::interner::{PARTS, part_of, usize_of};
-use super::super::sheet::Stretch;
+use super::super::sheet::{Stretch, place_of};
 use super::Shard;
 use super::ahead::AHEAD;
 
@@ -121,7 +121,7 @@ impl Shard {
     fn do_own(&mut self, stretch: &Stretch<'_>, act: &Act) {
         match &act.deed {
             Deed::Trade { trade, standing, .. } => {
-                let place = u32::try_from(act.seq - stretch.first).unwrap_or(u32::MAX);
+                let place = place_of(act.seq, stretch.first).unwrap_or(u32::MAX);
                 self.trade(&Trade { place, ..*trade }, *standing, Default::default(), act.is_new, act.seq);
             }
             _ => self.apply(act),
